@@ -1,0 +1,74 @@
+"""What makes one Swin Transformer differ from another, as a value that can be written to a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swinkit.errors import InputError
+
+
+@dataclass(frozen=True)
+class SwinConfig:
+    """Architecture and regularisation of a Swin Transformer; the defaults are Swin-T at 224 (paper table 7).
+
+    Raises InputError where the values do not fit together.
+    """
+
+    embed_dim: int = 96
+    """Width of the first stage, C; every stage doubles it."""
+    depths: tuple[int, ...] = (2, 2, 6, 2)
+    """Blocks of each stage."""
+    num_heads: tuple[int, ...] = (3, 6, 12, 24)
+    """Attention heads of each stage."""
+    window_size: int = 7
+    """Side of a window, in tokens."""
+    image_size: tuple[int, int] = (224, 224)
+    """Height and width, in pixels, that the model is made for. Others work too; this one decides the size of the
+    absolute position embedding and, in a classifier, of windows that would not fit into a stage's map."""
+    patch_size: int = 4
+    """Side of a patch, in pixels."""
+    in_channels: int = 3
+    """Channels of the images."""
+    mlp_ratio: float = 4.0
+    """Hidden width of a block's MLP, as a multiple of its width."""
+    patch_norm: bool = True
+    """LayerNorm after the patch embedding."""
+    qkv_bias: bool = True
+    """Bias of the query, key and value projection."""
+    qk_scale: float | None = None
+    """What queries are multiplied with; None is (head width) ** -0.5."""
+    relative_position_bias: bool = True
+    """Relative position bias (equation 4; off: table 4, "no pos." or "abs. pos.")."""
+    absolute_position_embedding: bool = False
+    """Learned absolute position embedding after the patch embedding (table 4)."""
+    drop_rate: float = 0.0
+    """Dropout after the position embedding, in the MLPs and after attention, 0..1."""
+    attn_drop_rate: float = 0.0
+    """Dropout on the attention weights, 0..1."""
+    drop_path_rate: float = 0.0
+    """Stochastic depth of the last block, 0..1; it grows linearly from 0 over all blocks."""
+
+    def __post_init__(self) -> None:
+        if len(self.depths) != len(self.num_heads) or not self.depths:
+            raise InputError(
+                f"depths {self.depths} and num_heads {self.num_heads} must name the same number of stages, at least one"
+            )
+        sizes = (self.embed_dim, self.window_size, self.patch_size, self.in_channels, *self.image_size)
+        if min(*sizes, *self.depths, *self.num_heads) < 1 or len(self.image_size) != 2:
+            raise InputError(f"widths, depths, heads, window, patch and image sizes must all be at least 1: {self}")
+        for width, heads in zip(self.widths, self.num_heads, strict=True):
+            if width % heads:
+                raise InputError(f"a stage of width {width} cannot have {heads} heads; the heads must divide the width")
+        rates = (self.drop_rate, self.attn_drop_rate, self.drop_path_rate)
+        if not all(0.0 <= rate < 1.0 for rate in rates):
+            raise InputError(f"drop rates must lie in 0 <= rate < 1, not {rates}")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each stage."""
+        return tuple(self.embed_dim * 2**stage for stage in range(len(self.depths)))
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Pixels between neighbouring tokens of each stage."""
+        return tuple(self.patch_size * 2**stage for stage in range(len(self.depths)))

@@ -1,0 +1,92 @@
+"""The Swin Transformer as a backbone: images to a feature pyramid.
+
+Shapes: B images, H W map, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from torch import Tensor, nn
+
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.stages import Geometry, SwinStages
+from swinkit.errors import InputError
+from swinkit.ops.window_attention import AttentionBackend
+
+
+class SwinTransformer(SwinStages):
+    """Images (B, C, H, W) of any size to a list of features, finest first: the border that every head relies on.
+
+    Feature i is (B, channels[i], ceil(H / strides[i]), ceil(W / strides[i])), after a LayerNorm of its own, in
+    channels-last memory. Parameter names are those of the official detection and segmentation code.
+
+    Args:
+        config: the architecture; the default is Swin-T.
+        out_stages: which stages to return, counted from 0, ascending.
+        frozen_stages: how much is frozen, in the official counting: -1 nothing, 0 the patch embedding, 1 also the
+            absolute position embedding, k + 1 also the first k stages. Frozen parts stay in evaluation mode.
+        geometry: "dense" is the official detection and segmentation code, see `Geometry`.
+        attention_backend: how attention is computed, see `swinkit.ops.window_attention`.
+        checkpoint_activations: see `SwinStages`.
+
+    Raises:
+        InputError: where a stage does not exist.
+    """
+
+    def __init__(
+        self,
+        config: SwinConfig | None = None,
+        *,
+        out_stages: Sequence[int] | None = None,
+        frozen_stages: int = -1,
+        geometry: Geometry = "dense",
+        attention_backend: AttentionBackend = "auto",
+        checkpoint_activations: bool = False,
+    ) -> None:
+        config = config or SwinConfig()
+        super().__init__(
+            config,
+            geometry=geometry,
+            attention_backend=attention_backend,
+            checkpoint_activations=checkpoint_activations,
+        )
+        stages = range(len(config.depths))
+        self.out_stages = tuple(stages if out_stages is None else out_stages)
+        if not self.out_stages or sorted(set(self.out_stages) & set(stages)) != list(self.out_stages):
+            raise InputError(f"out_stages {self.out_stages} must be ascending stages of {tuple(stages)}")
+        self.channels = tuple(config.widths[stage] for stage in self.out_stages)
+        self.strides = tuple(config.strides[stage] for stage in self.out_stages)
+        for stage in self.out_stages:
+            self.add_module(f"norm{stage}", nn.LayerNorm(config.widths[stage]))
+        self.initialise()
+        self.frozen_stages = frozen_stages
+        for module in self._frozen():
+            module.requires_grad_(False)
+        if frozen_stages >= 1 and self.absolute_pos_embed is not None:
+            self.absolute_pos_embed.requires_grad_(False)
+        self.train(self.training)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(B, C, H, W) to one (B, C_i, H_i, W_i) for each of `out_stages`."""
+        features = []
+        for stage, x in enumerate(self.stage_maps(images)):
+            if stage in self.out_stages:
+                features.append(self.get_submodule(f"norm{stage}")(x).permute(0, 3, 1, 2))
+            if stage == self.out_stages[-1]:
+                break
+        return features
+
+    def train(self, mode: bool = True) -> Self:
+        """As nn.Module.train, but frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for module in self._frozen():
+            module.eval()
+        return self
+
+    def _frozen(self) -> list[nn.Module]:
+        if getattr(self, "frozen_stages", -1) < 0:
+            return []
+        dropout = [self.pos_drop] if self.frozen_stages >= 2 else []
+        return [self.patch_embed, *dropout, *self.layers[: max(0, self.frozen_stages - 1)]]

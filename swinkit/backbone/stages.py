@@ -1,0 +1,153 @@
+"""Patch embedding and stages: what the classifier and the feature pyramid share (paper figure 3a).
+
+Shapes: B images, H W map, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from swinkit.backbone.config import SwinConfig
+from swinkit.layers import PatchEmbed, PatchMerging, SwinBlock, WindowAttention
+from swinkit.layers.patch import Geometry
+from swinkit.ops.window_attention import AttentionBackend
+
+__all__ = ["Geometry", "Stage", "SwinStages"]
+
+
+class Stage(nn.Module):
+    """Blocks at one resolution, with the patch merging that leads to the next stage at its end, if there is one."""
+
+    def __init__(self, blocks: list[SwinBlock], downsample: PatchMerging | None) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.downsample = downsample
+        self.checkpoint_activations = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to (B, H, W, C): the blocks alone."""
+        for block in self.blocks:
+            if self.checkpoint_activations and torch.is_grad_enabled():
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+        return x
+
+
+class SwinStages(nn.Module):
+    """The common part of every Swin model. Parameter names are the official ones.
+
+    Args:
+        config: the architecture.
+        geometry: which published code decides at the borders, see `Geometry`.
+        attention_backend: how attention is computed, see `swinkit.ops.window_attention`.
+        checkpoint_activations: recompute each block in the backward pass instead of keeping what it computed; less
+            memory for about a third more time.
+    """
+
+    absolute_pos_embed: nn.Parameter | None
+
+    def __init__(
+        self,
+        config: SwinConfig,
+        *,
+        geometry: Geometry,
+        attention_backend: AttentionBackend = "auto",
+        checkpoint_activations: bool = False,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.geometry: Geometry = geometry
+        self.patch_embed = PatchEmbed(
+            config.patch_size, config.in_channels, config.embed_dim, norm=config.patch_norm, geometry=geometry
+        )
+        self.absolute_pos_embed = None
+        if config.absolute_position_embedding:
+            height, width = (side // config.patch_size for side in config.image_size)
+            self.absolute_pos_embed = nn.Parameter(torch.zeros(1, config.embed_dim, height, width))
+        self.pos_drop = nn.Dropout(config.drop_rate)
+        self.layers = nn.ModuleList(_stages(config, geometry, attention_backend))
+        self.checkpoint_activations(checkpoint_activations)
+
+    def checkpoint_activations(self, enabled: bool = True) -> None:
+        """Turn activation checkpointing on or off."""
+        for stage in self.layers:
+            stage.checkpoint_activations = enabled
+
+    def use_attention(self, backend: AttentionBackend) -> None:
+        """Compute attention in another way, see `swinkit.ops.window_attention`; the result stays the same."""
+        for module in self.modules():
+            if isinstance(module, WindowAttention):
+                module.backend = backend
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Images (B, C, H, W) to patch tokens with their position embedding, (B, H / p, W / p, D)."""
+        x = self.patch_embed(images)
+        if self.absolute_pos_embed is not None:
+            position = self.absolute_pos_embed
+            if position.shape[2:] != x.shape[1:3]:
+                position = F.interpolate(position, size=x.shape[1:3], mode="bicubic", align_corners=False)
+            x = x + position.permute(0, 2, 3, 1)
+        return self.pos_drop(x)
+
+    def stage_maps(self, images: Tensor) -> Iterator[Tensor]:
+        """The map of each stage, in order, before any output norm: (B, H, W, C) each; later ones only if asked for."""
+        x = self.embed(images)
+        for stage in self.layers:
+            x = stage(x)
+            yield x
+            if stage.downsample is not None:
+                x = stage.downsample(x)
+
+    def initialise(self) -> None:
+        """Draw the weights as the published code does: normal of 0.02, cut at 2; the patch convolution keeps PyTorch's
+        own; biases 0, norms 1."""
+        for name, parameter in self.named_parameters():
+            if name.endswith(("relative_position_bias_table", "absolute_pos_embed")):
+                nn.init.trunc_normal_(parameter, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+
+def _stages(config: SwinConfig, geometry: Geometry, backend: AttentionBackend) -> Iterator[Stage]:
+    total = sum(config.depths)
+    rates = iter(torch.linspace(0, config.drop_path_rate, total, device="cpu", dtype=torch.float64).tolist())
+    for index, (dim, depth) in enumerate(zip(config.widths, config.depths, strict=True)):
+        window = _stage_window(config, index) if geometry == "classification" else config.window_size
+        blocks = [
+            SwinBlock(
+                dim,
+                WindowAttention(
+                    dim,
+                    config.num_heads[index],
+                    window=window,
+                    shift=window // 2 if number % 2 else 0,
+                    geometry=geometry,
+                    qkv_bias=config.qkv_bias,
+                    qk_scale=config.qk_scale,
+                    relative_bias=config.relative_position_bias,
+                    attn_drop_rate=config.attn_drop_rate,
+                    drop_rate=config.drop_rate,
+                    backend=backend,
+                ),
+                mlp_ratio=config.mlp_ratio,
+                drop_rate=config.drop_rate,
+                drop_path_rate=next(rates),
+            )
+            for number in range(depth)
+        ]
+        yield Stage(blocks, PatchMerging(dim) if index + 1 < len(config.depths) else None)
+
+
+def _stage_window(config: SwinConfig, stage: int) -> int:
+    """A classifier's window in one stage: no larger than the map at the size it is made for."""
+    smallest = min(-(-(side // config.patch_size) // 2**stage) for side in config.image_size)
+    return max(1, min(config.window_size, smallest))

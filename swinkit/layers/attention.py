@@ -1,0 +1,91 @@
+"""(Shifted) window attention as a module: image order in, image order out (paper section 3.2).
+
+Shapes: B images, H W map, C channels, T tokens in a window, h heads.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from swinkit.layers.patch import Geometry
+from swinkit.ops.relative_position import relative_position_bias
+from swinkit.ops.window_attention import AttentionBackend, check_backend, window_attention
+from swinkit.ops.windows import WindowGrid
+
+
+class WindowAttention(nn.Module):
+    """W-MSA, or SW-MSA where `shift` is not 0. Pads, shifts, cuts, masks and undoes all of it: a block sees none.
+
+    Args:
+        dim: C.
+        num_heads: h; divides C.
+        window: side of the square window, in tokens. The bias table is that of this window.
+        shift: how far the windows of this block are moved, in tokens; the paper's is window // 2 in every second one.
+        geometry: what happens on maps no larger than the window, see `Geometry`.
+        qkv_bias: whether q, k and v have a bias.
+        qk_scale: what q is multiplied with; None is (C / h) ** -0.5.
+        relative_bias: whether there is a relative position bias (equation 4).
+        attn_drop_rate, drop_rate: dropout on the attention weights and on the output, 0..1.
+        backend: how attention is computed, see `window_attention`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        window: int,
+        shift: int = 0,
+        geometry: Geometry = "classification",
+        qkv_bias: bool = True,
+        qk_scale: float | None = None,
+        relative_bias: bool = True,
+        attn_drop_rate: float = 0.0,
+        drop_rate: float = 0.0,
+        backend: AttentionBackend = "auto",
+    ) -> None:
+        super().__init__()
+        check_backend(backend)
+        self.num_heads = num_heads
+        self.window = window
+        self.shift = shift
+        self.geometry = geometry
+        self.scale = (dim // num_heads) ** -0.5 if qk_scale is None else qk_scale
+        self.attn_drop_rate = attn_drop_rate
+        self.backend = backend
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim)
+        self.proj_drop = nn.Dropout(drop_rate)
+        self.relative_position_bias_table = (
+            nn.Parameter(torch.zeros((2 * window - 1) ** 2, num_heads)) if relative_bias else None
+        )
+
+    def grid(self, height: int, width: int) -> WindowGrid:
+        """The windows of a map of this size."""
+        window, shift = self.window, self.shift
+        if self.geometry == "classification":
+            smallest = torch.sym_min(height, width)
+            is_larger = torch.sym_min(torch.sym_max(smallest - window, 0), 1)  # 1 or 0, a symbol under torch.export
+            window, shift = torch.sym_min(window, smallest), shift * is_larger
+        return WindowGrid(height, width, (window, window), (shift, shift))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to (B, H, W, C)."""
+        grid = self.grid(x.shape[1], x.shape[2])
+        table = self.relative_position_bias_table
+        bias = None if table is None else relative_position_bias(table, grid.window, (self.window, self.window))
+        x = window_attention(
+            x,
+            self.qkv,
+            bias=bias,
+            grid=grid,
+            num_heads=self.num_heads,
+            scale=self.scale,
+            dropout_p=self.attn_drop_rate if self.training else 0.0,
+            backend=self.backend,
+        )
+        return self.proj_drop(self.proj(x))
+
+    def extra_repr(self) -> str:
+        return f"num_heads={self.num_heads}, window={self.window}, shift={self.shift}, backend={self.backend}"

@@ -1,0 +1,26 @@
+"""Stochastic depth: whole residual branches dropped, sample by sample (paper A2.1; Huang et al. 2016)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class DropPath(nn.Module):
+    """Drops its input for a random share `rate` of the samples and scales the others by 1 / (1 - rate).
+
+    Acts in training only. Shape (B, ...), kept.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.rate == 0.0 or not self.training:
+            return x
+        keep = 1.0 - self.rate
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+        return x * x.new_empty(shape).bernoulli_(keep).div_(keep)
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate:.3f}"

@@ -1,0 +1,81 @@
+"""Patches in, and neighbouring patches merged (paper section 3.1).
+
+Shapes: B images, H W map or image, C channels.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from swinkit.errors import InputError
+from swinkit.ops.windows import pad_tokens
+
+Geometry = Literal["classification", "dense"]
+"""Which published code decides at the borders; they differ in two places.
+
+"classification": pixels beyond the last whole patch are left out; a map no larger than the window in one direction
+takes one window as large as that, without a shift. "dense" (detection and segmentation): the image is padded with
+zeros to whole patches; the window and the shift are the same on every map.
+"""
+
+
+class PatchEmbed(nn.Module):
+    """Images (B, C, H, W) to patch tokens (B, H / p, W / p, D) by a p x p convolution of stride p, then a LayerNorm.
+
+    Raises InputError where the images have another channel count or are smaller than one patch.
+    """
+
+    def __init__(
+        self, patch_size: int, in_channels: int, dim: int, *, norm: bool = True, geometry: Geometry = "classification"
+    ) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.pad = geometry == "dense"
+        self.proj = nn.Conv2d(in_channels, dim, patch_size, patch_size)
+        self.norm = nn.LayerNorm(dim) if norm else None
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not torch.compiler.is_compiling():
+            self._check(images)
+        if self.pad:
+            bottom, right = -images.shape[2] % self.patch_size, -images.shape[3] % self.patch_size
+            images = F.pad(images, (0, right, 0, bottom))
+        x = self.proj(images).permute(0, 2, 3, 1).contiguous()  # (B, H / p, W / p, D)
+        return x if self.norm is None else self.norm(x)
+
+    def _check(self, images: Tensor) -> None:
+        channels = self.proj.in_channels
+        if images.ndim != 4 or images.shape[1] != channels:
+            raise InputError(
+                f"the model takes images (B, {channels}, H, W), not {tuple(images.shape)}; "
+                "give it that many channels, or build it with in_channels=..."
+            )
+        smallest = 1 if self.pad else self.patch_size
+        if min(images.shape[2:]) < smallest:
+            raise InputError(
+                f"an image of {images.shape[2]} x {images.shape[3]} pixels is smaller than one patch of "
+                f"{self.patch_size} x {self.patch_size}; resize it first"
+            )
+
+
+class PatchMerging(nn.Module):
+    """2 x 2 neighbours into one token of twice the width: (B, H, W, C) to (B, ceil(H / 2), ceil(W / 2), 2 C).
+
+    Odd sizes are padded with zeros. The four neighbours are joined column by column: (0,0), (1,0), (0,1), (1,1).
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+        self.norm = nn.LayerNorm(4 * dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, height, width, channels = x.shape
+        x = pad_tokens(x, height + height % 2, width + width % 2)
+        x = x.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))  # (B, H / 2, 2, W / 2, 2, C)
+        x = x.permute(0, 1, 3, 4, 2, 5).flatten(3)  # (B, H / 2, W / 2, 4 C)
+        return self.reduction(self.norm(x))

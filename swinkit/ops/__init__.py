@@ -1,0 +1,1 @@
+"""Ground floor: functions of tensors. No modules, no configuration, no files."""

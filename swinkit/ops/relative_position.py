@@ -1,0 +1,65 @@
+"""The relative position bias: which entry of its table two tokens share, and the table at another window size.
+
+Paper section 3.2, equation 4. Shapes: T tokens in a window, h heads.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from swinkit.ops.constants import cached_constant, is_plain
+
+
+def build_relative_position_index(
+    window: tuple[int, int], table_window: tuple[int, int], device: torch.device
+) -> Tensor:
+    """Row of the table for every pair of tokens: (T, T) int64 for a window no larger than the table's.
+
+    The table of a (Wh, Ww) window has (2 Wh - 1) * (2 Ww - 1) rows, one for each offset, the vertical one varying
+    slowest. A smaller window uses the offsets it has, so the same two neighbours always share the same bias.
+    """
+    y = torch.arange(window[0], device=device)
+    x = torch.arange(window[1], device=device)
+    y = y[:, None].expand(window[0], window[1]).flatten()
+    x = x[None, :].expand(window[0], window[1]).flatten()
+    rows = y[:, None] - y + (table_window[0] - 1)
+    columns = x[:, None] - x + (table_window[1] - 1)
+    return rows * (2 * table_window[1] - 1) + columns
+
+
+_cached_relative_position_index = cached_constant(build_relative_position_index)
+
+
+def relative_position_bias(table: Tensor, window: tuple[int, int], table_window: tuple[int, int]) -> Tensor:
+    """The bias of every head and pair of tokens: table (rows, h) to (h, T, T)."""
+    build = _cached_relative_position_index if is_plain(table) else build_relative_position_index
+    index = build(window, table_window, table.device)
+    tokens = window[0] * window[1]
+    return table[index.flatten()].view(tokens, tokens, -1).permute(2, 0, 1).contiguous()
+
+
+def resize_relative_position_table(table: Tensor, size: tuple[int, int]) -> Tensor:
+    """The table of a square window at another size, bicubic as in the published code (align_corners False).
+
+    Args:
+        table: (S * S, h), where S is 2 * window - 1.
+        size: rows and columns of the wanted table, (2 * Wh - 1, 2 * Ww - 1).
+
+    Returns:
+        (size[0] * size[1], h) in the table's dtype; the table itself where the size is the same.
+
+    Raises:
+        ValueError: where the table is not that of a square window.
+    """
+    side = math.isqrt(table.shape[0])
+    if side * side != table.shape[0]:
+        raise ValueError(f"a bias table of {table.shape[0]} rows is not that of a square window")
+    if (side, side) == tuple(size):
+        return table
+    grid = table.float().T.reshape(1, -1, side, side)
+    resized = F.interpolate(grid, size=tuple(size), mode="bicubic", align_corners=False)
+    return resized.reshape(table.shape[1], -1).T.contiguous().to(table.dtype)

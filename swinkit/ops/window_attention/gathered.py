@@ -1,0 +1,113 @@
+"""Window attention with one gather each way: the two forms that run on any device.
+
+Roll, pad and partition are one permutation of C-wide tokens before the qkv projection; windows come sorted by mask
+kind, so that at most four (h, T, T) masks are ever needed (see `swinkit.ops.windows`).
+Shapes: B images, H W map, C channels, N windows of one image, T tokens in a window, h heads, d head dim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from swinkit.ops.windows import WindowGrid, group_masks, to_image, to_windows, token_order
+
+MOST_WINDOWS = 65_535
+"""Some CUDA kernels index windows by a 16-bit grid dimension: more of them go in several calls."""
+
+
+def matmul_attention(
+    x: Tensor,
+    project: Callable[[Tensor], Tensor],
+    *,
+    bias: Tensor | None,
+    grid: WindowGrid,
+    num_heads: int,
+    scale: float,
+    dropout_p: float = 0.0,
+) -> Tensor:
+    """See `window_attention`. Two batched matrix products and a softmax: fastest on a CPU, and simple to export."""
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        logits = (q * scale) @ k.transpose(-2, -1)  # (N * B, h, T, T)
+        added = _added_to_logits(bias, grid, q)
+        if added is not None:
+            logits = (logits.unflatten(0, (added.shape[0], -1)) + added[:, None]).flatten(0, 1)
+        weights = F.dropout(logits.softmax(-1), dropout_p)
+        return weights.to(v.dtype) @ v
+
+    return _attend_in_windows(x, project, grid, num_heads, attend)
+
+
+def sdpa_attention(
+    x: Tensor,
+    project: Callable[[Tensor], Tensor],
+    *,
+    bias: Tensor | None,
+    grid: WindowGrid,
+    num_heads: int,
+    scale: float,
+    dropout_p: float = 0.0,
+) -> Tensor:
+    """See `window_attention`. scaled_dot_product_attention, once for each mask kind, which it broadcasts."""
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        batch = x.shape[0]
+        sizes = [count * batch for count in grid.group_sizes]
+        masks = _group_biases(bias, grid, q)
+        outputs = [
+            _sdpa(*group, mask=mask, scale=scale, dropout_p=dropout_p)
+            for *group, mask in zip(q.split(sizes), k.split(sizes), v.split(sizes), masks, strict=True)
+            if group[0].shape[0] != 0
+        ]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    return _attend_in_windows(x, project, grid, num_heads, attend)
+
+
+def _attend_in_windows(
+    x: Tensor,
+    project: Callable[[Tensor], Tensor],
+    grid: WindowGrid,
+    num_heads: int,
+    attend: Callable[[Tensor, Tensor, Tensor], Tensor],
+) -> Tensor:
+    """Gather, project, `attend` to q, k, v of (N * B, h, T, d), and scatter back to (B, H, W, C)."""
+    batch, channels = x.shape[0], x.shape[-1]
+    order = token_order(grid, x)
+    windows = to_windows(x, grid, order).flatten(0, 1)  # (N * B, T, C)
+    qkv = project(windows).unflatten(-1, (3, num_heads, channels // num_heads))
+    q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+    out = attend(q, k, v).transpose(1, 2).reshape(-1, channels)
+    return to_image(out, grid, order, batch=batch)
+
+
+def _added_to_logits(bias: Tensor | None, grid: WindowGrid, like: Tensor) -> Tensor | None:
+    """Bias and mask of every window, or one for all where there is no shift: (N, h, T, T), (1, h, T, T) or None."""
+    if not grid.is_shifted:
+        return None if bias is None else bias[None]
+    masks = group_masks(grid, like)
+    of_windows = [mask.expand(count, *mask.shape) for mask, count in zip(masks, grid.group_sizes, strict=True)]
+    mask = torch.cat(of_windows)[:, None]  # (N, 1, T, T)
+    return mask if bias is None else mask + bias
+
+
+def _group_biases(bias: Tensor | None, grid: WindowGrid, like: Tensor) -> list[Tensor | None]:
+    """Bias plus mask of each of the four mask kinds, in the dtype of `like`: (1, h or 1, T, T) each."""
+    if not grid.is_shifted:
+        return [None if bias is None else bias[None].to(like.dtype)] * 4
+    masks = group_masks(grid, like)[:, None]
+    return list((masks if bias is None else masks + bias).to(like.dtype).split(1))
+
+
+def _sdpa(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, scale: float, dropout_p: float) -> Tensor:
+    """scaled_dot_product_attention for any number of windows."""
+    if not (q.is_cuda and q.shape[0] > MOST_WINDOWS):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p, scale=scale)
+    parts = zip(q.split(MOST_WINDOWS), k.split(MOST_WINDOWS), v.split(MOST_WINDOWS), strict=True)
+    return torch.cat(
+        [F.scaled_dot_product_attention(*part, attn_mask=mask, dropout_p=dropout_p, scale=scale) for part in parts]
+    )

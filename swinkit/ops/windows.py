@@ -1,0 +1,166 @@
+"""Where the windows of one feature map lie: padding, cyclic shift, token order and mask (paper section 3.2, figure 4).
+
+Shapes: B images, H W map, C channels, N windows of one image, T tokens in a window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from swinkit.ops.constants import cached_constant, is_plain
+
+MASK_VALUE = -100.0
+"""Added to the logit of two tokens that meet only through the cyclic shift: the published code's value. It is finite
+on purpose, so that softmax stays finite in fp16 too."""
+
+
+@dataclass(frozen=True)
+class WindowGrid:
+    """The windows of an H x W map, as a value: no tensors, no state.
+
+    Maps are padded at the right and at the bottom to whole windows, then rolled up and left by `shift`, then cut.
+    Sizes are in tokens. Under torch.export they may be symbols, so nothing here branches on them.
+    """
+
+    height: int
+    width: int
+    window: tuple[int, int]
+    shift: tuple[int, int] = (0, 0)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Windows per column and per row of the padded map."""
+        return -(-self.height // self.window[0]), -(-self.width // self.window[1])
+
+    @property
+    def padded(self) -> tuple[int, int]:
+        """Height and width after padding to whole windows."""
+        return self.counts[0] * self.window[0], self.counts[1] * self.window[1]
+
+    @property
+    def is_shifted(self) -> bool:
+        return not (_is_zero(self.shift[0]) and _is_zero(self.shift[1]))
+
+    @property
+    def group_sizes(self) -> tuple[int, int, int, int]:
+        """Windows of each mask kind: inside, right edge, bottom edge, corner. Without a shift all are inside."""
+        rows, columns = self.counts
+        if not self.is_shifted:
+            return rows * columns, 0, 0, 0
+        return (rows - 1) * (columns - 1), rows - 1, columns - 1, 1
+
+
+def _is_zero(size: Any) -> bool:
+    """Whether a size is known to be zero; a symbolic one never is."""
+    return isinstance(size, int) and size == 0
+
+
+def pad_tokens(x: Tensor, height: int, width: int) -> Tensor:
+    """Zeros at the bottom and right of (B, H, W, C) up to height x width; no copy where there is nothing to add."""
+    bottom, right = height - x.shape[1], width - x.shape[2]
+    if _is_zero(bottom) and _is_zero(right):
+        return x
+    return F.pad(x, (0, 0, 0, right, 0, bottom))
+
+
+class TokenOrder(NamedTuple):
+    """A permutation of the B * Hp * Wp tokens of a padded batch, and its inverse. Both are int64 vectors.
+
+    Window order is (N, B, T): windows outermost and sorted by mask kind, so that all windows that share a mask are one
+    slice, whatever the batch size.
+    """
+
+    to_windows: Tensor
+    to_image: Tensor
+
+
+def build_token_order(grid: WindowGrid, batch: int, device: torch.device) -> TokenOrder:
+    """The token order of a batch of maps. Image tokens are numbered row by row, image after image."""
+    height, width = grid.padded
+    (rows, columns), (window_h, window_w) = grid.counts, grid.window
+    y = (torch.arange(height, device=device) + grid.shift[0]) % height
+    x = (torch.arange(width, device=device) + grid.shift[1]) % width
+    tokens = (y[:, None] * width + x).view(rows, window_h, columns, window_w).transpose(1, 2)
+    tokens = tokens.reshape(rows, columns, window_h * window_w)  # (rows, columns, T)
+    if grid.is_shifted:
+        inside, right = tokens[:-1, :-1].flatten(0, 1), tokens[:-1, -1]
+        bottom, corner = tokens[-1, :-1], tokens[-1, -1:]
+        tokens = torch.cat((inside, right, bottom, corner))
+    else:
+        tokens = tokens.flatten(0, 1)
+    images = torch.arange(batch, device=device)[:, None] * (height * width)
+    to_windows = (tokens[:, None] + images).flatten()  # (N, B, T), flat
+    positions = torch.arange(batch * height * width, device=device)
+    return TokenOrder(to_windows, torch.zeros_like(positions).scatter(0, to_windows, positions))
+
+
+_cached_token_order = cached_constant(build_token_order)
+
+
+def token_order(grid: WindowGrid, like: Tensor) -> TokenOrder:
+    """The token order for `like` (B, H, W, C), from the cache where `like` is an ordinary tensor."""
+    build = _cached_token_order if is_plain(like) else build_token_order
+    return build(grid, like.shape[0], like.device)
+
+
+class _Permute(torch.autograd.Function):
+    """Rows in another order. The gradient of a permutation is a gather too; autograd's own would be a slow scatter."""
+
+    @staticmethod
+    def forward(rows: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        return rows.index_select(0, order)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        order, inverse = ctx.saved_tensors
+        return _Permute.apply(gradient, inverse, order), None, None
+
+
+def to_windows(x: Tensor, grid: WindowGrid, order: TokenOrder) -> Tensor:
+    """Image order (B, H, W, C) to window order (N, B, T, C); padded tokens are zeros."""
+    batch, channels = x.shape[0], x.shape[-1]
+    (height, width), (rows, columns) = grid.padded, grid.counts
+    x = pad_tokens(x, height, width)
+    tokens = _Permute.apply(x.reshape(batch * height * width, channels), order.to_windows, order.to_image)
+    return tokens.view(rows * columns, batch, grid.window[0] * grid.window[1], channels)
+
+
+def to_image(windows: Tensor, grid: WindowGrid, order: TokenOrder, *, batch: int) -> Tensor:
+    """Window order (N * B * T, C) back to image order (B, H, W, C); padded tokens are dropped."""
+    height, width = grid.padded
+    x = _Permute.apply(windows, order.to_image, order.to_windows)
+    return x.view(batch, height, width, windows.shape[-1])[:, : grid.height, : grid.width]
+
+
+def build_group_masks(window: tuple[int, int], shift: tuple[int, int], device: torch.device) -> Tensor:
+    """What is added to the logits of each mask kind: (4, T, T), 0 or -100; inside, right, bottom, corner.
+
+    After the roll, the last rows (columns) of the bottom (right) windows come from the other side of the map; the two
+    parts of such a window do not see each other.
+    """
+    y = torch.arange(window[0], device=device) >= window[0] - shift[0]
+    x = torch.arange(window[1], device=device) >= window[1] - shift[1]
+    wrapped_y = y[:, None].expand(window[0], window[1]).flatten()
+    wrapped_x = x[None, :].expand(window[0], window[1]).flatten()
+    bottom = wrapped_y[:, None] != wrapped_y
+    right = wrapped_x[:, None] != wrapped_x
+    kinds = torch.stack((torch.zeros_like(right), right, bottom, bottom | right))
+    return kinds * MASK_VALUE
+
+
+_cached_group_masks = cached_constant(build_group_masks)
+
+
+def group_masks(grid: WindowGrid, like: Tensor) -> Tensor:
+    """The four masks of `build_group_masks` on the device of `like`."""
+    build = _cached_group_masks if is_plain(like) else build_group_masks
+    return build(grid.window, grid.shift, like.device)
