@@ -74,8 +74,9 @@ class PatchMerging(nn.Module):
         self.norm = nn.LayerNorm(4 * dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        _, height, width, channels = x.shape
-        x = pad_tokens(x, height + height % 2, width + width % 2)
-        x = x.unflatten(2, (-1, 2)).unflatten(1, (-1, 2))  # (B, H / 2, 2, W / 2, 2, C)
-        x = x.permute(0, 1, 3, 4, 2, 5).flatten(3)  # (B, H / 2, W / 2, 4 C)
+        batch, height, width, channels = x.shape
+        height, width = (height + 1) // 2, (width + 1) // 2
+        x = pad_tokens(x, 2 * height, 2 * width)
+        x = x.view(batch, height, 2, width, 2, channels).permute(0, 1, 3, 4, 2, 5)
+        x = x.clone(memory_format=torch.contiguous_format).view(batch, height, width, 4 * channels)
         return self.reduction(self.norm(x))

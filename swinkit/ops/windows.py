@@ -33,6 +33,11 @@ class WindowGrid:
     shift: tuple[int, int] = (0, 0)
 
     @property
+    def tokens(self) -> int:
+        """Tokens in a window, T."""
+        return self.window[0] * self.window[1]
+
+    @property
     def counts(self) -> tuple[int, int]:
         """Windows per column and per row of the padded map."""
         return -(-self.height // self.window[0]), -(-self.width // self.window[1])
@@ -71,41 +76,42 @@ def pad_tokens(x: Tensor, height: int, width: int) -> Tensor:
 class TokenOrder(NamedTuple):
     """A permutation of the B * Hp * Wp tokens of a padded batch, and its inverse. Both are int64 vectors.
 
-    Window order is (N, B, T): windows outermost and sorted by mask kind, so that all windows that share a mask are one
-    slice, whatever the batch size.
+    Window order is (N, B, T): windows outermost, so that all that belongs to one window lies together, whatever the
+    batch size.
     """
 
     to_windows: Tensor
     to_image: Tensor
 
 
-def build_token_order(grid: WindowGrid, batch: int, device: torch.device) -> TokenOrder:
-    """The token order of a batch of maps. Image tokens are numbered row by row, image after image."""
-    height, width = grid.padded
-    (rows, columns), (window_h, window_w) = grid.counts, grid.window
+def build_token_order(grid: WindowGrid, batch: int, by_mask: bool, device: torch.device) -> TokenOrder:
+    """The token order of a batch of maps. Image tokens are numbered row by row, image after image.
+
+    Windows come row by row, or with `by_mask` sorted by mask kind (see `WindowGrid.group_sizes`), so that all windows
+    that share a mask are one slice.
+    """
+    (height, width), (rows, columns) = grid.padded, grid.counts
     y = (torch.arange(height, device=device) + grid.shift[0]) % height
     x = (torch.arange(width, device=device) + grid.shift[1]) % width
-    tokens = (y[:, None] * width + x).view(rows, window_h, columns, window_w).transpose(1, 2)
-    tokens = tokens.reshape(rows, columns, window_h * window_w)  # (rows, columns, T)
-    if grid.is_shifted:
-        inside, right = tokens[:-1, :-1].flatten(0, 1), tokens[:-1, -1]
-        bottom, corner = tokens[-1, :-1], tokens[-1, -1:]
-        tokens = torch.cat((inside, right, bottom, corner))
-    else:
-        tokens = tokens.flatten(0, 1)
-    images = torch.arange(batch, device=device)[:, None] * (height * width)
-    to_windows = (tokens[:, None] + images).flatten()  # (N, B, T), flat
+    y, x = y.view(rows, 1, grid.window[0], 1), x.view(1, columns, 1, grid.window[1])
+    windows = (y * width + x).view(rows, columns, grid.tokens)
+    if by_mask and grid.is_shifted:
+        inside, right = windows[:-1, :-1].flatten(0, 1), windows[:-1, -1]
+        bottom, corner = windows[-1, :-1], windows[-1, -1:]
+        windows = torch.cat((inside, right, bottom, corner))
+    images = torch.arange(batch, device=device).view(1, batch, 1) * (height * width)
+    order = (windows.view(rows * columns, 1, grid.tokens) + images).view(batch * height * width)
     positions = torch.arange(batch * height * width, device=device)
-    return TokenOrder(to_windows, torch.zeros_like(positions).scatter(0, to_windows, positions))
+    return TokenOrder(order, torch.zeros_like(positions).scatter(0, order, positions))
 
 
 _cached_token_order = cached_constant(build_token_order)
 
 
-def token_order(grid: WindowGrid, like: Tensor) -> TokenOrder:
+def token_order(grid: WindowGrid, like: Tensor, *, by_mask: bool = False) -> TokenOrder:
     """The token order for `like` (B, H, W, C), from the cache where `like` is an ordinary tensor."""
     build = _cached_token_order if is_plain(like) else build_token_order
-    return build(grid, like.shape[0], like.device)
+    return build(grid, like.shape[0], by_mask, like.device)
 
 
 class _Permute(torch.autograd.Function):
@@ -131,36 +137,55 @@ def to_windows(x: Tensor, grid: WindowGrid, order: TokenOrder) -> Tensor:
     (height, width), (rows, columns) = grid.padded, grid.counts
     x = pad_tokens(x, height, width)
     tokens = _Permute.apply(x.reshape(batch * height * width, channels), order.to_windows, order.to_image)
-    return tokens.view(rows * columns, batch, grid.window[0] * grid.window[1], channels)
+    return tokens.view(rows * columns, batch, grid.tokens, channels)
 
 
 def to_image(windows: Tensor, grid: WindowGrid, order: TokenOrder, *, batch: int) -> Tensor:
     """Window order (N * B * T, C) back to image order (B, H, W, C); padded tokens are dropped."""
     height, width = grid.padded
     x = _Permute.apply(windows, order.to_image, order.to_windows)
-    return x.view(batch, height, width, windows.shape[-1])[:, : grid.height, : grid.width]
+    x = x.view(batch, height, width, windows.shape[-1])
+    if _is_zero(height - grid.height) and _is_zero(width - grid.width):
+        return x
+    return x[:, : grid.height, : grid.width].clone(memory_format=torch.contiguous_format)
 
 
-def build_group_masks(window: tuple[int, int], shift: tuple[int, int], device: torch.device) -> Tensor:
-    """What is added to the logits of each mask kind: (4, T, T), 0 or -100; inside, right, bottom, corner.
+def build_masks(grid: WindowGrid, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Which pairs of tokens meet only through the shift: in windows at the right edge, and at the bottom edge.
 
-    After the roll, the last rows (columns) of the bottom (right) windows come from the other side of the map; the two
-    parts of such a window do not see each other.
+    After the roll, the last columns (rows) of the right (bottom) windows come from the other side of the map, and the
+    two parts of such a window must not see each other. Two (T, T) booleans, True where they must not.
     """
-    y = torch.arange(window[0], device=device) >= window[0] - shift[0]
-    x = torch.arange(window[1], device=device) >= window[1] - shift[1]
-    wrapped_y = y[:, None].expand(window[0], window[1]).flatten()
-    wrapped_x = x[None, :].expand(window[0], window[1]).flatten()
-    bottom = wrapped_y[:, None] != wrapped_y
-    right = wrapped_x[:, None] != wrapped_x
-    kinds = torch.stack((torch.zeros_like(right), right, bottom, bottom | right))
-    return kinds * MASK_VALUE
+    token = torch.arange(grid.tokens, device=device)
+    wrapped_x = token % grid.window[1] >= grid.window[1] - grid.shift[1]
+    wrapped_y = token // grid.window[1] >= grid.window[0] - grid.shift[0]
+    return wrapped_x[:, None] != wrapped_x, wrapped_y[:, None] != wrapped_y
+
+
+def build_group_masks(grid: WindowGrid, device: torch.device) -> Tensor:
+    """What is added to the logits of each mask kind: (4, T, T), 0 or -100; inside, right, bottom, corner."""
+    right, bottom = build_masks(grid, device)
+    return torch.stack((torch.zeros_like(right), right, bottom, bottom | right)) * MASK_VALUE
+
+
+def build_window_masks(grid: WindowGrid, device: torch.device) -> Tensor:
+    """What is added to the logits of each window, windows row by row: (N, 1, T, T), 0 or -100."""
+    right, bottom = build_masks(grid, device)
+    rows, columns = grid.counts
+    window = torch.arange(rows * columns, device=device).view(-1, 1, 1, 1)
+    at_right, at_bottom = window % columns == columns - 1, window // columns == rows - 1
+    return ((at_right & right) | (at_bottom & bottom)) * MASK_VALUE
 
 
 _cached_group_masks = cached_constant(build_group_masks)
+_cached_window_masks = cached_constant(build_window_masks)
 
 
 def group_masks(grid: WindowGrid, like: Tensor) -> Tensor:
     """The four masks of `build_group_masks` on the device of `like`."""
-    build = _cached_group_masks if is_plain(like) else build_group_masks
-    return build(grid.window, grid.shift, like.device)
+    return (_cached_group_masks if is_plain(like) else build_group_masks)(grid, like.device)
+
+
+def window_masks(grid: WindowGrid, like: Tensor) -> Tensor:
+    """The masks of `build_window_masks` on the device of `like`."""
+    return (_cached_window_masks if is_plain(like) else build_window_masks)(grid, like.device)

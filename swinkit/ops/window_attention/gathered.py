@@ -1,7 +1,6 @@
 """Window attention with one gather each way: the two forms that run on any device.
 
-Roll, pad and partition are one permutation of C-wide tokens before the qkv projection; windows come sorted by mask
-kind, so that at most four (h, T, T) masks are ever needed (see `swinkit.ops.windows`).
+Roll, pad and partition are one permutation of C-wide tokens before the qkv projection (see `swinkit.ops.windows`).
 Shapes: B images, H W map, C channels, N windows of one image, T tokens in a window, h heads, d head dim.
 """
 
@@ -13,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from swinkit.ops.windows import WindowGrid, group_masks, to_image, to_windows, token_order
+from swinkit.ops.windows import TokenOrder, WindowGrid, group_masks, to_image, to_windows, token_order, window_masks
 
 MOST_WINDOWS = 65_535
 """Some CUDA kernels index windows by a 16-bit grid dimension: more of them go in several calls."""
@@ -33,13 +32,19 @@ def matmul_attention(
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         logits = (q * scale) @ k.transpose(-2, -1)  # (N * B, h, T, T)
-        added = _added_to_logits(bias, grid, q)
-        if added is not None:
-            logits = (logits.unflatten(0, (added.shape[0], -1)) + added[:, None]).flatten(0, 1)
+        if grid.is_shifted:
+            masks = window_masks(grid, q)
+            added = masks if bias is None else masks + bias  # (N, 1 or h, T, T)
+            count, batch = masks.shape[0], x.shape[0]
+            split = logits.view(count, batch, num_heads, grid.tokens, grid.tokens) + added[:, None]
+            logits = split.view(count * batch, num_heads, grid.tokens, grid.tokens)
+        elif bias is not None:
+            logits = logits + bias
         weights = F.dropout(logits.softmax(-1), dropout_p)
         return weights.to(v.dtype) @ v
 
-    return _attend_in_windows(x, project, grid, num_heads, attend)
+    order = token_order(grid, x)
+    return _attend_in_windows(x, project, grid, order, num_heads, attend)
 
 
 def sdpa_attention(
@@ -65,34 +70,25 @@ def sdpa_attention(
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
-    return _attend_in_windows(x, project, grid, num_heads, attend)
+    order = token_order(grid, x, by_mask=True)
+    return _attend_in_windows(x, project, grid, order, num_heads, attend)
 
 
 def _attend_in_windows(
     x: Tensor,
     project: Callable[[Tensor], Tensor],
     grid: WindowGrid,
+    order: TokenOrder,
     num_heads: int,
     attend: Callable[[Tensor, Tensor, Tensor], Tensor],
 ) -> Tensor:
     """Gather, project, `attend` to q, k, v of (N * B, h, T, d), and scatter back to (B, H, W, C)."""
     batch, channels = x.shape[0], x.shape[-1]
-    order = token_order(grid, x)
     windows = to_windows(x, grid, order).flatten(0, 1)  # (N * B, T, C)
     qkv = project(windows).unflatten(-1, (3, num_heads, channels // num_heads))
     q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
     out = attend(q, k, v).transpose(1, 2).reshape(-1, channels)
     return to_image(out, grid, order, batch=batch)
-
-
-def _added_to_logits(bias: Tensor | None, grid: WindowGrid, like: Tensor) -> Tensor | None:
-    """Bias and mask of every window, or one for all where there is no shift: (N, h, T, T), (1, h, T, T) or None."""
-    if not grid.is_shifted:
-        return None if bias is None else bias[None]
-    masks = group_masks(grid, like)
-    of_windows = [mask.expand(count, *mask.shape) for mask, count in zip(masks, grid.group_sizes, strict=True)]
-    mask = torch.cat(of_windows)[:, None]  # (N, 1, T, T)
-    return mask if bias is None else mask + bias
 
 
 def _group_biases(bias: Tensor | None, grid: WindowGrid, like: Tensor) -> list[Tensor | None]:

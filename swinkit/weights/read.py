@@ -1,0 +1,162 @@
+"""Weights files, read safely: safetensors and PyTorch files, told apart by content; nothing in them is executed."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from swinkit.errors import InputError
+from swinkit.weights.pickles import (
+    CONFIG_GLOBAL,
+    ConfigStub,
+    foreign_globals,
+    is_legacy_torch,
+    refused_global,
+    zipped_pickle,
+)
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """What a weights file holds, under the names it holds it."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    """On the CPU, in the file's own dtypes."""
+    metadata: dict[str, str]
+    """The header of a safetensors file; empty for PyTorch files."""
+
+
+def read_weights_file(path: str | Path, *, skip_config: bool = False) -> WeightsFile:
+    """The tensors of a safetensors or PyTorch file, whatever its suffix.
+
+    PyTorch files may wrap their tensors in `state_dict` or `model` (or one in the other); everything that is not a
+    tensor is ignored. Nothing is executed: PyTorch files are read with `weights_only=True`.
+
+    Args:
+        path: the file.
+        skip_config: read past a yacs config, which self-trained files of the official classification code carry.
+            It becomes an empty dict; yacs itself is never imported.
+
+    Raises:
+        InputError: where the file is missing, a folder, empty, truncated, no weights file, without tensors, or would
+            have to be unpickled; in the last case it names what the pickle would have imported.
+    """
+    path = Path(path)
+    start = _first_bytes(path)
+    if start[8:9] == b"{":
+        return _read_safetensors(path)
+    if start.startswith(b"PK\x03\x04") or is_legacy_torch(start):
+        payload = _load_torch(path, skip_config=skip_config)
+        return WeightsFile(path, state_tensors(payload, str(path)), {})
+    if start[:1] == b"\x80":
+        raise _plain_pickle(path)
+    raise InputError(
+        f"{path} is not a weights file (neither safetensors nor PyTorch); if it was downloaded, download it again"
+    )
+
+
+def state_tensors(payload: object, label: str) -> dict[str, Tensor]:
+    """The tensors in what a checkpoint holds: of its `state_dict` or `model`, at most two deep, or of itself.
+
+    Raises InputError, naming `label`, where there are none.
+    """
+    for _ in range(2):
+        if isinstance(payload, Mapping):
+            inner = [payload[key] for key in ("state_dict", "model") if isinstance(payload.get(key), Mapping)]
+            payload = inner[0] if inner else payload
+    entries = payload.items() if isinstance(payload, Mapping) else ()
+    tensors = {name: value.detach() for name, value in entries if isinstance(name, str) and isinstance(value, Tensor)}
+    if not tensors:
+        raise InputError(f"{label} holds no tensors under names, so it is not a weights file; give it a state dict")
+    return tensors
+
+
+def _first_bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the path of a weights file in it")
+    try:
+        with path.open("rb") as file:
+            start = file.read(32)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; give the path of a weights file") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+    if not start:
+        raise InputError(f"{path} is empty (0 bytes); copy or download it again")
+    return start
+
+
+def _read_safetensors(path: Path) -> WeightsFile:
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+            metadata = dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    return WeightsFile(path, state_tensors(tensors, str(path)), metadata)
+
+
+def _load_torch(path: Path, *, skip_config: bool) -> object:
+    harmless = torch.serialization.safe_globals([(ConfigStub, CONFIG_GLOBAL)])
+    try:
+        with harmless if skip_config else contextlib.nullcontext():
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _refusal(path, str(error)) from error
+    except Exception as error:  # a damaged file can make the reader fail in any way
+        raise _damaged(path, error) from error
+
+
+def _refusal(path: Path, message: str) -> InputError:
+    """The error for a file that holds more than tensors and plain values."""
+    name = refused_global(message)
+    if name is None:
+        foreign = foreign_globals(zipped_pickle(path))
+        name = foreign[0] if foreign else None
+    if name == CONFIG_GLOBAL and _is_readable_without_config(path):
+        return InputError(
+            f"{path} holds pickled objects ({name}) that swinkit will not execute; "
+            f"run `swinkit convert {path} OUT.safetensors` once and use OUT.safetensors"
+        )
+    if name is not None:
+        return InputError(
+            f"{path} holds pickled objects ({name}) that swinkit will not execute; "
+            "save only the model's state_dict() where the file was made"
+        )
+    return InputError(
+        f"{path} is damaged or holds more than tensors and plain values, which swinkit will not execute; "
+        "save the model's state_dict() with torch.save or safetensors"
+    )
+
+
+def _is_readable_without_config(path: Path) -> bool:
+    try:
+        _load_torch(path, skip_config=True)
+    except InputError:
+        return False
+    return True
+
+
+def _plain_pickle(path: Path) -> InputError:
+    with path.open("rb") as file:
+        foreign = foreign_globals(file.read(64 * 2**20))
+    if not foreign:
+        return InputError(f"{path} is a Python pickle without tensors, not a weights file")
+    return InputError(
+        f"{path} is a Python pickle with objects ({foreign[0]}) that swinkit will not execute; "
+        "save the model's state_dict() with torch.save or safetensors"
+    )
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
+    return InputError(f"{path} is truncated, damaged or no weights file ({reason}); copy or download it again")
