@@ -119,7 +119,7 @@ def _translate_y(image: Image.Image, part: float, paint: Paint) -> Image.Image:
 
 
 def _posterize(image: Image.Image, bits: float, paint: Paint) -> Image.Image:
-    # Not ImageOps.posterize: since Pillow 12 it refuses the 0 bits (a black image) of magnitude 10.
+    # Not ImageOps.posterize: Pillow 13 refuses the 0 bits (a black image) of magnitude 10.
     mask = 256 - (1 << (8 - int(bits)))
     return image.point([value & mask for value in range(256)] * 3)
 

@@ -108,7 +108,7 @@ def _draw_curve(axes: Axes, name: str, curve: Series, colour: str) -> None:
     group = -(-len(steps) // MAX_POINTS)
     if group > 1:
         starts = np.arange(0, len(steps), group)
-        low, high = np.maximum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+        low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
         counts = np.diff(np.append(starts, len(steps)))
         steps, values = np.add.reduceat(steps, starts) / counts, np.add.reduceat(values, starts) / counts
         axes.fill_between(steps, low, high, color=colour, alpha=0.25, linewidth=0)

@@ -25,7 +25,10 @@ DPI = 100
 
 @dataclass(frozen=True)
 class PredictionSample:
-    """One image with the class that the model gives the highest probability (0..1), and its true class."""
+    """One image with the class that the model gives the highest probability (0..1), and its true class.
+
+    It is right where both names are the same, so the names of classes must differ.
+    """
 
     image: Image.Image
     predicted: str

@@ -45,7 +45,7 @@ _RENAMINGS: dict[str, Callable[[Mapping[str, Tensor]], Tensors]] = {
     "detectron2": from_official,
 }
 
-_COMPUTED = ("relative_position_index", "relative_coords_table", "attn_mask", "mask_token")
+COMPUTED = ("relative_position_index", "relative_coords_table", "attn_mask", "mask_token")
 """Endings of names that are no weights of the model: buffers that follow from its sizes, and SimMIM's mask token.
 SimMIM's `decoder.` is left out too."""
 
@@ -118,7 +118,7 @@ def recognise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
 
 
 def _is_no_weight(name: str) -> bool:
-    return name.endswith(_COMPUTED) or name.startswith("decoder.")
+    return name.endswith(COMPUTED) or name.startswith("decoder.")
 
 
 def _find_swin(tensors: Mapping[str, Tensor]) -> _Place | None:

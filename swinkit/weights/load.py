@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from swinkit.errors import InputError
 from swinkit.weights.fit import fit_channels, fit_tensor, is_head, module_of, select_classes
-from swinkit.weights.formats import UNKNOWN, Recognised, recognise
+from swinkit.weights.formats import COMPUTED, UNKNOWN, Recognised, recognise
 from swinkit.weights.read import read_weights_file, state_tensors
 from swinkit.weights.source import resolve
 
@@ -70,7 +70,7 @@ def load_weights(
 
     Raises:
         InputError: where the source cannot be found or read, or its tensors do not fit the model, in names, shapes or
-            by NaN or infinite values (which no published file has and no model can use). The model is then unchanged.
+            by NaN or infinite values, which no model can use. The model is then unchanged.
     """
     label, recognised = _recognised(source)
     target = model.state_dict()
@@ -240,9 +240,13 @@ def _described(tensor: Tensor) -> str:
 
 
 def _modules(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The modules of these tensors, each once; a buffer or parameter beside others by its own name."""
-    leaves = (".weight", ".bias")
-    return tuple(dict.fromkeys(module_of(name) if name.endswith(leaves) else name for name in names))
+    """What these tensors belong to, each once: their modules, and for buffers of every block only their own name."""
+
+    def shortened(name: str) -> str:
+        module, _, leaf = name.rpartition(".")
+        return leaf if leaf in COMPUTED else module if leaf in ("weight", "bias") else name
+
+    return tuple(dict.fromkeys(shortened(name) for name in names))
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,10 +109,9 @@ def _load_torch(path: Path, *, skip_config: bool) -> object:
     try:
         with harmless if skip_config else contextlib.nullcontext():
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise _refusal(path, str(error)) from error
     except Exception as error:  # a damaged file can make the reader fail in any way
-        raise _damaged(path, error) from error
+        is_refused = type(error).__name__ == "UnpicklingError"
+        raise (_refusal(path, str(error)) if is_refused else _damaged(path, error)) from error
 
 
 def _refusal(path: Path, message: str) -> InputError:

@@ -18,6 +18,7 @@ Tensors = dict[str, Tensor]
 
 
 def from_official(tensors: Mapping[str, Tensor]) -> Tensors:
+    """The official code, older timm files and detectron2: nothing to rename."""
     return dict(tensors)
 
 

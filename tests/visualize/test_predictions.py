@@ -80,7 +80,7 @@ def test_wrong_ones_have_a_red_frame_a_cross_and_the_truth(monkeypatch: pytest.M
 def test_a_full_page_of_photographs_stays_small_and_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     noisy = [Image.fromarray(generator.integers(0, 256, (200, 200, 3), dtype=np.uint8)) for _ in range(24)]
-    page = [PredictionSample(image, "a long name of a class", 1.0, "another long name") for image in noisy]
+    page = [PredictionSample(image, "a very long name of a class", 1.0, "another very long name") for image in noisy]
     figure = drawn(monkeypatch, tmp_path / "page.png", page[:12], page[12:])
     assert (tmp_path / "page.png").stat().st_size <= 300_000
     boxes = [axes.get_window_extent() for axes in figure.axes] + [text.get_window_extent() for text in figure.texts]

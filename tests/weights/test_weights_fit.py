@@ -48,6 +48,13 @@ def test_flat_position_embeddings_of_a_wide_image() -> None:
     assert torch.allclose(fitted, F.interpolate(as_map, size=(6, 12), mode="bicubic"), atol=1e-6)
 
 
+def test_flat_position_embeddings_of_the_models_own_grid_are_no_square() -> None:
+    embedding = torch.randn(1, 16, 5)
+    fitted = fit_tensor("absolute_pos_embed", embedding, torch.Size((1, 5, 2, 8)))
+    assert fitted is not None
+    assert torch.equal(fitted, embedding.transpose(1, 2).reshape(1, 5, 2, 8))
+
+
 @pytest.mark.parametrize("given", [(1, 16, 6), (1, 7, 5), (5, 4, 4), (1, 6, 4, 4)])
 def test_position_embeddings_that_do_not_fit(given: tuple[int, ...]) -> None:
     assert fit_tensor("absolute_pos_embed", torch.randn(given), torch.Size((1, 5, 6, 8))) is None

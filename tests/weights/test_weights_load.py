@@ -60,6 +60,12 @@ def test_a_classifier_into_a_pyramid() -> None:
     assert "left as they were: norm0, norm1, norm2" in str(report)
 
 
+def test_the_summary_names_a_buffer_of_many_blocks_once() -> None:
+    weights = copied(small_models.classifier())
+    report = load_weights(small_models.classifier(), weights | small_models.official_buffers(weights))
+    assert str(report) == "official weights: 92 tensors loaded; 9 not needed (relative_position_index, attn_mask)"
+
+
 def test_a_pyramid_into_a_classifier() -> None:
     report = load_weights(small_models.classifier(), small_models.backbone().state_dict())
     assert set(report.missing) == {"norm.weight", "norm.bias", "head.weight", "head.bias"}

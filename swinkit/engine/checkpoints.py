@@ -1,0 +1,60 @@
+"""Everything a run needs to go on as if it had never stopped, in one file written in one step."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from swinkit.errors import InputError
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` (tensors, numbers, strings, lists and dicts) so that `path` is always a whole checkpoint.
+
+    Raises InputError where it cannot be written, for example on a full disk; an older checkpoint stays as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"cannot save the checkpoint {path}: {error}; free some space and start the same command again"
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """What `save_checkpoint` wrote, on the CPU, or None where there is none yet. Nothing in the file is executed.
+
+    Raises InputError where the file is no whole checkpoint.
+    """
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        leftover.unlink(missing_ok=True)
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path} is not a whole checkpoint ({type(error).__name__}); delete it to start anew") from None
+    if not isinstance(state, dict) or "step" not in state:
+        raise InputError(f"{path} is not a checkpoint of a run; delete it to start anew")
+    return state
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,291 @@
+"""The one training loop, for every task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
+from torch.nn.parallel import DistributedDataParallel
+
+from swinkit.engine.averaging import WeightAverage
+from swinkit.engine.checkpoints import load_checkpoint, save_checkpoint
+from swinkit.engine.nonfinite import describe_nonfinite
+from swinkit.engine.optimizers import build_optimizer
+from swinkit.engine.processes import Processes, distribute
+from swinkit.engine.progress import TrainingProgress
+from swinkit.engine.run_folder import MetricsLog, RunFolder
+from swinkit.engine.schedules import Schedule
+from swinkit.engine.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.engine.task import Task, TrainingBatches
+from swinkit.errors import InputError
+
+_PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+_BROADCAST = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What `train` is told besides task and data."""
+
+    loop: LoopSettings
+    optimizer: OptimizerSettings
+    schedule: ScheduleSettings
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run ended with."""
+
+    updates: int
+    """Updates of the weights in the whole run, earlier sessions included."""
+    results: dict[str, float]
+    """The last evaluation."""
+    best: float | None
+    """The best value of the task's `best_metric`."""
+
+
+def train(
+    task: Task, data: TrainingBatches, settings: TrainingSettings, run: RunFolder, processes: Processes
+) -> TrainingResult:
+    """Train `task`, or go on with what lies in `run`.
+
+    Everything random in an update (dropout, stochastic depth, Mixup) is drawn from the seed and the update's number,
+    so a run that was killed at any moment ends with the same weights as one that was not.
+
+    Raises:
+        InputError: where a loss becomes NaN or infinite (says in which update, and in which module it began), or a
+            file of the run cannot be written.
+    """
+    trainer = _Trainer(task, data, settings, run, processes)
+    trainer.restore()
+    try:
+        return trainer.run_updates()
+    finally:
+        trainer.close()
+
+
+class _Trainer:
+    """The state of a run between two updates."""
+
+    def __init__(
+        self, task: Task, data: TrainingBatches, settings: TrainingSettings, run: RunFolder, processes: Processes
+    ) -> None:
+        loop, optimizer = settings.loop, settings.optimizer
+        if loop.ema_decay is not None and loop.sharding == "fsdp" and processes.count > 1:
+            raise InputError("ema_decay cannot be combined with sharding fsdp; use ddp or leave the average out")
+        self.task, self.data, self.loop, self.run, self.processes = task, data, loop, run, processes
+        task.to(processes.device)
+        if loop.compile:
+            task.model.compile()
+        self.wrapped = distribute(task, processes, sharding=loop.sharding, blocks=task.blocks())
+        scale = 1.0 if optimizer.reference_batch is None else loop.batch_size / optimizer.reference_batch
+        self.schedule = Schedule(
+            settings.schedule,
+            peak=optimizer.lr * scale,
+            scale=scale,
+            epoch_steps=data.updates_per_epoch,
+            total_steps=loop.epochs * data.updates_per_epoch,
+        )
+        self.optimizer = build_optimizer(task.model, optimizer, lr=self.schedule.peak)
+        self.scaler = torch.amp.GradScaler(processes.device.type, enabled=loop.precision == "fp16")
+        self.average = None if loop.ema_decay is None else WeightAverage(task.model, loop.ema_decay)
+        self.done = 0
+        self.best: float | None = None
+        self.results: dict[str, float] = {}
+        self.log: MetricsLog | None = None
+        self.progress: TrainingProgress | None = None
+
+    def restore(self) -> None:
+        """Go on from the last checkpoint, if there is one, and open the log."""
+        state = load_checkpoint(self.run.checkpoint)
+        if state is not None:
+            set_state_dict(
+                self.task.model,
+                self.optimizer,
+                model_state_dict=state["model"],
+                optim_state_dict=state["optimizer"],
+                options=_BROADCAST if self._sharded else None,
+            )
+            self.done, self.best, self.results = state["step"], state["best"], state["results"]
+            if self.loop.precision == "fp16":
+                self.scaler.load_state_dict(state["scaler"])
+            if self.average is not None:
+                self.average.load(state["average"])
+        if self.processes.is_first and self.done < self.schedule.total_steps:
+            self.log = MetricsLog(self.run, step=self.done)
+            self.progress = TrainingProgress(
+                start=self.done,
+                total=self.schedule.total_steps,
+                epoch_steps=self.schedule.epoch_steps,
+                images=self.loop.batch_size,
+                device=self.processes.device,
+            )
+            if self.done:
+                self.progress.say(f"Going on after update {self.done} of {self.schedule.total_steps} ({self.run.root})")
+
+    def close(self) -> None:
+        if self.log is not None:
+            self.log.close()
+        if self.progress is not None:
+            self.progress.close()
+
+    @property
+    def _sharded(self) -> bool:
+        return self.loop.sharding == "fsdp" and self.processes.count > 1
+
+    def run_updates(self) -> TrainingResult:
+        batches = self.data.batches(self.done, self.schedule.total_steps)
+        self.wrapped.train()
+        for step in range(self.done, self.schedule.total_steps):
+            values = self.update(step, batches)
+            self.done = step + 1
+            self.record(values)
+            at_epoch_end = self.done % self.schedule.epoch_steps == 0
+            if at_epoch_end:
+                self.end_epoch(self.done // self.schedule.epoch_steps)
+            every = self.loop.checkpoint_every
+            if at_epoch_end or (every is not None and self.done % every == 0):
+                self.save()
+        return TrainingResult(self.done, self.results, self.best)
+
+    def update(self, step: int, batches: Iterator[Any]) -> dict[str, float]:
+        """One update of the weights; returns the losses, averaged over its parts and processes."""
+        torch.manual_seed(_seed_of_update(self.loop.seed, step, self.processes.rank))
+        lr = self.schedule.lr(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        parts = self.loop.accumulate
+        sums: dict[str, Tensor] = {}
+        for part in range(parts):
+            batch = _to_device(next(batches), self.processes.device)
+            with self._synchronised(part == parts - 1):
+                with self._autocast():
+                    losses = self.wrapped(batch)
+                for name, loss in losses.items():
+                    sums[name] = sums.get(name, 0) + loss.detach().float() / parts
+                self.scaler.scale(sum(losses.values()) / parts).backward()
+        values = self._mean_over_processes(sums, step, batch)
+        norm = self._apply_gradients()
+        if self.average is not None:
+            self.average.update()
+        return values | ({} if norm is None else {"train/grad_norm": norm}) | {"train/lr": lr}
+
+    def _apply_gradients(self) -> float | None:
+        """Clip, step and clear; the gradient's L2 norm before clipping."""
+        norm = None
+        if self.loop.clip_grad is not None:
+            self.scaler.unscale_(self.optimizer)
+            total = nn.utils.clip_grad_norm_(self.task.model.parameters(), self.loop.clip_grad)
+            norm = float(total.full_tensor() if hasattr(total, "full_tensor") else total)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        dtype = _PRECISIONS.get(self.loop.precision)
+        return nullcontext() if dtype is None else torch.autocast(self.processes.device.type, dtype)
+
+    def _synchronised(self, last: bool) -> AbstractContextManager[Any]:
+        """Processes exchange gradients only in the last part of an update."""
+        if isinstance(self.wrapped, DistributedDataParallel) and not last:
+            return self.wrapped.no_sync()
+        return nullcontext()
+
+    def _mean_over_processes(self, sums: dict[str, Tensor], step: int, batch: Any) -> dict[str, float]:
+        """The losses as numbers; stops the run, before any weight changes, where one is not finite."""
+        stacked = torch.stack(list(sums.values()))
+        mean = (self.processes.sum(stacked) / self.processes.count).tolist()
+        values = {"train/loss": sum(mean)}
+        if len(mean) > 1:
+            values |= {f"train/{name}": value for name, value in zip(sums, mean, strict=True)}
+        if not torch.isfinite(torch.tensor(values["train/loss"])):
+            with self._autocast():
+                where = "" if self._sharded else f": {describe_nonfinite(self.task, batch)}"
+            epoch = step // self.schedule.epoch_steps + 1
+            raise InputError(
+                f"the loss is {values['train/loss']} in update {step + 1} (epoch {epoch}, learning rate "
+                f"{self.schedule.lr(step):.3g}){where}; the last checkpoint is untouched: lower --optimizer.lr, or use "
+                "--precision bf16 or fp32, in a new --run-dir"
+            )
+        return values
+
+    def record(self, values: dict[str, float]) -> None:
+        """Show an update, and write every `log_every`-th one down."""
+        if self.progress is None or self.log is None:
+            return
+        self.progress.step(self.done, values)
+        if self.done % self.loop.log_every == 0 or self.done == self.schedule.total_steps:
+            speed = {"train/images_per_second": self.progress.images_per_second(self.done)}
+            self.log.write(self.done, self._epoch, values | speed)
+
+    @property
+    def _epoch(self) -> int:
+        return -(-self.done // self.schedule.epoch_steps)
+
+    def end_epoch(self, epoch: int) -> None:
+        """Evaluate where it is due, and keep the model if it is the best so far."""
+        if epoch % self.loop.evaluate_every and epoch != self.loop.epochs:
+            return
+        with self.average.in_place() if self.average is not None else nullcontext():
+            self.task.eval()
+            with torch.no_grad(), self._autocast():
+                self.results = self.task.evaluate()
+            self.wrapped.train()
+            self._keep_models()
+        if self.progress is not None and self.log is not None:
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in self.results.items())
+            self.progress.say(f"epoch {epoch}/{self.loop.epochs}  {shown}")
+            self.log.write(self.done, epoch, self.results)
+            self.progress.resume_clock()
+
+    def _keep_models(self) -> None:
+        value = self.results[self.task.best_metric]
+        is_best = self.best is None or value > self.best
+        self.best = value if is_best else self.best
+        if self._sharded:
+            state: dict[str, Any] = get_state_dict(self.task.model, self.optimizer, options=_WHOLE)[0]
+        else:
+            state = self.task.model.state_dict()
+        if self.processes.is_first:
+            if is_best:
+                self.task.save_model(self.run.best_model, state, self.results)
+            self.task.save_model(self.run.last_model, state, self.results)
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        options = _WHOLE if self._sharded else None
+        model, optimizer = get_state_dict(self.task.model, self.optimizer, options=options)
+        if self.processes.is_first:
+            state = {
+                "step": self.done,
+                "best": self.best,
+                "results": self.results,
+                "model": model,
+                "optimizer": optimizer,
+                "scaler": self.scaler.state_dict(),
+                "average": None if self.average is None else self.average.average,
+            }
+            save_checkpoint(self.run.checkpoint, state)
+        self.processes.wait()
+
+
+def _seed_of_update(seed: int, step: int, rank: int) -> int:
+    """Different for every update and process of a run, and for neighbouring seeds."""
+    return (seed * 1_000_003 + step) * 4_099 + rank
+
+
+def _to_device(batch: Any, device: torch.device) -> Any:
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, dict):
+        return {key: _to_device(value, device) for key, value in batch.items()}
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(_to_device(value, device) for value in batch)
+    return batch

@@ -1,0 +1,94 @@
+"""One process or many: PyTorch's own engine, as torchrun starts it.
+
+Three calls are all there is to wrap (init_process_group, DistributedDataParallel, fully_shard), so no further library
+stands between them and the loop: it would have to own precision, checkpoints and data order too, which here must give
+the same weights bit for bit after a restart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from swinkit.errors import InputError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Who this process is among all that train together."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Until all processes have come here."""
+        if self.count > 1:
+            dist.barrier()
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes, on every one of them."""
+        if self.count > 1:
+            tensor = tensor.to(self.device)
+            dist.all_reduce(tensor)
+        return tensor
+
+
+def choose_device(name: str | None) -> torch.device:
+    """`name` as a device, or the best one there is; raises InputError where it is not there."""
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"the device {name!r} cannot be used here; try --device cpu ({_first_line(error)})") from None
+    return device
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0].strip() if str(error).strip() else type(error).__name__
+
+
+@contextmanager
+def joined_processes(device_name: str | None) -> Iterator[Processes]:
+    """Join the group that torchrun's environment describes, if there is one, and leave it at the end."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    device = choose_device(device_name)
+    if count == 1:
+        yield Processes(0, 1, device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size(), device)
+    finally:
+        dist.destroy_process_group()
+
+
+def distribute(task: nn.Module, processes: Processes, *, sharding: str, blocks: list[nn.Module]) -> nn.Module:
+    """The module whose forward pass the loop calls: `task` itself, wrapped for DDP, or sharded in place block by block.
+
+    With "fsdp", `blocks` are the parts that are gathered one at a time.
+    """
+    if processes.count == 1:
+        return task
+    if sharding == "ddp":
+        return DistributedDataParallel(task)
+    for block in blocks:
+        fully_shard(block)
+    return fully_shard(task)

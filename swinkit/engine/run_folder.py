@@ -1,0 +1,124 @@
+"""One run, one folder: what lies where in it, and whose run it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from swinkit.errors import InputError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one step: `path` has all of it or is as it was."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; free some space or choose another --run-dir") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class RunFolder:
+    """The files of one run. Use `open_run_folder` to make or reopen one."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.recipe = root / "recipe.json"
+        self.checkpoint = root / "checkpoint.pt"
+        self.best_model = root / "best.safetensors"
+        self.last_model = root / "last.safetensors"
+        self.metrics = root / "metrics.jsonl"
+        self.tensorboard = root / "tensorboard"
+
+
+def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
+    """Make the folder of a run, or reopen the folder that the same command made before.
+
+    Args:
+        root: the folder.
+        recipe: everything that decides the result, as plain data.
+
+    Raises:
+        InputError: where the folder belongs to another run, or cannot be written.
+    """
+    run = RunFolder(root)
+    text = json.dumps(recipe, indent=2, sort_keys=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if not run.recipe.exists():
+            if run.checkpoint.exists():
+                raise InputError(f"{root} has a checkpoint but no recipe.json; choose another --run-dir")
+            write_text(run.recipe, text)
+        before = json.loads(run.recipe.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot use {root} as run folder: {error.strerror}; choose another --run-dir") from None
+    except ValueError:
+        raise InputError(f"{run.recipe} is damaged; choose another --run-dir or delete {root}") from None
+    changed = _differences(before, json.loads(text))
+    if changed:
+        raise InputError(
+            f"{root} holds a run with other values ({'; '.join(changed[:3])}); choose another --run-dir or delete it"
+        )
+    return run
+
+
+def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = sorted(before.keys() | now.keys())
+        return [
+            line
+            for key in keys
+            for line in _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+        ]
+    return [] if before == now else [f"{name} was {before}, now {now}"]
+
+
+class MetricsLog:
+    """metrics.jsonl, one object a line, and the same for TensorBoard.
+
+    A run that goes on from update `step` drops the lines after it: they will be written again.
+    """
+
+    def __init__(self, run: RunFolder, *, step: int) -> None:
+        kept = [line for line in _lines(run.metrics) if line["step"] <= step]
+        write_text(run.metrics, "".join(json.dumps(line) + "\n" for line in kept))
+        self._path = run.metrics
+        self._file = run.metrics.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(run.tensorboard), purge_step=step + 1 if step else None)
+
+    def write(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        """Add one line of results after update `step`, in epoch `epoch`; both count from 1."""
+        try:
+            self._file.write(json.dumps({"step": step, "epoch": epoch, **values}) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise InputError(f"cannot write {self._path}: {error.strerror}; free some space and go on") from None
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self._file.close()
+        self._board.close()
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a metrics file; a line that was cut off by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return [line for line in lines if isinstance(line, dict) and isinstance(line.get("step"), int)]

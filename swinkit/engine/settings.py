@@ -1,0 +1,118 @@
+"""What one training loop can be told, as values: every task uses the same ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from swinkit.errors import InputError
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """The optimiser and its parameter groups."""
+
+    kind: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or SGD with momentum."""
+    lr: float = 5e-4
+    """Peak learning rate for `reference_batch` images an update (for any batch, where that is None)."""
+    reference_batch: int | None = 512
+    """The learning rates are multiplied with batch size / this number, as in the published classification code."""
+    weight_decay: float = 0.05
+    no_decay: Literal["classification", "dense"] = "classification"
+    """What has no weight decay. "classification": 1-D parameters, biases, position embeddings and bias tables.
+    "dense" (detection, segmentation): names with `norm`, position embeddings and bias tables."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's running averages."""
+    eps: float = 1e-8
+    """AdamW's denominator."""
+    momentum: float = 0.9
+    """SGD's momentum."""
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """The learning rate over the updates of a run. Rates are for `reference_batch` images, as in the optimiser."""
+
+    decay: Literal["cosine", "linear", "poly", "step", "constant"] = "cosine"
+    warmup_epochs: float = 0.0
+    """Length of the linear warm-up, in epochs."""
+    warmup_steps: int | None = None
+    """Length of the linear warm-up, in updates; takes the place of `warmup_epochs`."""
+    warmup_lr: float = 5e-7
+    """Where the warm-up starts (classification code)."""
+    warmup_ratio: float | None = None
+    """Where the warm-up starts, as a share of the decayed rate (detection and segmentation code); takes the place of
+    `warmup_lr`."""
+    warmup_prefix: bool = True
+    """Whether the decay starts after the warm-up (the classification code since 2022-10) or counts from the first
+    update (the code that trained the released weights)."""
+    min_lr: float = 0.0
+    """Where cosine, linear and poly decay end."""
+    milestones: tuple[float, ...] = ()
+    """Epochs at which "step" multiplies the rate with `gamma`."""
+    gamma: float = 0.1
+    power: float = 1.0
+    """Exponent of "poly"."""
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How long and how a run trains."""
+
+    epochs: int = 300
+    """Passes over the training data."""
+    batch_size: int = 1024
+    """Images of one update, over all processes and accumulated parts together."""
+    accumulate: int = 1
+    """In how many parts each process works off its share of an update; more parts need less memory."""
+    clip_grad: float | None = 5.0
+    """Largest L2 norm of the whole gradient; larger ones are scaled down."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Automatic mixed precision; weights stay fp32."""
+    checkpoint_activations: bool = False
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+    compile: bool = False
+    """Run the model through torch.compile."""
+    ema_decay: float | None = None
+    """Keep an exponential moving average of the weights (0..1, close to 1), evaluate and save that."""
+    sharding: Literal["ddp", "fsdp"] = "ddp"
+    """With several processes: every one holds the whole model (ddp), or a share of it (fsdp)."""
+    evaluate_every: int = 1
+    """Epochs between evaluations; the last epoch is always evaluated."""
+    checkpoint_every: int | None = None
+    """Updates between checkpoints within an epoch; there is always one at an epoch's end."""
+    log_every: int = 10
+    """Updates between lines of metrics.jsonl."""
+    seed: int = 0
+    """Decides initial weights, data order, augmentation and dropout."""
+    workers: int = 2
+    """Processes that load images; 0 loads in the training process. Results do not depend on it."""
+    device: str | None = None
+    """Device such as cuda or cpu; None takes the GPU if there is one."""
+
+    def __post_init__(self) -> None:
+        counts = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "accumulate": self.accumulate,
+            "evaluate_every": self.evaluate_every,
+            "log_every": self.log_every,
+        }
+        for name, value in counts.items():
+            if value < 1:
+                raise InputError(f"{name} must be at least 1, not {value}")
+        if self.ema_decay is not None and not 0.0 < self.ema_decay < 1.0:
+            raise InputError(f"ema_decay must lie between 0 and 1, not {self.ema_decay}")
+        if self.workers < 0:
+            raise InputError(f"workers must be 0 or more, not {self.workers}")
+
+    def batch_of_process(self, processes: int) -> int:
+        """Images that one process takes at once; raises InputError where the batch cannot be shared out evenly."""
+        parts = processes * self.accumulate
+        if self.batch_size % parts:
+            raise InputError(
+                f"a batch of {self.batch_size} images cannot be shared out evenly over {processes} process(es) and "
+                f"{self.accumulate} part(s); choose a multiple of {parts}"
+            )
+        return self.batch_size // parts
