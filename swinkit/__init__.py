@@ -1,0 +1,59 @@
+"""The Swin Transformer (arXiv 2103.14030) as software people can use today: exact, fast and pleasant.
+
+    import swinkit
+
+    model = swinkit.swin_t(weights="swin_tiny_patch4_window7_224", num_classes=10)   # a classifier
+    backbone = swinkit.SwinTransformer(swinkit.SWIN_T)                               # a feature pyramid
+"""
+
+from swinkit.backbone import (
+    SWIN_B,
+    SWIN_B_384,
+    SWIN_L,
+    SWIN_L_384,
+    SWIN_S,
+    SWIN_T,
+    VARIANTS,
+    SwinConfig,
+    SwinTransformer,
+)
+from swinkit.classification import (
+    SwinClassifier,
+    build_classifier,
+    swin_b,
+    swin_b_384,
+    swin_l,
+    swin_l_384,
+    swin_s,
+    swin_t,
+)
+from swinkit.errors import InputError
+from swinkit.export import export_program
+from swinkit.weights import CATALOGUE, LoadReport, load_weights
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CATALOGUE",
+    "SWIN_B",
+    "SWIN_B_384",
+    "SWIN_L",
+    "SWIN_L_384",
+    "SWIN_S",
+    "SWIN_T",
+    "VARIANTS",
+    "InputError",
+    "LoadReport",
+    "SwinClassifier",
+    "SwinConfig",
+    "SwinTransformer",
+    "build_classifier",
+    "export_program",
+    "load_weights",
+    "swin_b",
+    "swin_b_384",
+    "swin_l",
+    "swin_l_384",
+    "swin_s",
+    "swin_t",
+]

@@ -1,0 +1,78 @@
+"""The published classifiers by their usual names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from swinkit.backbone import VARIANTS, SwinConfig
+from swinkit.classification.model import SwinClassifier
+from swinkit.weights import load_weights, read_weights_file, recognise, resolve
+
+
+def build_classifier(
+    config: SwinConfig,
+    *,
+    weights: str | Path | None = None,
+    num_classes: int | None = None,
+    in_channels: int = 3,
+    drop_path_rate: float = 0.0,
+    class_map: Sequence[int] | None = None,
+) -> SwinClassifier:
+    """A classifier of architecture `config`, with weights if given.
+
+    Args:
+        config: the architecture.
+        weights: a file, a name of the catalogue, an https address or `hf-hub:owner/name`; of any code base.
+        num_classes: classes; None takes as many as the weights have, or 1000. Where it differs from the weights'
+            number, the head is new and everything else is loaded.
+        in_channels: channels of the images; where it differs from the weights' 3, the patch embedding is adapted.
+        drop_path_rate: stochastic depth of the last block, 0..1, for training.
+        class_map: rows to take from the weights' head, in this order (ImageNet-22K to 1K).
+
+    Raises:
+        InputError: where the weights cannot be found, read, or do not fit.
+    """
+    config = replace(config, in_channels=in_channels, drop_path_rate=drop_path_rate)
+    if weights is None:
+        return SwinClassifier(config, num_classes=1000 if num_classes is None else num_classes)
+    file = read_weights_file(resolve(weights))
+    if num_classes is None:
+        if class_map is not None:
+            num_classes = len(class_map)
+        else:
+            head = recognise(file.tensors, file.metadata).tensors.get("head.weight")
+            num_classes = 1000 if head is None else head.shape[0]
+    model = SwinClassifier(config, num_classes=num_classes)
+    load_weights(model, file.path, adapt_channels=in_channels != 3, replace_head=True, class_map=class_map)
+    return model
+
+
+def _named(name: str, config: SwinConfig) -> Callable[..., SwinClassifier]:
+    def build(
+        *,
+        weights: str | Path | None = None,
+        num_classes: int | None = None,
+        in_channels: int = 3,
+        drop_path_rate: float = 0.0,
+    ) -> SwinClassifier:
+        return build_classifier(
+            config, weights=weights, num_classes=num_classes, in_channels=in_channels, drop_path_rate=drop_path_rate
+        )
+
+    height, width = config.image_size
+    build.__name__ = build.__qualname__ = name
+    build.__doc__ = f"""{name} for {height} x {width} images, window {config.window_size} (paper table 7).
+
+    The arguments are those of `build_classifier`.
+    """
+    return build
+
+
+swin_t = _named("swin_t", VARIANTS["swin_t"])
+swin_s = _named("swin_s", VARIANTS["swin_s"])
+swin_b = _named("swin_b", VARIANTS["swin_b"])
+swin_l = _named("swin_l", VARIANTS["swin_l"])
+swin_b_384 = _named("swin_b_384", VARIANTS["swin_b_384"])
+swin_l_384 = _named("swin_l_384", VARIANTS["swin_l_384"])

@@ -1,0 +1,63 @@
+"""The architecture that a set of weights belongs to, read off their shapes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from swinkit.backbone import SwinConfig
+from swinkit.errors import InputError
+
+
+def infer_config(tensors: Mapping[str, Tensor]) -> SwinConfig:
+    """The configuration of a Swin from its tensors under official names, without `backbone.` before them.
+
+    What shapes do not tell is taken as published: 32 channels a head where there is no bias table to count heads from,
+    no dropout, and an image of 32 windows' width (224 for window 7, 384 for window 12).
+
+    Raises InputError where these are not the weights of a Swin.
+    """
+    try:
+        patches = tensors["patch_embed.proj.weight"]
+        depths = _depths(tensors)
+        tables = [tensors.get(f"layers.{stage}.blocks.0.attn.relative_position_bias_table") for stage in range(len(depths))]
+        qkv = "layers.0.blocks.0.attn.qkv"
+        hidden = tensors["layers.0.blocks.0.mlp.fc1.weight"].shape[0]
+    except KeyError as error:
+        raise InputError(f"these are not the weights of a Swin Transformer: they have no {error.args[0]}") from None
+    width, channels, patch, _ = patches.shape
+    heads = [
+        table.shape[1] if table is not None else max(1, width * 2**stage // 32) for stage, table in enumerate(tables)
+    ]
+    window = 7 if tables[0] is None else (math.isqrt(tables[0].shape[0]) + 1) // 2
+    side = patch * 2 ** (len(depths) - 1) * window
+    return SwinConfig(
+        embed_dim=width,
+        depths=depths,
+        num_heads=tuple(heads),
+        window_size=window,
+        image_size=(side, side),
+        patch_size=patch,
+        in_channels=channels,
+        mlp_ratio=hidden / width,
+        patch_norm="patch_embed.norm.weight" in tensors,
+        qkv_bias=f"{qkv}.bias" in tensors,
+        relative_position_bias=tables[0] is not None,
+        absolute_position_embedding="absolute_pos_embed" in tensors,
+    )
+
+
+def _depths(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """Blocks of each stage."""
+    found: dict[int, int] = {}
+    for name in tensors:
+        match = re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name)
+        if match:
+            stage, block = int(match[1]), int(match[2])
+            found[stage] = max(found.get(stage, 0), block + 1)
+    if sorted(found) != list(range(len(found))) or not found:
+        raise KeyError("layers.0.blocks.0")
+    return tuple(found[stage] for stage in range(len(found)))
