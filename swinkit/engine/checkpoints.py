@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a cut-off or foreign file can raise nearly anything; nothing in it was executed
         raise InputError(f"{path} is not a whole checkpoint ({type(error).__name__}); delete it to start anew") from None
     if not isinstance(state, dict) or "step" not in state:
         raise InputError(f"{path} is not a checkpoint of a run; delete it to start anew")

@@ -31,7 +31,10 @@ def save_weights(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # safetensors makes files that only their owner can read
         save_file(_separate(tensors), temporary, dict(metadata))
+        temporary.chmod(mode)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -1,0 +1,98 @@
+"""swinkit evaluate CHECKPOINT"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from swinkit.data.classification import ClassificationData
+from swinkit.data.classification_sources import open_evaluation_data
+from swinkit.data.digits import open_digits
+from swinkit.engine.processes import choose_device
+from swinkit.errors import InputError
+from swinkit.evaluation import ClassificationScores
+from swinkit.tasks import Classifier, open_classifier
+from swinkit.tasks.classification_pictures import draw_results
+
+CLASSES_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    checkpoint: Annotated[str, tyro.conf.Positional]
+    """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
+    data: Path | None = None
+    """Folder with the images, as for training. Default: what the model was trained on."""
+    part: Literal["held_out", "all"] = "held_out"
+    """Of a folder without a validation part: the images that training holds out, or all."""
+    out: Path | None = None
+    """Folder for the confusion matrix and the page of predictions. Default: evaluation/NAME."""
+    device: str | None = None
+    """Device such as cuda or cpu. Default: the GPU if there is one."""
+    json: bool = False
+    """Print the results as JSON instead of tables."""
+
+
+def evaluate_command(arguments: Sequence[str]) -> None:
+    """Accuracy of a classifier on labelled images."""
+    options = tyro.cli(EvaluateOptions, args=list(arguments), prog="swinkit evaluate", description=evaluate_command.__doc__)
+    classifier = open_classifier(options.checkpoint, device=choose_device(options.device))
+    data = _data(options, classifier)
+    folder = options.out or Path("evaluation") / _stem(options.checkpoint)
+    scores, pictures = draw_results(classifier, data, folder)
+    results = _results(scores, classifier, pictures)
+    if options.json:
+        print(json.dumps(results))
+        return
+    print(f"{scores.images} images: top-1 {scores.top1:.2f} %, top-5 {scores.top5:.2f} %, loss {scores.loss:.4f}")
+    if len(classifier.classes) <= CLASSES_SHOWN:
+        Console().print(_class_table(scores, classifier))
+    for picture in pictures:
+        print(f"  {picture.stem:12} {picture}")
+
+
+def _data(options: EvaluateOptions, classifier: Classifier) -> ClassificationData:
+    """The labelled images that are meant."""
+    recipe = classifier.description.get("recipe") or {}
+    fraction = recipe.get("validation_fraction", 0.2)
+    root = options.data
+    if root is None and recipe.get("dataset") == "digits":
+        return open_digits(validation_fraction=fraction)[1]
+    if root is None and recipe.get("data"):
+        root = Path(recipe["data"])
+    if root is None:
+        raise InputError("say where the labelled images are, with --data DIR")
+    return open_evaluation_data(root, classes=classifier.classes, part=options.part, validation_fraction=fraction)
+
+
+def _stem(checkpoint: str) -> str:
+    path = Path(checkpoint)
+    return path.parent.name or path.stem if path.name in ("best.safetensors", "last.safetensors") else path.stem
+
+
+def _results(scores: ClassificationScores, classifier: Classifier, pictures: Sequence[Path]) -> dict[str, Any]:
+    accuracy = scores.per_class_accuracy().tolist()
+    return {
+        "images": scores.images,
+        "top1": scores.top1,
+        "top5": scores.top5,
+        "loss": scores.loss,
+        "per_class": {
+            name: None if value != value else value for name, value in zip(classifier.classes, accuracy, strict=True)
+        },
+        "pictures": [str(picture) for picture in pictures],
+    }
+
+
+def _class_table(scores: ClassificationScores, classifier: Classifier) -> Table:
+    table = Table("class", "top-1 %", box=None)
+    for name, value in zip(classifier.classes, scores.per_class_accuracy().tolist(), strict=True):
+        table.add_row(name, "no images" if value != value else f"{value:.1f}")
+    return table

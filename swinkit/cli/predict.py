@@ -1,0 +1,89 @@
+"""swinkit predict CHECKPOINT IMAGE..."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from swinkit.data.images import is_image_name, read_image
+from swinkit.engine.processes import choose_device
+from swinkit.errors import InputError
+from swinkit.tasks import open_classifier
+from swinkit.visualize import annotate_image
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    checkpoint: Annotated[str, tyro.conf.Positional]
+    """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Images, or folders of images."""
+    top: int = 5
+    """How many classes to show."""
+    out: Path = Path("predictions")
+    """Folder for the annotated pictures."""
+    json: bool = False
+    """Print JSON instead of tables, and draw no pictures."""
+    device: str | None = None
+    """Device such as cuda or cpu. Default: the GPU if there is one."""
+
+
+def predict_command(arguments: Sequence[str]) -> None:
+    """The most probable classes of images."""
+    options = tyro.cli(PredictOptions, args=list(arguments), prog="swinkit predict", description=predict_command.__doc__)
+    if options.top < 1:
+        raise InputError(f"--top must be at least 1, not {options.top}")
+    paths = list(_image_paths(options.images))
+    classifier = open_classifier(options.checkpoint, device=choose_device(options.device))
+    results, failures = [], []
+    for path in paths:
+        try:
+            image = read_image(path)
+        except InputError as error:
+            failures.append(str(error))
+            continue
+        rows = classifier.predict([image], top=options.top)[0]
+        results.append({"image": str(path), "predictions": [{"class": n, "probability": p} for n, p in rows]})
+        if not options.json:
+            picture = options.out / f"{_flat_name(path)}.png"
+            annotate_image(image, rows, picture)
+            _show(path, rows, picture)
+    if options.json:
+        print(json.dumps(results, ensure_ascii=False))
+    if failures:
+        raise InputError("; ".join(failures))
+
+
+def _image_paths(given: Sequence[Path]) -> Iterator[Path]:
+    """The files meant: folders stand for the images in them."""
+    if not given:
+        raise InputError("name at least one image or folder of images")
+    for path in given:
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(file for file in path.iterdir() if file.is_file() and is_image_name(file.name))
+        if not found:
+            raise InputError(f"the folder {path} holds no image; name files or another folder")
+        yield from found
+
+
+def _flat_name(path: Path) -> str:
+    """A name for the picture of `path` that no other image in a folder beside it has."""
+    return "_".join([*path.parent.parts[-1:], path.name]).replace("/", "").replace(".", "_")
+
+
+def _show(path: Path, rows: Sequence[tuple[str, float]], picture: Path) -> None:
+    table = Table("class", "probability", title=str(path), title_justify="left", box=None)
+    for name, probability in rows:
+        table.add_row(name, f"{probability:.4f}")
+    console = Console()
+    console.print(table)
+    console.print(f"  picture: {picture}", highlight=False, soft_wrap=True, markup=False)

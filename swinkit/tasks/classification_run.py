@@ -1,0 +1,122 @@
+"""A classification recipe, run: data, model, training, pictures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from swinkit.classification import SwinClassifier
+from swinkit.data.augmentation import train_transform
+from swinkit.data.classification import ClassificationData
+from swinkit.data.classification_sources import open_classification_data
+from swinkit.data.digits import open_digits
+from swinkit.data.preprocessing import eval_transform
+from swinkit.data.sampling import TrainSampler
+from swinkit.data.seeding import SeededView
+from swinkit.engine.loop import TrainingResult, TrainingSettings, train
+from swinkit.engine.processes import Processes, joined_processes
+from swinkit.engine.run_folder import RunFolder, open_run_folder
+from swinkit.errors import InputError
+from swinkit.tasks.class_map import read_class_map
+from swinkit.tasks.classification import ClassificationBatches, ClassificationTask, EvaluationBatches
+from swinkit.tasks.classification_pictures import draw_pictures
+from swinkit.tasks.classification_recipe import ClassificationRecipe
+from swinkit.weights import load_weights
+
+
+@dataclass(frozen=True)
+class ClassificationRun:
+    """What `train_classifier` leaves behind."""
+
+    result: TrainingResult
+    folder: RunFolder
+    pictures: tuple[Path, ...]
+    """Learning curves, confusion matrix and sample predictions; only the first process draws them."""
+
+
+def train_classifier(recipe: ClassificationRecipe, run_dir: Path | None = None) -> ClassificationRun:
+    """Train a classifier, or go on with the run that the same call began before.
+
+    Args:
+        recipe: what to do.
+        run_dir: the run's folder; None is runs/NAME in the current folder.
+
+    Raises:
+        InputError: where data, weights, recipe or folder cannot be used, or a loss is not finite.
+    """
+    recipe = recipe.resolved()
+    with joined_processes(recipe.loop.device) as processes:
+        torch.manual_seed(recipe.loop.seed)
+        data = open_data(recipe)
+        folder = open_run_folder(run_dir or Path("runs") / recipe.name, _deciding(recipe))
+        sampler = TrainSampler(
+            len(data[0]),
+            batch_size=recipe.loop.batch_size,
+            seed=recipe.loop.seed,
+            rank=processes.rank,
+            world_size=processes.count,
+            accumulation=recipe.loop.accumulate,
+        )
+        training = ClassificationBatches(
+            SeededView(data[0], train_transform(recipe.augmentation), seed=recipe.loop.seed),
+            sampler,
+            workers=recipe.loop.workers,
+            pin_memory=processes.device.type == "cuda",
+        )
+        task = _build_task(recipe, data[1], processes)
+        settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
+        result = train(task, training, settings, folder, processes)
+        pictures: tuple[Path, ...] = ()
+        if processes.is_first:
+            pictures = draw_pictures(folder, data[1])
+        return ClassificationRun(result, folder, pictures)
+
+
+def open_data(recipe: ClassificationRecipe) -> tuple[ClassificationData, ClassificationData]:
+    """Training and validation images of a recipe; raises InputError where they cannot be used."""
+    if recipe.dataset == "digits":
+        return open_digits(validation_fraction=recipe.validation_fraction)
+    if recipe.data is None:
+        raise InputError(f"the recipe {recipe.name} needs images; say where they are with --data DIR")
+    return open_classification_data(
+        recipe.data, on_corrupt=recipe.on_corrupt, validation_fraction=recipe.validation_fraction
+    )
+
+
+def _build_task(recipe: ClassificationRecipe, validation: ClassificationData, processes: Processes) -> ClassificationTask:
+    classes = validation.classes
+    model = SwinClassifier(
+        recipe.model, num_classes=len(classes), checkpoint_activations=recipe.loop.checkpoint_activations
+    )
+    if recipe.weights is not None:
+        class_map = None if recipe.class_map is None else read_class_map(recipe.class_map)
+        load_weights(model, recipe.weights, replace_head=True, class_map=class_map, adapt_channels=True)
+    view = SeededView(validation, eval_transform(recipe.preprocessing), seed=recipe.loop.seed)
+    evaluation = EvaluationBatches(
+        view,
+        num_classes=len(classes),
+        batch_size=recipe.loop.batch_of_process(processes.count),
+        workers=recipe.loop.workers,
+        processes=processes,
+    )
+    description = model.description() | {
+        "classes": list(classes),
+        "preprocessing": asdict(recipe.preprocessing),
+        "recipe": _plain(recipe),
+    }
+    return ClassificationTask(model, mixing=recipe.mixing, evaluation=evaluation, description=description)
+
+
+def _plain(recipe: ClassificationRecipe) -> dict[str, Any]:
+    """The recipe as plain data, for files."""
+    return json.loads(json.dumps(asdict(recipe), default=str))
+
+
+def _deciding(recipe: ClassificationRecipe) -> dict[str, Any]:
+    """What decides a run's result: all but where and how it is computed. A run may go on with these changed."""
+    neutral = replace(recipe.loop, workers=0, device=None, log_every=1)
+    return _plain(replace(recipe, loop=neutral))
