@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 import tyro
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from swinkit.backbone import VARIANTS, SwinConfig
@@ -20,14 +20,14 @@ from swinkit.weights import CATALOGUE
 def models_command(arguments: Sequence[str]) -> None:
     """Architectures with their size, and the published weights."""
     tyro.cli(_nothing, args=list(arguments), prog="swinkit models", description=models_command.__doc__)
-    console = Console()
+    console = wide_console()
     table = Table("architecture", "parameters", "multiply-adds", "image", "window", title="Classifiers, 1000 classes")
     for name, config in VARIANTS.items():
         parameters, operations = measure(config)
         size = " x ".join(str(side) for side in config.image_size)
         table.add_row(name, f"{parameters:,}", f"{operations / 1e9:.1f} G", size, str(config.window_size))
     console.print(table)
-    table = Table("weights", "task", "image", "classes", "published", "licence", title="Published weights")
+    table = Table(Column("weights", no_wrap=True), "task", "image", "classes", "published", "licence", title="Published weights")
     for name, entry in CATALOGUE.items():
         size = " x ".join(str(side) for side in entry.input_size)
         table.add_row(name, entry.task, size, str(entry.classes or "-"), entry.published or "-", entry.licence)
@@ -37,10 +37,16 @@ def models_command(arguments: Sequence[str]) -> None:
 def recipes_command(arguments: Sequence[str]) -> None:
     """What can be trained, by swinkit train RECIPE."""
     tyro.cli(_nothing, args=list(arguments), prog="swinkit recipes", description=recipes_command.__doc__)
-    table = Table("recipe", "what it does", box=None)
+    table = Table(Column("recipe", no_wrap=True), "what it does", box=None)
     for name, recipe in RECIPES.items():
         table.add_row(name, summary(recipe))
-    Console().print(table)
+    wide_console().print(table)
+
+
+def wide_console() -> Console:
+    """As wide as the terminal, or wide enough for any table where the output goes elsewhere."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
 
 
 def measure(config: SwinConfig) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from swinkit.backbone import SWIN_T, SwinConfig
+from swinkit.backbone import SWIN_T, VARIANTS, SwinConfig
 from swinkit.data.augmentation import SmallImageAugmentation, TrainAugmentation
 from swinkit.data.mixing import Mixing
 from swinkit.data.preprocessing import EvalPreprocessing
@@ -38,6 +38,8 @@ class ClassificationRecipe:
     new where the classes differ in number."""
     class_map: Path | None = None
     """Text file with one number a line: the rows of the weights' head to start from (ImageNet-22K to 1K)."""
+    variant: Literal["swin_t", "swin_s", "swin_b", "swin_l", "swin_b_384", "swin_l_384"] | None = None
+    """Take this published architecture instead of the recipe's; its stochastic depth stays."""
     model: SwinConfig = SWIN_T
     augmentation: TrainAugmentation | SmallImageAugmentation = field(default_factory=TrainAugmentation)
     preprocessing: EvalPreprocessing = field(default_factory=EvalPreprocessing)
@@ -49,32 +51,34 @@ class ClassificationRecipe:
     loop: Annotated[LoopSettings, tyro.conf.arg(name="")] = field(default_factory=LoopSettings)
 
     def resolved(self) -> ClassificationRecipe:
-        """The same recipe with `image_size` put where it belongs.
+        """The same recipe with `variant` and `image_size` put where they belong.
 
         Raises InputError where model, augmentation and preprocessing are left with different sizes.
         """
         recipe = self
+        if self.variant is not None:
+            model = replace(VARIANTS[self.variant], drop_path_rate=self.model.drop_path_rate)
+            recipe = replace(recipe._resized(max(model.image_size)), variant=None, model=model)
         if self.image_size is not None:
-            size = self.image_size
-            before = max(_pair(self.preprocessing.image_size))
-            shorter = self.preprocessing.shorter_side
-            recipe = replace(
-                self,
-                image_size=None,
-                model=replace(self.model, image_size=(size, size)),
-                augmentation=replace(self.augmentation, image_size=size),
-                preprocessing=replace(
-                    self.preprocessing,
-                    image_size=size,
-                    shorter_side=None if shorter is None else int(shorter / before * size),
-                ),
-            )
+            recipe = replace(recipe._resized(self.image_size), image_size=None)
         sizes = (recipe.model.image_size, recipe.augmentation.image_size, recipe.preprocessing.image_size)
         if len({_pair(size) for size in sizes}) != 1:
             raise InputError(
                 f"model, augmentation and preprocessing have the image sizes {sizes}; set all of them with --image-size"
             )
         return recipe
+
+    def _resized(self, size: int) -> ClassificationRecipe:
+        """For images of `size` pixels; the ratio of resizing and cropping stays."""
+        before = max(_pair(self.preprocessing.image_size))
+        shorter = self.preprocessing.shorter_side
+        shorter = None if shorter is None else int(shorter / before * size)
+        return replace(
+            self,
+            model=replace(self.model, image_size=(size, size)),
+            augmentation=replace(self.augmentation, image_size=size),
+            preprocessing=replace(self.preprocessing, image_size=size, shorter_side=shorter),
+        )
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:

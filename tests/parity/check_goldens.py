@@ -1,0 +1,86 @@
+"""Compare swinkit with golden files: small models that the original code ran once.
+
+    python tests/parity/check_goldens.py FILE... [--attention reference|matmul|sdpa|all]
+
+The kind of model is told by how the file's name begins, the model by the `config` in its metadata. The weights go
+through the public loader, and every stored tensor is compared: a line each, and a total. Exit code 0: all within their
+tolerances; 1: a miss, or a stored tensor that was compared with nothing; 2: a file that could not be checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from golden_comparison import Comparison, miss, uncompared
+from golden_file import WEIGHTS, Golden, read_golden
+from golden_models import check_classification, check_dense_backbone
+
+from swinkit import InputError
+from swinkit.ops.window_attention import AttentionBackend
+
+KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
+    "classification_": check_classification,
+    "dense_backbone_": check_dense_backbone,
+}
+"""How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
+
+NOT_YET = ("upernet", "mask_rcnn", "cascade_mask_rcnn")
+"""Kinds of golden files that exist, for models that swinkit does not have."""
+
+BACKENDS: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa")
+INPUTS = {"input", "target"}
+
+
+def kind_of(path: Path) -> Callable[[Golden, AttentionBackend], list[Comparison]]:
+    """The check for a file of this name; raises InputError where there is none."""
+    for prefix, check in KINDS.items():
+        if path.name.startswith(prefix):
+            return check
+    if path.name.startswith(NOT_YET):
+        raise InputError(f"{path} is of a kind that swinkit does not support yet; supported: {', '.join(KINDS)}")
+    raise InputError(f"the name of {path} does not say its kind; it must begin with {' or '.join(KINDS)}")
+
+
+def check_file(path: Path, backend: AttentionBackend) -> list[Comparison]:
+    """A line for every tensor of the file; raises InputError where the file cannot be checked."""
+    check = kind_of(path)
+    golden = read_golden(path)
+    try:
+        lines = check(golden, backend)
+    except InputError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"{path} cannot be run ({reason}); its config, input or target is not a model's") from error
+    loaded = {WEIGHTS + name for name in golden.weights if not name.endswith(("relative_position_index", "attn_mask"))}
+    lines += uncompared(golden, lines, used=INPUTS | loaded)
+    return lines if lines else [miss(path.name, "nothing in it to compare")]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--attention", choices=(*BACKENDS, "all"), default="all", help="default: all three")
+    options = parser.parse_args(arguments)
+    backends = BACKENDS if options.attention == "all" else (options.attention,)
+    compared, missed, refused = 0, 0, 0
+    for path in options.files:
+        for backend in backends:
+            try:
+                lines = check_file(path, backend)
+            except InputError as error:
+                print(error, file=sys.stderr)
+                refused += 1
+                break
+            print(f"{path}, {backend} attention", *lines, sep="\n")
+            compared += len(lines)
+            missed += sum(not line.is_ok for line in lines)
+    print(f"{compared} comparisons, {missed} missed; {refused} of {len(options.files)} files could not be checked")
+    return 1 if missed else 2 if refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Backbones and classifiers from golden files: built, loaded, run, compared.
+
+Shapes: B images, H W map, C channels, N windows, T tokens in a window, K classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from golden_comparison import Comparison, compare_exactly, compare_gradients, compare_trained, compare_values, miss
+from golden_file import WEIGHTS, Golden
+from torch import Tensor
+
+from swinkit import InputError, SwinClassifier, SwinConfig, SwinTransformer, load_weights
+from swinkit.backbone import SwinStages
+from swinkit.ops.relative_position import build_relative_position_index
+from swinkit.ops.window_attention import AttentionBackend
+from swinkit.ops.windows import build_window_masks
+
+COMMON = {
+    "patch_size": 4,
+    "in_chans": 3,
+    "embed_dim": 96,
+    "depths": [2, 2, 6, 2],
+    "num_heads": [3, 6, 12, 24],
+    "window_size": 7,
+    "mlp_ratio": 4.0,
+    "qkv_bias": True,
+    "qk_scale": None,
+    "drop_rate": 0.0,
+    "attn_drop_rate": 0.0,
+    "ape": False,
+    "patch_norm": True,
+    "use_checkpoint": False,
+}
+CLASSIFICATION = COMMON | {"img_size": 224, "num_classes": 1000, "drop_path_rate": 0.1, "fused_window_process": False}
+DENSE = COMMON | {"pretrain_img_size": 224, "drop_path_rate": 0.2, "out_indices": [0, 1, 2, 3], "frozen_stages": -1}
+"""Arguments of the two official constructors with their defaults."""
+
+
+def check_classification(golden: Golden, backend: AttentionBackend) -> list[Comparison]:
+    """Pooled features, logits, cross entropy, gradients, and the buffers."""
+    arguments = _arguments(golden, CLASSIFICATION)
+    model = SwinClassifier(
+        _swin_config(arguments, arguments["img_size"]),
+        num_classes=int(arguments["num_classes"]),
+        attention_backend=backend,
+        checkpoint_activations=bool(arguments["use_checkpoint"]),
+    )
+    lines = _load(model, golden)
+    images = golden.tensor("input").float()
+    features = model.forward_features(images)
+    ours = {"features": features, "logits": model.head(features)}
+    if "target" in golden.stored:
+        ours["loss"] = F.cross_entropy(ours["logits"], golden.tensor("target"))
+        ours["loss"].backward()
+    lines += [compare_values(name, value, golden.stored[name]) for name, value in _present(golden, ours)]
+    return lines + compare_gradients(golden, _official_gradients(model, flat_position=True))
+
+
+def check_dense_backbone(golden: Golden, backend: AttentionBackend) -> list[Comparison]:
+    """The features of every level, the sum over levels of their mean square, gradients, and the buffers."""
+    arguments = _arguments(golden, DENSE)
+    stages = sorted(set(arguments["out_indices"]))
+    model = SwinTransformer(
+        _swin_config(arguments, arguments["pretrain_img_size"]),
+        out_stages=stages,
+        frozen_stages=int(arguments["frozen_stages"]),
+        attention_backend=backend,
+        checkpoint_activations=bool(arguments["use_checkpoint"]),
+    )
+    lines = _load(model, golden)
+    features = model(golden.tensor("input").float())
+    ours = dict(zip(_level_names(golden, stages), features, strict=True))
+    ours["loss"] = torch.stack([feature.square().mean() for feature in features]).sum()
+    ours["loss"].backward()
+    lines += [compare_values(name, value, golden.stored[name]) for name, value in _present(golden, ours)]
+    gradients = _official_gradients(model, flat_position=False)
+    if arguments["frozen_stages"] >= 0 and golden.gradient_names:
+        lines.append(compare_trained(golden, gradients))
+    return lines + compare_gradients(golden, gradients)
+
+
+def _arguments(golden: Golden, defaults: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(golden.config.keys() - defaults.keys())
+    if unknown:
+        raise InputError(
+            f"the config of {golden.path} has {', '.join(unknown)}, which the official constructor does not take; "
+            f"it takes {', '.join(sorted(defaults))}"
+        )
+    return defaults | golden.config
+
+
+def _swin_config(arguments: dict[str, Any], image_size: int | list[int]) -> SwinConfig:
+    patch = _pair(arguments["patch_size"])
+    if patch[0] != patch[1]:
+        raise InputError(f"patches of {patch[0]} x {patch[1]} pixels are not supported; they must be square")
+    return SwinConfig(
+        embed_dim=arguments["embed_dim"],
+        depths=tuple(arguments["depths"]),
+        num_heads=tuple(arguments["num_heads"]),
+        window_size=arguments["window_size"],
+        image_size=_pair(image_size),
+        patch_size=patch[0],
+        in_channels=arguments["in_chans"],
+        mlp_ratio=arguments["mlp_ratio"],
+        patch_norm=bool(arguments["patch_norm"]),
+        qkv_bias=bool(arguments["qkv_bias"]),
+        qk_scale=arguments["qk_scale"] or None,  # the official code takes 0 for "not given"
+        absolute_position_embedding=bool(arguments["ape"]),
+        drop_rate=arguments["drop_rate"],
+        attn_drop_rate=arguments["attn_drop_rate"],
+        drop_path_rate=arguments["drop_path_rate"],
+    )
+
+
+def _pair(value: int | list[int]) -> tuple[int, int]:
+    height, width = value if isinstance(value, list) else (value, value)
+    return height, width
+
+
+def _load(model: SwinStages, golden: Golden) -> list[Comparison]:
+    """The file's weights into the model, by the public loader; what stays as it was is a miss."""
+    report = load_weights(model.eval(), golden.weights)
+    kept = [*report.missing, *report.resized]
+    lines = [miss(WEIGHTS + name, "the model's own value, not the file's as it is") for name in kept]
+    return lines + _compare_buffers(model, golden)
+
+
+def _compare_buffers(model: SwinStages, golden: Golden) -> list[Comparison]:
+    """Position indices and shift masks, which official files carry and swinkit computes when it needs them."""
+    lines = []
+    rows, columns = (side // model.config.patch_size for side in model.config.image_size)
+    for number, stage in enumerate(model.layers):
+        for position, block in enumerate(stage.blocks):
+            window = (block.attn.window, block.attn.window)
+            grid = block.attn.grid(rows // 2**number, columns // 2**number)
+            prefix, cpu = f"layers.{number}.blocks.{position}.", torch.device("cpu")
+            index = golden.weights.get(f"{prefix}attn.relative_position_index")
+            if index is not None:
+                ours = build_relative_position_index(window, window, cpu)
+                lines.append(compare_exactly(f"{WEIGHTS}{prefix}attn.relative_position_index", ours, index))
+            mask = golden.weights.get(f"{prefix}attn_mask")
+            if mask is not None:
+                ours = build_window_masks(grid, cpu).squeeze(1)  # (N, T, T)
+                lines.append(compare_exactly(f"{WEIGHTS}{prefix}attn_mask", ours, mask))
+    return lines
+
+
+def _level_names(golden: Golden, stages: list[int]) -> list[str]:
+    """The names of the stored levels, numbered by stage, or by position where the numbers can only be that."""
+    stored = {name for name in golden.stored if name.startswith("features.")}
+    by_stage = [f"features.{stage}" for stage in stages]
+    by_position = [f"features.{position}" for position in range(len(stages))]
+    return by_position if stored == set(by_position) else by_stage
+
+
+def _present(golden: Golden, ours: dict[str, Tensor]) -> list[tuple[str, Tensor]]:
+    return [(name, value.detach()) for name, value in ours.items() if name in golden.stored]
+
+
+def _official_gradients(model: SwinStages, *, flat_position: bool) -> dict[str, Tensor | None]:
+    """Gradients by official name; the classification code keeps the position embedding as (1, H W, C)."""
+    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    position = gradients.get("absolute_pos_embed")
+    if position is not None and flat_position:
+        gradients["absolute_pos_embed"] = position.flatten(2).transpose(1, 2)
+    return gradients
