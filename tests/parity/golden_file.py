@@ -14,6 +14,8 @@ from swinkit import InputError
 
 WEIGHTS = "weights."
 GRADIENTS = "gradients."
+BUFFERS = ("relative_position_index", "attn_mask")
+"""Endings of the names in an official state dict that are constants, not weights."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Golden:
     def tensor(self, name: str) -> Tensor:
         """A tensor that the check cannot do without; raises InputError where it is not there."""
         if name not in self.stored:
-            raise InputError(f"{self.path} has no tensor {name!r}, so it cannot be run; make the golden file again")
+            raise InputError(f"it has no tensor {name!r}; make the golden file again")
         return self.stored[name]
 
 

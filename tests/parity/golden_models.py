@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from golden_comparison import Comparison, compare_exactly, compare_gradients, compare_trained, compare_values, miss
-from golden_file import WEIGHTS, Golden
+from golden_file import BUFFERS, WEIGHTS, Golden
 from torch import Tensor
 
 from swinkit import InputError, SwinClassifier, SwinConfig, SwinTransformer, load_weights
@@ -87,22 +87,28 @@ def _arguments(golden: Golden, defaults: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(golden.config.keys() - defaults.keys())
     if unknown:
         raise InputError(
-            f"the config of {golden.path} has {', '.join(unknown)}, which the official constructor does not take; "
+            f"its config has {', '.join(unknown)}, which the official constructor does not take; "
             f"it takes {', '.join(sorted(defaults))}"
         )
     return defaults | golden.config
 
 
 def _swin_config(arguments: dict[str, Any], image_size: int | list[int]) -> SwinConfig:
-    patch = _pair(arguments["patch_size"])
+    try:
+        return _translated(arguments, _pair(arguments["patch_size"]), _pair(image_size))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the config is none that swinkit can build ({error})") from None
+
+
+def _translated(arguments: dict[str, Any], patch: tuple[int, int], image_size: tuple[int, int]) -> SwinConfig:
     if patch[0] != patch[1]:
-        raise InputError(f"patches of {patch[0]} x {patch[1]} pixels are not supported; they must be square")
+        raise InputError(f"patches of {patch[0]} x {patch[1]} pixels are not square")
     return SwinConfig(
         embed_dim=arguments["embed_dim"],
         depths=tuple(arguments["depths"]),
         num_heads=tuple(arguments["num_heads"]),
         window_size=arguments["window_size"],
-        image_size=_pair(image_size),
+        image_size=image_size,
         patch_size=patch[0],
         in_channels=arguments["in_chans"],
         mlp_ratio=arguments["mlp_ratio"],
@@ -122,30 +128,35 @@ def _pair(value: int | list[int]) -> tuple[int, int]:
 
 
 def _load(model: SwinStages, golden: Golden) -> list[Comparison]:
-    """The file's weights into the model, by the public loader; what stays as it was is a miss."""
-    report = load_weights(model.eval(), golden.weights)
-    kept = [*report.missing, *report.resized]
-    lines = [miss(WEIGHTS + name, "the model's own value, not the file's as it is") for name in kept]
+    """The file's weights into the model, by the public loader; a tensor that is not taken as it is is a miss."""
+    try:
+        report = load_weights(model.eval(), golden.weights)
+    except InputError as error:
+        return [miss("weights", str(error))]
+    unused = [name for name in report.dropped if not name.endswith(BUFFERS)]
+    lines = [miss(WEIGHTS + name, "not in the file") for name in report.missing]
+    lines += [miss(WEIGHTS + name, "resized to the model's shape") for name in report.resized]
+    lines += [miss(WEIGHTS + name, "not in the model") for name in unused]
     return lines + _compare_buffers(model, golden)
 
 
 def _compare_buffers(model: SwinStages, golden: Golden) -> list[Comparison]:
     """Position indices and shift masks, which official files carry and swinkit computes when it needs them."""
     lines = []
+    cpu = torch.device("cpu")
     rows, columns = (side // model.config.patch_size for side in model.config.image_size)
     for number, stage in enumerate(model.layers):
         for position, block in enumerate(stage.blocks):
             window = (block.attn.window, block.attn.window)
-            grid = block.attn.grid(rows // 2**number, columns // 2**number)
-            prefix, cpu = f"layers.{number}.blocks.{position}.", torch.device("cpu")
-            index = golden.weights.get(f"{prefix}attn.relative_position_index")
-            if index is not None:
-                ours = build_relative_position_index(window, window, cpu)
-                lines.append(compare_exactly(f"{WEIGHTS}{prefix}attn.relative_position_index", ours, index))
-            mask = golden.weights.get(f"{prefix}attn_mask")
-            if mask is not None:
-                ours = build_window_masks(grid, cpu).squeeze(1)  # (N, T, T)
-                lines.append(compare_exactly(f"{WEIGHTS}{prefix}attn_mask", ours, mask))
+            index_name = f"layers.{number}.blocks.{position}.attn.relative_position_index"
+            if index_name in golden.weights:
+                index = build_relative_position_index(window, window, cpu)
+                lines.append(compare_exactly(WEIGHTS + index_name, index, golden.weights[index_name]))
+            mask_name = f"layers.{number}.blocks.{position}.attn_mask"
+            if mask_name in golden.weights:
+                grid = block.attn.grid(rows // 2**number, columns // 2**number)
+                mask = build_window_masks(grid, cpu).squeeze(1)  # (N, T, T)
+                lines.append(compare_exactly(WEIGHTS + mask_name, mask, golden.weights[mask_name]))
     return lines
 
 

@@ -51,17 +51,22 @@ def window_attention(
         scale: what q is multiplied with, usually (C / h) ** -0.5.
         dropout_p: dropout on the attention weights, 0..1; 0 in evaluation.
         backend: "reference" is the definition; "sdpa" uses scaled_dot_product_attention; "matmul" two batched matrix
-            products. "auto" takes "sdpa" on a GPU and "matmul" elsewhere and under torch.export.
+            products. "auto" takes "matmul" where a CPU must give the bias a gradient, for which sdpa has no fast path
+            there, and under torch.export; "sdpa" elsewhere.
 
     Returns:
         (B, H, W, C) before the output projection.
     """
     if backend == "reference":
         attend = reference_attention
-    elif backend == "sdpa" or (backend == "auto" and x.is_cuda and not torch.compiler.is_exporting()):
-        attend = sdpa_attention
-    else:
+    elif backend == "matmul" or (backend == "auto" and _prefers_matmul(x, bias)):
         attend = matmul_attention
+    else:
+        attend = sdpa_attention
     return attend(
         x, project, bias=bias, grid=grid, num_heads=num_heads, scale=scale, dropout_p=dropout_p
     )
+
+
+def _prefers_matmul(x: Tensor, bias: Tensor | None) -> bool:
+    return torch.compiler.is_exporting() or (not x.is_cuda and bias is not None and bias.requires_grad)

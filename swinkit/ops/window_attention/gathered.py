@@ -28,7 +28,7 @@ def matmul_attention(
     scale: float,
     dropout_p: float = 0.0,
 ) -> Tensor:
-    """See `window_attention`. Two batched matrix products and a softmax: fastest on a CPU, and simple to export."""
+    """See `window_attention`. Two batched matrix products and a softmax: fastest for training on a CPU, and simple to export."""
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         logits = (q * scale) @ k.transpose(-2, -1)  # (N * B, h, T, T)
@@ -36,10 +36,10 @@ def matmul_attention(
             masks = window_masks(grid, q)
             added = masks if bias is None else masks + bias  # (N, 1 or h, T, T)
             count, batch = masks.shape[0], x.shape[0]
-            split = logits.view(count, batch, num_heads, grid.tokens, grid.tokens) + added[:, None]
+            split = _add(logits.view(count, batch, num_heads, grid.tokens, grid.tokens), added[:, None])
             logits = split.view(count * batch, num_heads, grid.tokens, grid.tokens)
         elif bias is not None:
-            logits = logits + bias
+            logits = _add(logits, bias)
         weights = F.dropout(logits.softmax(-1), dropout_p)
         return weights.to(v.dtype) @ v
 
@@ -72,6 +72,11 @@ def sdpa_attention(
 
     order = token_order(grid, x, by_mask=True)
     return _attend_in_windows(x, project, grid, order, num_heads, attend)
+
+
+def _add(logits: Tensor, added: Tensor) -> Tensor:
+    """Their sum, in the memory of the logits, which nothing else needs, unless that would lose precision."""
+    return logits.add_(added) if logits.dtype == added.dtype else logits + added
 
 
 def _attend_in_windows(
