@@ -113,8 +113,10 @@ def main() -> None:
         results[title] = summarise(measure(work, options.batch_size, options.rounds))
         print(f"\n{title}, Swin-T, batch {options.batch_size}, {options.threads} threads of {results['device']}")
         for name, row in results[title].items():
-            print(f"  {name:14} median {row['median_s'] * 1e3:8.1f} ms  fastest {row['fastest_s'] * 1e3:8.1f} ms"
-                  f"  {row['ratio']:.3f} x swinkit's time")
+            print(
+                f"  {name:14} median {row['median_s'] * 1e3:8.1f} ms  fastest {row['fastest_s'] * 1e3:8.1f} ms"
+                f"  {row['ratio']:.3f} x swinkit's time"
+            )
     device = "".join(c if c.isalnum() else "-" for c in results["device"]).strip("-").lower()
     out = Path(__file__).parent / "results" / f"eager-cpu-{device}.json"
     out.parent.mkdir(exist_ok=True)

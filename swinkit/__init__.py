@@ -1,9 +1,9 @@
 """The Swin Transformer (arXiv 2103.14030) as software people can use today: exact, fast and pleasant.
 
-    import swinkit
+import swinkit
 
-    model = swinkit.swin_t(weights="swin_tiny_patch4_window7_224", num_classes=10)   # a classifier
-    backbone = swinkit.SwinTransformer(swinkit.SWIN_T)                               # a feature pyramid
+model = swinkit.swin_t(weights="swin_tiny_patch4_window7_224", num_classes=10)   # a classifier
+backbone = swinkit.SwinTransformer(swinkit.SWIN_T)                               # a feature pyramid
 """
 
 from swinkit.backbone import (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch.fx.experimental._config as symbolic_shapes
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, export
+from torch.fx.experimental import _config as symbolic_shapes
 
 
 def export_program(model: nn.Module, images: Tensor) -> ExportedProgram:
@@ -19,5 +19,6 @@ def export_program(model: nn.Module, images: Tensor) -> ExportedProgram:
     """
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     # Otherwise every size is assumed not to be 1, which fails for one image or one row of windows.
-    with symbolic_shapes.patch(backed_size_oblivious=True):
+    # torch adds `patch` to its configuration modules at run time, unseen by type checkers.
+    with symbolic_shapes.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         return export(model, (images,), dynamic_shapes=(free,))

@@ -28,10 +28,11 @@ FLOORS: dict[str, set[str]] = {
     "weights": GROUND | {"layers", "backbone"},
     **dict.fromkeys(MODELS, TRUNK),
     **dict.fromkeys(BESIDE, GROUND),
+    "export": {"errors"},
     "tasks": BELOW_TASKS,
     "recipes": BELOW_TASKS | {"tasks"},
-    "swinkit": BELOW_TASKS | {"tasks", "recipes"},
-    "cli": BELOW_TASKS | {"tasks", "recipes", "swinkit"},
+    "swinkit": BELOW_TASKS | {"export", "tasks", "recipes"},
+    "cli": BELOW_TASKS | {"export", "tasks", "recipes", "swinkit"},
     "__main__": {"cli"},
 }
 

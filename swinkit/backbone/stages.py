@@ -6,6 +6,7 @@ Shapes: B images, H W map, C channels.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -74,9 +75,14 @@ class SwinStages(nn.Module):
         self.layers = nn.ModuleList(_stages(config, geometry, attention_backend))
         self.checkpoint_activations(checkpoint_activations)
 
+    @property
+    def stages(self) -> list[Stage]:
+        """The stages, in order."""
+        return cast("list[Stage]", list(self.layers))
+
     def checkpoint_activations(self, enabled: bool = True) -> None:
         """Turn activation checkpointing on or off."""
-        for stage in self.layers:
+        for stage in self.stages:
             stage.checkpoint_activations = enabled
 
     def use_attention(self, backend: AttentionBackend) -> None:
@@ -89,7 +95,7 @@ class SwinStages(nn.Module):
         """Images (B, C, H, W) to patch tokens with their position embedding, (B, H / p, W / p, D)."""
         x = self.patch_embed(images)
         if self.absolute_pos_embed is not None:
-            position = self.absolute_pos_embed
+            position: Tensor = self.absolute_pos_embed
             if position.shape[2:] != x.shape[1:3]:
                 position = F.interpolate(position, size=x.shape[1:3], mode="bicubic", align_corners=False)
             x = x + position.permute(0, 2, 3, 1)
@@ -98,7 +104,7 @@ class SwinStages(nn.Module):
     def stage_maps(self, images: Tensor) -> Iterator[Tensor]:
         """The map of each stage, in order, before any output norm: (B, H, W, C) each; later ones only if asked for."""
         x = self.embed(images)
-        for stage in self.layers:
+        for stage in self.stages:
             x = stage(x)
             yield x
             if stage.downsample is not None:

@@ -54,16 +54,16 @@ class SwinClassifier(SwinStages):
             attention_backend=attention_backend,
             checkpoint_activations=checkpoint_activations,
         )
-        self.num_classes = num_classes
+        self.num_classes: int = num_classes
         self.norm = nn.LayerNorm(config.widths[-1])
-        self.head = nn.Linear(config.widths[-1], num_classes) if num_classes else nn.Identity()
+        self.head: nn.Module = nn.Linear(config.widths[-1], num_classes) if num_classes else nn.Identity()
         self.initialise()
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) to pooled features (B, C): the mean over the normalised last map."""
-        x = None
+        x = images
         for x in self.stage_maps(images):
-            pass
+            pass  # each map is let go before the next one is made
         return self.norm(x).mean(dim=(1, 2))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -84,10 +84,10 @@ class SwinClassifier(SwinStages):
         if description.get("task") != "classification":
             raise InputError(f"this is a {description.get('task')} model, not a classifier")
         try:
-            values = {key: tuple(v) if isinstance(v, list) else v for key, v in description["model"].items()}
-            return cls(
-                SwinConfig(**values), num_classes=description["num_classes"], geometry=description["geometry"]
-            )
+            values: dict[str, Any] = {
+                key: tuple(v) if isinstance(v, list) else v for key, v in description["model"].items()
+            }
+            return cls(SwinConfig(**values), num_classes=description["num_classes"], geometry=description["geometry"])
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"the description of the model is damaged or from another version ({error})") from None
 
@@ -129,6 +129,7 @@ class SwinClassifier(SwinStages):
     def reset_head(self, num_classes: int) -> None:
         """A fresh head for another number of classes."""
         self.num_classes = num_classes
-        self.head = nn.Linear(self.config.widths[-1], num_classes, device=self.norm.weight.device)
-        nn.init.trunc_normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
+        head = nn.Linear(self.config.widths[-1], num_classes, device=self.norm.weight.device)
+        nn.init.trunc_normal_(head.weight, std=0.02)
+        nn.init.zeros_(head.bias)
+        self.head = head

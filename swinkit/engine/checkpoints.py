@@ -25,8 +25,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise InputError(
-            f"cannot save the checkpoint {path}: {error}; free some space and start the same command again"
+            f"cannot save the checkpoint {path} ({reason}); free some space and start the same command again, "
+            "which goes on from the checkpoint before"
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
@@ -37,8 +39,6 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
     Raises InputError where the file is no whole checkpoint.
     """
-    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
-        leftover.unlink(missing_ok=True)
     if not path.exists():
         return None
     try:
@@ -51,7 +51,9 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut."""
+    """Make the rename itself survive a power cut; Windows has no such call."""
+    if os.name == "nt":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -25,7 +25,8 @@ def has_decay(name: str, parameter: nn.Parameter, rule: str) -> bool:
 
 def parameter_groups(model: nn.Module, settings: OptimizerSettings) -> list[dict[str, object]]:
     """Two groups, with and without weight decay, of the parameters that need a gradient."""
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             (decayed if has_decay(name, parameter, settings.no_decay) else plain).append(parameter)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.distributed as dist
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
+from swinkit.engine.task import Task
 from swinkit.errors import InputError
 
 
@@ -71,24 +73,34 @@ def joined_processes(device_name: str | None) -> Iterator[Processes]:
         yield Processes(0, 1, device)
         return
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        device = choose_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}")
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        if device.type == "cuda":
+            dist.init_process_group("nccl", device_id=device)
+        else:
+            dist.init_process_group("gloo")
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"WORLD_SIZE says {count} processes, but they cannot be joined ({_first_line(error)}); start them with torchrun"
+        ) from None
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), device)
     finally:
         dist.destroy_process_group()
 
 
-def distribute(task: nn.Module, processes: Processes, *, sharding: str, blocks: list[nn.Module]) -> nn.Module:
-    """The module whose forward pass the loop calls: `task` itself, wrapped for DDP, or sharded in place block by block.
+def distribute(task: Task, processes: Processes, *, sharding: Literal["ddp", "fsdp"]) -> nn.Module:
+    """The module whose forward pass the loop calls: `task` itself, or wrapped for DDP.
 
-    With "fsdp", `blocks` are the parts that are gathered one at a time.
+    With "fsdp" the task's model is sharded in place, so that a call of `task.model` alone, as in an evaluation, gathers
+    its weights too; `task.blocks()` are gathered one at a time.
     """
     if processes.count == 1:
         return task
     if sharding == "ddp":
         return DistributedDataParallel(task)
-    for block in blocks:
+    for block in task.blocks():
         fully_shard(block)
-    return fully_shard(task)
+    fully_shard(task.model)
+    return task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,15 @@ class OptimizerSettings:
     """AdamW's denominator."""
     momentum: float = 0.9
     """SGD's momentum."""
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "weight_decay", "eps", "momentum"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise InputError(f"optimizer.{name} must be 0 or more, not {getattr(self, name)}")
+        if not all(0.0 <= beta < 1.0 for beta in self.betas):
+            raise InputError(f"optimizer.betas must lie in 0 <= beta < 1, not {self.betas}")
+        if self.reference_batch is not None and self.reference_batch < 1:
+            raise InputError(f"optimizer.reference_batch must be at least 1, not {self.reference_batch}")
 
 
 @dataclass(frozen=True)
@@ -98,12 +108,15 @@ class LoopSettings:
             "accumulate": self.accumulate,
             "evaluate_every": self.evaluate_every,
             "log_every": self.log_every,
+            "checkpoint_every": 1 if self.checkpoint_every is None else self.checkpoint_every,
         }
         for name, value in counts.items():
             if value < 1:
                 raise InputError(f"{name} must be at least 1, not {value}")
         if self.ema_decay is not None and not 0.0 < self.ema_decay < 1.0:
             raise InputError(f"ema_decay must lie between 0 and 1, not {self.ema_decay}")
+        if self.clip_grad is not None and not self.clip_grad > 0.0:
+            raise InputError(f"clip_grad must be above 0, not {self.clip_grad}; None does not clip")
         if self.workers < 0:
             raise InputError(f"workers must be 0 or more, not {self.workers}")
 

@@ -5,6 +5,8 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -63,11 +65,12 @@ class WindowAttention(nn.Module):
 
     def grid(self, height: int, width: int) -> WindowGrid:
         """The windows of a map of this size."""
-        window, shift = self.window, self.shift
+        window: int = self.window
+        shift: int = self.shift
         if self.geometry == "classification":
             smallest = torch.sym_min(height, width)
             is_larger = torch.sym_min(torch.sym_max(smallest - window, 0), 1)  # 1 or 0, a symbol under torch.export
-            window, shift = torch.sym_min(window, smallest), shift * is_larger
+            window, shift = cast("int", torch.sym_min(window, smallest)), cast("int", shift * is_larger)
         return WindowGrid(height, width, (window, window), (shift, shift))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 CACHED_SIZES = 128  # a training run with changing image sizes meets new ones all the time: old ones must go
 
 
-def cached_constant(build: Callable[P, R]) -> Callable[P, R]:
+def cached_constant(build: Callable[..., R]) -> Callable[..., R]:
     """Remember what `build(sizes..., device)` returned for its last `CACHED_SIZES` different arguments.
 
     Tracers (torch.compile, torch.export) get the tensors built inside their graph instead, because sizes may be
@@ -24,12 +23,12 @@ def cached_constant(build: Callable[P, R]) -> Callable[P, R]:
     remembered = functools.lru_cache(maxsize=CACHED_SIZES)(build)
 
     @functools.wraps(build)
-    def lookup(*args: P.args, **kwargs: P.kwargs) -> R:
+    def lookup(*sizes: Hashable) -> R:
         if torch.compiler.is_compiling():
-            return build(*args, **kwargs)
+            return build(*sizes)
         # A tensor born in inference mode could never be used in training again.
         with torch.inference_mode(False), torch.no_grad():
-            return remembered(*args, **kwargs)
+            return remembered(*sizes)
 
     return lookup
 

@@ -35,6 +35,7 @@ class ClassificationTask(Task):
     """
 
     best_metric = "val/top1"
+    model: SwinClassifier
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class ClassificationTask(Task):
         save_weights(path, state, {"format": "swinkit", "description": json.dumps(description)})
 
     def blocks(self) -> list[nn.Module]:
-        return [block for stage in self.model.layers for block in stage.blocks]
+        return [block for stage in self.model.stages for block in stage.blocks]
 
 
 class EvaluationBatches:

@@ -88,7 +88,7 @@ def _own(path: Path, description: dict[str, Any]) -> Classifier:
     preprocessing = published_preprocessing(max(model.config.image_size))
     stored = description.get("preprocessing")
     if stored is not None:
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
+        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
         try:
             preprocessing = EvalPreprocessing(**values)
         except TypeError as error:

@@ -23,7 +23,9 @@ def infer_config(tensors: Mapping[str, Tensor]) -> SwinConfig:
     try:
         patches = tensors["patch_embed.proj.weight"]
         depths = _depths(tensors)
-        tables = [tensors.get(f"layers.{stage}.blocks.0.attn.relative_position_bias_table") for stage in range(len(depths))]
+        tables = [
+            tensors.get(f"layers.{stage}.blocks.0.attn.relative_position_bias_table") for stage in range(len(depths))
+        ]
         qkv = "layers.0.blocks.0.attn.qkv"
         hidden = tensors["layers.0.blocks.0.mlp.fc1.weight"].shape[0]
     except KeyError as error:

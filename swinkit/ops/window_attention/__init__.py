@@ -63,9 +63,7 @@ def window_attention(
         attend = matmul_attention
     else:
         attend = sdpa_attention
-    return attend(
-        x, project, bias=bias, grid=grid, num_heads=num_heads, scale=scale, dropout_p=dropout_p
-    )
+    return attend(x, project, bias=bias, grid=grid, num_heads=num_heads, scale=scale, dropout_p=dropout_p)
 
 
 def _prefers_matmul(x: Tensor, bias: Tensor | None) -> bool:
