@@ -1,17 +1,20 @@
-"""When a loss is NaN or infinite: say where it began."""
+"""When a loss or a gradient is NaN or infinite: say where it began."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-def describe_nonfinite(task: nn.Module, batch: Any) -> str:
-    """One clause that names the first thing that is not finite: an input, a parameter, or a module's output.
+@torch.compiler.set_stance("force_eager")
+def describe_nonfinite(task: nn.Module, batch: Any) -> str | None:
+    """One clause that names the first thing that is not finite: an input, a parameter, a module's output or a loss.
 
-    Runs the batch once more, so call it before the weights change.
+    None where all is finite. Runs the batch once more, so call it before the weights change, with the random state that
+    the batch was run with.
     """
     for number, tensor in enumerate(_tensors(batch)):
         if not _finite(tensor):
@@ -27,14 +30,28 @@ def describe_nonfinite(task: nn.Module, batch: Any) -> str:
     ]
     try:
         with torch.no_grad():
-            task(batch)
+            losses = task(batch)
     finally:
         for hook in hooks:
             hook.remove()
-    return f"the output of {found[0]} is the first that is not finite" if found else "the loss itself is not finite"
+    if found:
+        return f"the output of {found[0]} is the first that is not finite"
+    return None if all(_finite(loss) for loss in _tensors(losses)) else "the loss itself is not finite"
 
 
-def _recorder(name: str, found: list[str]) -> Any:
+def describe_nonfinite_gradient(model: nn.Module) -> str | None:
+    """One clause that names the last parameter whose gradient is not finite: the backward pass came there first.
+
+    None where all gradients, or this process's shares of them, are finite.
+    """
+    for name, parameter in reversed(list(model.named_parameters())):
+        gradient = parameter.grad
+        if gradient is not None and not _finite(getattr(gradient, "_local_tensor", gradient)):
+            return f"the gradient of {name} is not finite"
+    return None
+
+
+def _recorder(name: str, found: list[str]) -> Callable[[nn.Module, Any, Any], None]:
     def record(module: nn.Module, inputs: Any, output: Any) -> None:
         if not all(_finite(tensor) for tensor in _tensors(output)):
             found.append(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Mapping
@@ -71,9 +70,13 @@ class TrainingProgress:
 
 
 def memory_gib(device: torch.device) -> float:
-    """Largest memory used so far: of the GPU, or of this process, in GiB."""
+    """Largest memory used so far: of the GPU, or of this process, in GiB; 0 on Windows, which does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device) / 2**30
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**30 if sys.platform == "darwin" else 2**20)
 

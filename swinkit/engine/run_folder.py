@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,9 @@ class RunFolder:
 def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
     """Make the folder of a run, or reopen the folder that the same command made before.
 
+    Of several processes, let the first come here before the others. Files that a killed run left half-written are
+    removed.
+
     Args:
         root: the folder.
         recipe: everything that decides the result, as plain data.
@@ -55,6 +60,7 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
     text = json.dumps(recipe, indent=2, sort_keys=True)
     try:
         root.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(root)
         if not run.recipe.exists():
             if run.checkpoint.exists():
                 raise InputError(f"{root} has a checkpoint but no recipe.json; choose another --run-dir")
@@ -70,6 +76,13 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
             f"{root} holds a run with other values ({'; '.join(changed[:3])}); choose another --run-dir or delete it"
         )
     return run
+
+
+def _remove_leftovers(root: Path) -> None:
+    """Files that were being written when their process was killed: `.NAME.PROCESS.tmp` and the like."""
+    for ending in ("tmp", "partial"):
+        for path in root.glob(f".*.{ending}"):
+            path.unlink(missing_ok=True)
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
@@ -92,23 +105,38 @@ class MetricsLog:
     def __init__(self, run: RunFolder, *, step: int) -> None:
         kept = [line for line in _lines(run.metrics) if line["step"] <= step]
         write_text(run.metrics, "".join(json.dumps(line) + "\n" for line in kept))
-        self._path = run.metrics
-        self._file = run.metrics.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(run.tensorboard), purge_step=step + 1 if step else None)
+        self._root = run.root
+        with self._explained():
+            self._file = run.metrics.open("a", encoding="utf-8")
+            self._board = SummaryWriter(str(run.tensorboard), purge_step=step + 1)
 
     def write(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
-        """Add one line of results after update `step`, in epoch `epoch`; both count from 1."""
-        try:
-            self._file.write(json.dumps({"step": step, "epoch": epoch, **values}) + "\n")
+        """Add one line of results after update `step`, in epoch `epoch`; both count from 1.
+
+        Values that are not finite become null in metrics.jsonl: JSON has no word for them.
+        """
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        with self._explained():
+            self._file.write(json.dumps({"step": step, "epoch": epoch, **finite}) + "\n")
             self._file.flush()
-        except OSError as error:
-            raise InputError(f"cannot write {self._path}: {error.strerror}; free some space and go on") from None
-        for name, value in values.items():
-            self._board.add_scalar(name, value, step)
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
 
     def close(self) -> None:
-        self._file.close()
-        self._board.close()
+        """End both files. Values for TensorBoard that find no room on the disk any more are lost."""
+        for file in (self._file, self._board):
+            with suppress(OSError):
+                file.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"cannot write the metrics in {self._root} ({error.strerror}); free some space and start the same "
+                "command again, which goes on from the last checkpoint"
+            ) from None
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

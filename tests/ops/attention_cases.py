@@ -32,7 +32,7 @@ GRIDS = {
 }
 HEADS = 2
 CHANNELS = 6
-BACKENDS: tuple[AttentionBackend, ...] = ("auto", "matmul", "sdpa")
+BACKENDS: tuple[AttentionBackend, ...] = ("matmul", "sdpa")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def test_training_works_after_inference_mode_met_the_size_first(backend: Attenti
         first = case.attend(backend).clone()
     out = case.attend(backend)
     assert all(torch.isfinite(gradient).all() for gradient in case.gradients(out))
-    assert torch.equal(out, first)
+    assert torch.allclose(out, first, rtol=0, atol=1e-12)  # sdpa may take another kernel where gradients are wanted
     assert not window_masks(grid, case.x).is_inference()
     assert not token_order(grid, case.x).to_windows.is_inference()
 

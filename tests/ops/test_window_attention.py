@@ -103,6 +103,11 @@ def test_low_precision_stays_finite_and_near(name: str, backend: AttentionBacken
     assert largest_error((out.double(),), (exact.attend("reference"),)) < (0.1 if dtype == torch.bfloat16 else 0.02)
 
 
+def test_the_default_on_a_cpu_is_two_matrix_products() -> None:
+    case = make_case(GRIDS["padded_shifted"])
+    assert torch.equal(case.attend("auto"), case.attend("matmul"))
+
+
 @pytest.mark.parametrize("name", ["flash", "", "SDPA"])
 def test_an_unknown_backend_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="choose one of"):
