@@ -110,6 +110,15 @@ class SwinStages(nn.Module):
             if stage.downsample is not None:
                 x = stage.downsample(x)
 
+    def last_map(self, images: Tensor) -> Tensor:
+        """The map of the last stage, before any output norm: (B, H, W, C). No other map is kept."""
+        x = self.embed(images)
+        for stage in self.stages:
+            x = stage(x)
+            if stage.downsample is not None:
+                x = stage.downsample(x)
+        return x
+
     def initialise(self) -> None:
         """Draw the weights as the published code does: normal of 0.02, cut at 2; the patch convolution keeps PyTorch's
         own; biases 0, norms 1."""

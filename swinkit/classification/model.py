@@ -61,10 +61,7 @@ class SwinClassifier(SwinStages):
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) to pooled features (B, C): the mean over the normalised last map."""
-        x = images
-        for x in self.stage_maps(images):
-            pass  # each map is let go before the next one is made
-        return self.norm(x).mean(dim=(1, 2))
+        return self.norm(self.last_map(images)).mean(dim=(1, 2))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.forward_features(images))
@@ -84,10 +81,10 @@ class SwinClassifier(SwinStages):
         if description.get("task") != "classification":
             raise InputError(f"this is a {description.get('task')} model, not a classifier")
         try:
-            values: dict[str, Any] = {
-                key: tuple(v) if isinstance(v, list) else v for key, v in description["model"].items()
-            }
-            return cls(SwinConfig(**values), num_classes=description["num_classes"], geometry=description["geometry"])
+            given = description["model"].items()
+            values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given}
+            config = SwinConfig(**values)
+            return cls(config, num_classes=description["num_classes"], geometry=description["geometry"])
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"the description of the model is damaged or from another version ({error})") from None
 
@@ -113,7 +110,7 @@ class SwinClassifier(SwinStages):
         description = read_description(path)
         if description is None:
             raise InputError(
-                f"{path} does not describe its model; build the model yourself and use swinkit.load_weights(model, path)"
+                f"{path} does not describe its model; build the model and fill it with swinkit.load_weights(model, path)"
             )
         model = cls.from_description(description)
         load_weights(model, path)

@@ -44,7 +44,9 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a cut-off or foreign file can raise nearly anything; nothing in it was executed
-        raise InputError(f"{path} is not a whole checkpoint ({type(error).__name__}); delete it to start anew") from None
+        raise InputError(
+            f"{path} is not a whole checkpoint ({type(error).__name__}); delete it to start anew"
+        ) from None
     if not isinstance(state, dict) or not state.keys() >= {"step", "model", "optimizer"}:
         raise InputError(f"{path} is not a checkpoint of a run; delete it to start anew")
     return state

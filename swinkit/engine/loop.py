@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -9,12 +10,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_state_dict,
+    set_state_dict,
+)
+from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from swinkit.engine.averaging import WeightAverage
 from swinkit.engine.checkpoints import load_checkpoint, save_checkpoint
-from swinkit.engine.nonfinite import describe_nonfinite
+from swinkit.engine.nonfinite import describe_nonfinite, describe_nonfinite_gradient
 from swinkit.engine.optimizers import build_optimizer
 from swinkit.engine.processes import Processes, distribute
 from swinkit.engine.progress import TrainingProgress
@@ -59,13 +66,18 @@ def train(
     so a run that was killed at any moment ends with the same weights as one that was not.
 
     Raises:
-        InputError: where a loss becomes NaN or infinite (says in which update, and in which module it began), or a
-            file of the run cannot be written.
+        InputError: where a loss or gradient becomes NaN or infinite (says in which update, and in which module it
+            began), the GPU's memory is too small, or a file of the run cannot be written.
     """
     trainer = _Trainer(task, data, settings, run, processes)
-    trainer.restore()
     try:
+        trainer.restore()
         return trainer.run_updates()
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"{processes.device} has too little memory for a batch of {settings.loop.batch_size}; in a new --run-dir, "
+            "take --precision bf16, a larger --accumulate (parts of a batch), or --checkpoint-activations"
+        ) from None
     finally:
         trainer.close()
 
@@ -83,7 +95,7 @@ class _Trainer:
         task.to(processes.device)
         if loop.compile:
             task.model.compile()
-        self.wrapped = distribute(task, processes, sharding=loop.sharding, blocks=task.blocks())
+        self.wrapped = distribute(task, processes, sharding=loop.sharding)
         scale = 1.0 if optimizer.reference_batch is None else loop.batch_size / optimizer.reference_batch
         self.schedule = Schedule(
             settings.schedule,
@@ -104,19 +116,13 @@ class _Trainer:
     def restore(self) -> None:
         """Go on from the last checkpoint, if there is one, and open the log."""
         state = load_checkpoint(self.run.checkpoint)
-        if state is not None:
-            set_state_dict(
-                self.task.model,
-                self.optimizer,
-                model_state_dict=state["model"],
-                optim_state_dict=state["optimizer"],
-                options=_BROADCAST if self._sharded else None,
+        steps = torch.tensor([0 if state is None else state["step"]])
+        if self.processes.sum(steps.clone()).item() != steps.item() * self.processes.count:
+            raise InputError(
+                f"the processes see different checkpoints in {self.run.root}; give a --run-dir that all machines share"
             )
-            self.done, self.best, self.results = state["step"], state["best"], state["results"]
-            if self.loop.precision == "fp16":
-                self.scaler.load_state_dict(state["scaler"])
-            if self.average is not None:
-                self.average.load(state["average"])
+        if state is not None:
+            self._load(state)
         if self.processes.is_first and self.done < self.schedule.total_steps:
             self.log = MetricsLog(self.run, step=self.done)
             self.progress = TrainingProgress(
@@ -128,6 +134,20 @@ class _Trainer:
             )
             if self.done:
                 self.progress.say(f"Going on after update {self.done} of {self.schedule.total_steps} ({self.run.root})")
+
+    def _load(self, state: dict[str, Any]) -> None:
+        set_state_dict(
+            self.task.model,
+            self.optimizer,
+            model_state_dict=state["model"],
+            optim_state_dict=state["optimizer"],
+            options=_BROADCAST if self._sharded else None,
+        )
+        self.done, self.best, self.results = state["step"], state["best"], state["results"]
+        if self.loop.precision == "fp16":
+            self.scaler.load_state_dict(state["scaler"])
+        if self.average is not None:
+            self.average.load(state["average"])
 
     def close(self) -> None:
         if self.log is not None:
@@ -155,38 +175,50 @@ class _Trainer:
         return TrainingResult(self.done, self.results, self.best)
 
     def update(self, step: int, batches: Iterator[Any]) -> dict[str, float]:
-        """One update of the weights; returns the losses, averaged over its parts and processes."""
-        torch.manual_seed(_seed_of_update(self.loop.seed, step, self.processes.rank))
+        """One update of the weights; returns the losses, averaged over its parts and processes.
+
+        Raises InputError, before any weight changes, where a loss or the gradient is not finite.
+        """
         lr = self.schedule.lr(step)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        parts = self.loop.accumulate
-        sums: dict[str, Tensor] = {}
-        for part in range(parts):
-            batch = _to_device(next(batches), self.processes.device)
-            with self._synchronised(part == parts - 1):
-                with self._autocast():
-                    losses = self.wrapped(batch)
-                for name, loss in losses.items():
-                    sums[name] = sums.get(name, 0) + loss.detach().float() / parts
-                self.scaler.scale(sum(losses.values()) / parts).backward()
-        values = self._mean_over_processes(sums, step, batch)
-        norm = self._apply_gradients()
-        if self.average is not None:
-            self.average.update()
-        return values | ({} if norm is None else {"train/grad_norm": norm}) | {"train/lr": lr}
-
-    def _apply_gradients(self) -> float | None:
-        """Clip, step and clear; the gradient's L2 norm before clipping."""
-        norm = None
-        if self.loop.clip_grad is not None:
-            self.scaler.unscale_(self.optimizer)
-            total = nn.utils.clip_grad_norm_(self.task.model.parameters(), self.loop.clip_grad)
-            norm = float(total.full_tensor() if hasattr(total, "full_tensor") else total)
+        parts = [next(batches) for _ in range(self.loop.accumulate)]
+        torch.manual_seed(_seed_of_update(self.loop.seed, step, self.processes.rank))
+        sums = self._backward(parts)
+        values = self._mean_over_processes(sums)
+        if not math.isfinite(values["train/loss"]):
+            raise self._not_finite(f"the loss is {values['train/loss']}", step, self._where(step, parts))
+        values["train/grad_norm"] = norm = self._clip()
+        # In fp16 the scaler leaves out updates whose gradients do not fit, and takes a smaller scale.
+        if not math.isfinite(norm) and not self.scaler.is_enabled():
+            where = describe_nonfinite_gradient(self.task)
+            raise self._not_finite(f"the gradient's norm is {norm}", step, where)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return norm
+        if self.average is not None:
+            self.average.update()
+        return values | {"train/lr": lr}
+
+    def _backward(self, parts: list[Any]) -> dict[str, Tensor]:
+        """Gradients of one update; the mean of each loss over the parts."""
+        sums: dict[str, Tensor] = {}
+        for number, part in enumerate(parts, start=1):
+            batch = _to_device(part, self.processes.device)
+            with self._synchronised(number == len(parts)):
+                with self._autocast():
+                    losses = self.wrapped(batch)
+                for name, loss in losses.items():
+                    sums[name] = sums.get(name, 0) + loss.detach().float() / len(parts)
+                self.scaler.scale(sum(losses.values()) / len(parts)).backward()
+        return sums
+
+    def _clip(self) -> float:
+        """Clip the gradient; its L2 norm before."""
+        self.scaler.unscale_(self.optimizer)
+        limit = math.inf if self.loop.clip_grad is None else self.loop.clip_grad
+        norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), limit)
+        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         dtype = _PRECISIONS.get(self.loop.precision)
@@ -198,23 +230,30 @@ class _Trainer:
             return self.wrapped.no_sync()
         return nullcontext()
 
-    def _mean_over_processes(self, sums: dict[str, Tensor], step: int, batch: Any) -> dict[str, float]:
-        """The losses as numbers; stops the run, before any weight changes, where one is not finite."""
-        stacked = torch.stack(list(sums.values()))
-        mean = (self.processes.sum(stacked) / self.processes.count).tolist()
-        values = {"train/loss": sum(mean)}
-        if len(mean) > 1:
-            values |= {f"train/{name}": value for name, value in zip(sums, mean, strict=True)}
-        if not torch.isfinite(torch.tensor(values["train/loss"])):
+    def _mean_over_processes(self, sums: dict[str, Tensor]) -> dict[str, float]:
+        """The losses as numbers, and their sum as `train/loss`."""
+        mean = (self.processes.sum(torch.stack(list(sums.values()))) / self.processes.count).tolist()
+        each = {f"train/{name}": value for name, value in zip(sums, mean, strict=True)}
+        return (each if len(mean) > 1 else {}) | {"train/loss": sum(mean)}
+
+    def _where(self, step: int, parts: list[Any]) -> str | None:
+        """Where the loss of an update ceased to be finite, found by running it again."""
+        if self._sharded:
+            return None  # a process that finds the place sooner would leave the others waiting for its weights
+        torch.manual_seed(_seed_of_update(self.loop.seed, step, self.processes.rank))
+        for part in parts:
             with self._autocast():
-                where = "" if self._sharded else f": {describe_nonfinite(self.task, batch)}"
-            epoch = step // self.schedule.epoch_steps + 1
-            raise InputError(
-                f"the loss is {values['train/loss']} in update {step + 1} (epoch {epoch}, learning rate "
-                f"{self.schedule.lr(step):.3g}){where}; the last checkpoint is untouched: lower --optimizer.lr, or use "
-                "--precision bf16 or fp32, in a new --run-dir"
-            )
-        return values
+                where = describe_nonfinite(self.task, _to_device(part, self.processes.device))
+            if where is not None:
+                return where
+        return "it began in another process" if self.processes.count > 1 else None
+
+    def _not_finite(self, what: str, step: int, where: str | None) -> InputError:
+        return InputError(
+            f"{what} in update {step + 1} (epoch {step // self.schedule.epoch_steps + 1}, learning rate "
+            f"{self.schedule.lr(step):.3g}){'' if where is None else f': {where}'}; the last checkpoint is untouched: "
+            "lower --optimizer.lr, or use --precision bf16 or fp32, in a new --run-dir"
+        )
 
     def record(self, values: dict[str, float]) -> None:
         """Show an update, and write every `log_every`-th one down."""
@@ -247,12 +286,9 @@ class _Trainer:
 
     def _keep_models(self) -> None:
         value = self.results[self.task.best_metric]
-        is_best = self.best is None or value > self.best
+        is_best = self.best is None or math.isnan(self.best) or value > self.best
         self.best = value if is_best else self.best
-        if self._sharded:
-            state: dict[str, Any] = get_state_dict(self.task.model, self.optimizer, options=_WHOLE)[0]
-        else:
-            state = self.task.model.state_dict()
+        state: dict[str, Any] = get_model_state_dict(self.task.model, options=_WHOLE if self._sharded else None)
         if self.processes.is_first:
             if is_best:
                 self.task.save_model(self.run.best_model, state, self.results)
@@ -278,7 +314,7 @@ class _Trainer:
 
 def _seed_of_update(seed: int, step: int, rank: int) -> int:
     """Different for every update and process of a run, and for neighbouring seeds."""
-    return (seed * 1_000_003 + step) * 4_099 + rank
+    return ((seed * 1_000_003 + step) * 4_099 + rank) % 2**63
 
 
 def _to_device(batch: Any, device: torch.device) -> Any:

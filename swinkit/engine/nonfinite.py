@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 
-@torch.compiler.set_stance("force_eager")
 def describe_nonfinite(task: nn.Module, batch: Any) -> str | None:
     """One clause that names the first thing that is not finite: an input, a parameter, a module's output or a loss.
 
@@ -29,7 +29,8 @@ def describe_nonfinite(task: nn.Module, batch: Any) -> str | None:
         if not list(module.children())
     ]
     try:
-        with torch.no_grad():
+        # A compiled model would not notice the hooks.
+        with torch.compiler.set_stance("force_eager"), torch.no_grad():
             losses = task(batch)
     finally:
         for hook in hooks:
@@ -39,14 +40,14 @@ def describe_nonfinite(task: nn.Module, batch: Any) -> str | None:
     return None if all(_finite(loss) for loss in _tensors(losses)) else "the loss itself is not finite"
 
 
-def describe_nonfinite_gradient(model: nn.Module) -> str | None:
+def describe_nonfinite_gradient(task: nn.Module) -> str | None:
     """One clause that names the last parameter whose gradient is not finite: the backward pass came there first.
 
     None where all gradients, or this process's shares of them, are finite.
     """
-    for name, parameter in reversed(list(model.named_parameters())):
+    for name, parameter in reversed(list(task.named_parameters())):
         gradient = parameter.grad
-        if gradient is not None and not _finite(getattr(gradient, "_local_tensor", gradient)):
+        if gradient is not None and not _finite(gradient.to_local() if isinstance(gradient, DTensor) else gradient):
             return f"the gradient of {name} is not finite"
     return None
 

@@ -82,7 +82,7 @@ def joined_processes(device_name: str | None) -> Iterator[Processes]:
             dist.init_process_group("gloo")
     except (ValueError, RuntimeError) as error:
         raise InputError(
-            f"WORLD_SIZE says {count} processes, but they cannot be joined ({_first_line(error)}); start them with torchrun"
+            f"the {count} processes of WORLD_SIZE cannot be joined ({_first_line(error)}); start them with torchrun"
         ) from None
     try:
         yield Processes(dist.get_rank(), dist.get_world_size(), device)

@@ -25,7 +25,9 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}; free some space or choose another --run-dir") from None
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; free some space or choose another --run-dir"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
 

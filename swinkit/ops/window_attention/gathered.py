@@ -28,7 +28,7 @@ def matmul_attention(
     scale: float,
     dropout_p: float = 0.0,
 ) -> Tensor:
-    """See `window_attention`. Two batched matrix products and a softmax: fastest for training on a CPU, and simple to export."""
+    """See `window_attention`. Two matrix products and a softmax: fastest for training on a CPU, simple to export."""
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         logits = (q * scale) @ k.transpose(-2, -1)  # (N * B, h, T, T)
