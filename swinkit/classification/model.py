@@ -110,7 +110,7 @@ class SwinClassifier(SwinStages):
         description = read_description(path)
         if description is None:
             raise InputError(
-                f"{path} does not describe its model; build the model and fill it with swinkit.load_weights(model, path)"
+                f"{path} does not describe its model; build one and fill it with swinkit.load_weights(model, path)"
             )
         model = cls.from_description(description)
         load_weights(model, path)
