@@ -49,6 +49,9 @@ class SwinConfig:
     """Stochastic depth of the last block, 0..1; it grows linearly from 0 over all blocks."""
 
     def __post_init__(self) -> None:
+        for name in ("depths", "num_heads", "image_size"):
+            if not isinstance(getattr(self, name), (tuple, list)):
+                raise InputError(f"{name} must be a tuple of whole numbers, not {getattr(self, name)!r}")
         if len(self.depths) != len(self.num_heads) or not self.depths:
             raise InputError(
                 f"depths {self.depths} and num_heads {self.num_heads} must name the same number of stages, at least one"
@@ -56,6 +59,8 @@ class SwinConfig:
         sizes = (self.embed_dim, self.window_size, self.patch_size, self.in_channels, *self.image_size)
         if min(*sizes, *self.depths, *self.num_heads) < 1 or len(self.image_size) != 2:
             raise InputError(f"widths, depths, heads, window, patch and image sizes must all be at least 1: {self}")
+        if min(self.image_size) < self.patch_size or int(self.embed_dim * self.mlp_ratio) < 1:
+            raise InputError(f"image_size must hold a patch, and mlp_ratio times embed_dim be at least 1: {self}")
         for width, heads in zip(self.widths, self.num_heads, strict=True):
             if width % heads:
                 raise InputError(f"a stage of width {width} cannot have {heads} heads; the heads must divide the width")

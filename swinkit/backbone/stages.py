@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from swinkit.backbone.config import SwinConfig
 from swinkit.layers import PatchEmbed, PatchMerging, SwinBlock, WindowAttention
 from swinkit.layers.patch import Geometry
-from swinkit.ops.window_attention import AttentionBackend
+from swinkit.ops.window_attention import AttentionBackend, check_backend
 
 __all__ = ["Geometry", "Stage", "SwinStages"]
 
@@ -87,6 +87,7 @@ class SwinStages(nn.Module):
 
     def use_attention(self, backend: AttentionBackend) -> None:
         """Compute attention in another way, see `swinkit.ops.window_attention`; the result stays the same."""
+        check_backend(backend)
         for module in self.modules():
             if isinstance(module, WindowAttention):
                 module.backend = backend

@@ -46,8 +46,7 @@ class SwinClassifier(SwinStages):
         checkpoint_activations: bool = False,
     ) -> None:
         config = config or SwinConfig()
-        if num_classes < 0:
-            raise InputError(f"num_classes must be 0 (no head) or more, not {num_classes}")
+        _check_classes(num_classes)
         super().__init__(
             config,
             geometry=geometry,
@@ -124,9 +123,18 @@ class SwinClassifier(SwinStages):
 
     @torch.no_grad()
     def reset_head(self, num_classes: int) -> None:
-        """A fresh head for another number of classes."""
+        """A fresh head for another number of classes; 0 leaves it out."""
+        _check_classes(num_classes)
+        like = self.norm.weight
         self.num_classes = num_classes
-        head = nn.Linear(self.config.widths[-1], num_classes, device=self.norm.weight.device)
-        nn.init.trunc_normal_(head.weight, std=0.02)
-        nn.init.zeros_(head.bias)
-        self.head = head
+        self.head = nn.Identity()
+        if num_classes:
+            head = nn.Linear(self.config.widths[-1], num_classes, device=like.device, dtype=like.dtype)
+            nn.init.trunc_normal_(head.weight, std=0.02)
+            nn.init.zeros_(head.bias)
+            self.head = head
+
+
+def _check_classes(num_classes: int) -> None:
+    if num_classes < 0:
+        raise InputError(f"num_classes must be 0 (no head) or more, not {num_classes}")

@@ -13,19 +13,56 @@ USAGE = """usage: swinkit COMMAND ...
 
 The Swin Transformer: train it, measure it, look at what it sees.
 
-  train RECIPE           train by a recipe, or go on with a run that was stopped
-  evaluate CHECKPOINT    accuracy, confusion matrix and sample predictions on a folder of images
+  train RECIPE                  train by a recipe, or go on with a run that was stopped
+  evaluate CHECKPOINT           accuracy, confusion matrix and sample predictions on a folder of images
   predict CHECKPOINT IMAGE...   the most probable classes of images, as table, pictures or JSON
-  models                 architectures and published weights
-  recipes                what can be trained
-  convert FILE OUT       weights of any code base as a safetensors file
+  models                        architectures and published weights
+  recipes                       what can be trained
+  convert FILE OUT              weights of any code base as a safetensors file
 
 swinkit COMMAND --help tells more. A first try, without any download: swinkit train digits
 """
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 2 for input that cannot be used, 130 where it was interrupted."""
+    try:
+        code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        print(f"swinkit: {error}", file=sys.stderr)
+        return 2
+    except SystemExit as stop:  # the parser's, after --help or an option that does not exist
+        return stop.code if isinstance(stop.code, int) else 2
+    except KeyboardInterrupt:
+        print("\nswinkit: interrupted; the same command goes on from a training run's last checkpoint", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has closed it (`swinkit models | head`): nothing more to say, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from swinkit import __version__
+
+        print(f"swinkit {__version__}")
+        return 0
+    _show_messages()
+    commands = _commands()
+    if arguments[0] not in commands:
+        raise InputError(f"there is no command {arguments[0]!r}; there are {', '.join(commands)}")
+    commands[arguments[0]](arguments[1:])
+    return 0
+
+
 def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
-    # Imported here, so that `swinkit --help` does not wait for torch.
+    # Imported here, so that `swinkit --help` does not wait for pictures, data and training.
     from swinkit.cli.convert import convert_command
     from swinkit.cli.evaluate import evaluate_command
     from swinkit.cli.listings import models_command, recipes_command
@@ -42,33 +79,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 2 for input that cannot be used, 130 where it was interrupted."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(USAGE, end="")
-        return 0 if arguments else 2
-    if arguments[0] == "--version":
-        from swinkit import __version__
-
-        print(f"swinkit {__version__}")
-        return 0
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    name, rest = arguments[0], arguments[1:]
-    commands = _commands()
-    if name not in commands:
-        print(f"swinkit: there is no command {name!r}; there are {', '.join(commands)}", file=sys.stderr)
-        return 2
-    try:
-        commands[name](rest)
-    except InputError as error:
-        print(f"swinkit: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nswinkit: interrupted; a training run goes on from its last checkpoint with the same command", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has closed it (`swinkit models | head`): nothing more to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def _show_messages() -> None:
+    """What swinkit reports beside its results goes to stderr; of several processes' the first one tells it."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("swinkit").setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING)

@@ -22,7 +22,9 @@ class ConvertOptions:
 
 def convert_command(arguments: Sequence[str]) -> None:
     """Write weights of any code base as safetensors with the official names, without executing anything in them."""
-    options = tyro.cli(ConvertOptions, args=list(arguments), prog="swinkit convert", description=convert_command.__doc__)
+    options = tyro.cli(
+        ConvertOptions, args=list(arguments), prog="swinkit convert", description=convert_command.__doc__
+    )
     recognised = convert(options.file, options.out)
     print(f"{options.out}: {len(recognised.tensors)} tensors from {recognised.format} weights")
     if recognised.dropped:

@@ -12,8 +12,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from swinkit.data.class_folders import class_folder_names, train_folder, validation_folder
 from swinkit.data.classification import ClassificationData
-from swinkit.data.classification_sources import open_evaluation_data
+from swinkit.data.classification_sources import find_layout, open_evaluation_data
 from swinkit.data.digits import open_digits
 from swinkit.engine.processes import choose_device
 from swinkit.errors import InputError
@@ -34,6 +35,11 @@ class EvaluateOptions:
     """Of a folder without a validation part: the images that training holds out, or all."""
     out: Path | None = None
     """Folder for the confusion matrix and the page of predictions. Default: evaluation/NAME."""
+    on_corrupt: Literal["stop", "skip"] | None = None
+    """What to do with an image that cannot be read: stop, or report it and take the next one in its place. Default: as
+    in training."""
+    workers: int = 2
+    """Processes that load images; 0 loads them in this one."""
     device: str | None = None
     """Device such as cuda or cpu. Default: the GPU if there is one."""
     json: bool = False
@@ -42,11 +48,15 @@ class EvaluateOptions:
 
 def evaluate_command(arguments: Sequence[str]) -> None:
     """Accuracy of a classifier on labelled images."""
-    options = tyro.cli(EvaluateOptions, args=list(arguments), prog="swinkit evaluate", description=evaluate_command.__doc__)
+    options = tyro.cli(
+        EvaluateOptions, args=list(arguments), prog="swinkit evaluate", description=evaluate_command.__doc__
+    )
     classifier = open_classifier(options.checkpoint, device=choose_device(options.device))
+    if options.workers < 0:
+        raise InputError(f"--workers must be 0 or more, not {options.workers}")
     data = _data(options, classifier)
     folder = options.out or Path("evaluation") / _stem(options.checkpoint)
-    scores, pictures = draw_results(classifier, data, folder)
+    scores, pictures = draw_results(classifier, data, folder, workers=options.workers)
     results = _results(scores, classifier, pictures)
     if options.json:
         print(json.dumps(results))
@@ -69,7 +79,26 @@ def _data(options: EvaluateOptions, classifier: Classifier) -> ClassificationDat
         root = Path(recipe["data"])
     if root is None:
         raise InputError("say where the labelled images are, with --data DIR")
-    return open_evaluation_data(root, classes=classifier.classes, part=options.part, validation_fraction=fraction)
+    return open_evaluation_data(
+        root,
+        classes=_class_names(root, classifier),
+        part=options.part,
+        on_corrupt=options.on_corrupt or recipe.get("on_corrupt", "stop"),
+        validation_fraction=fraction,
+    )
+
+
+def _class_names(root: Path, classifier: Classifier) -> tuple[str, ...]:
+    """What the model's classes are called in `root`.
+
+    Weights of other code bases do not name their classes. They number them in the order of the class folders, as
+    ImageNet's are called n01440764 and so on: folders of just as many classes, none with a known name, are meant so.
+    """
+    if "classes" in classifier.description or find_layout(root) != "class_folders":
+        return classifier.classes
+    folders = tuple(class_folder_names(validation_folder(root) or train_folder(root) or root))
+    is_numbered = len(folders) == len(classifier.classes) and not set(folders) & set(classifier.classes)
+    return folders if is_numbered else classifier.classes
 
 
 def _stem(checkpoint: str) -> str:

@@ -27,7 +27,9 @@ def models_command(arguments: Sequence[str]) -> None:
         size = " x ".join(str(side) for side in config.image_size)
         table.add_row(name, f"{parameters:,}", f"{operations / 1e9:.1f} G", size, str(config.window_size))
     console.print(table)
-    table = Table(Column("weights", no_wrap=True), "task", "image", "classes", "published", "licence", title="Published weights")
+    table = Table(
+        Column("weights", no_wrap=True), "task", "image", "classes", "published", "licence", title="Published weights"
+    )
     for name, entry in CATALOGUE.items():
         size = " x ".join(str(side) for side in entry.input_size)
         table.add_row(name, entry.task, size, str(entry.classes or "-"), entry.published or "-", entry.licence)

@@ -18,6 +18,9 @@ from swinkit.errors import InputError
 from swinkit.tasks import open_classifier
 from swinkit.visualize import annotate_image
 
+MOST_BARS = 20
+"""The picture shows no more classes than this, the table as many as asked for."""
+
 
 @dataclass(frozen=True)
 class PredictOptions:
@@ -37,13 +40,16 @@ class PredictOptions:
 
 def predict_command(arguments: Sequence[str]) -> None:
     """The most probable classes of images."""
-    options = tyro.cli(PredictOptions, args=list(arguments), prog="swinkit predict", description=predict_command.__doc__)
+    options = tyro.cli(
+        PredictOptions, args=list(arguments), prog="swinkit predict", description=predict_command.__doc__
+    )
     if options.top < 1:
         raise InputError(f"--top must be at least 1, not {options.top}")
     paths = list(_image_paths(options.images))
     classifier = open_classifier(options.checkpoint, device=choose_device(options.device))
     results, failures = [], []
-    for path in paths:
+    pictures = _picture_paths(paths, options.out)
+    for path, picture in zip(paths, pictures, strict=True):
         try:
             image = read_image(path)
         except InputError as error:
@@ -52,8 +58,7 @@ def predict_command(arguments: Sequence[str]) -> None:
         rows = classifier.predict([image], top=options.top)[0]
         results.append({"image": str(path), "predictions": [{"class": n, "probability": p} for n, p in rows]})
         if not options.json:
-            picture = options.out / f"{_flat_name(path)}.png"
-            annotate_image(image, rows, picture)
+            annotate_image(image, rows[:MOST_BARS], picture)
             _show(path, rows, picture)
     if options.json:
         print(json.dumps(results, ensure_ascii=False))
@@ -69,15 +74,26 @@ def _image_paths(given: Sequence[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = sorted(file for file in path.iterdir() if file.is_file() and is_image_name(file.name))
+        try:
+            found = sorted(file for file in path.iterdir() if file.is_file() and is_image_name(file.name))
+        except OSError as error:
+            raise InputError(f"cannot read the folder {path} ({error.strerror}); check its permissions") from None
         if not found:
             raise InputError(f"the folder {path} holds no image; name files or another folder")
         yield from found
 
 
-def _flat_name(path: Path) -> str:
-    """A name for the picture of `path` that no other image in a folder beside it has."""
-    return "_".join([*path.parent.parts[-1:], path.name]).replace("/", "").replace(".", "_")
+def _picture_paths(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """For every image a picture of its own in `folder`, called after the image and its folder."""
+    pictures: dict[Path, None] = {}
+    for path in paths:
+        name = "_".join([*path.parent.parts[-1:], path.name]).replace("/", "")
+        picture, number = folder / f"{name}.png", 1
+        while picture in pictures:
+            number += 1
+            picture = folder / f"{name}_{number}.png"
+        pictures[picture] = None
+    return list(pictures)
 
 
 def _show(path: Path, rows: Sequence[tuple[str, float]], picture: Path) -> None:

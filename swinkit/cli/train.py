@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import sys
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,8 @@ class TrainOptions:
 def train_command(arguments: Sequence[str]) -> None:
     """Train by a recipe and say what came of it."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: swinkit train RECIPE [--data DIR] [--run-dir DIR] [options]\n\nRecipes (swinkit train RECIPE --help):")
+        print("usage: swinkit train RECIPE [--data DIR] [--run-dir DIR] [options]")
+        print("\nRecipes (swinkit train RECIPE --help):")
         for name, recipe in RECIPES.items():
             print(f"  {name:34} {summary(recipe)}")
         if not arguments:
@@ -56,15 +57,15 @@ def summary(recipe: object) -> str:
 
 def report(run: ClassificationRun, recipe: ClassificationRecipe) -> None:
     """Where everything lies, and what to do next."""
-    model = run.folder.best_model
-    print(f"\nDone: best validation top-1 {run.result.best:.2f} % after {run.result.updates} updates.")
+    model, sample = run.folder.best_model, run.folder.root / "sample.png"
+    when = "" if run.result.updates_now else "This run was finished before. "
+    print(f"\n{when}Done: best validation top-1 {run.result.best:.2f} % after {run.result.updates} updates.")
     print(f"  model        {model}")
     print(f"  checkpoint   {run.folder.checkpoint}")
     print(f"  metrics      {run.folder.metrics}")
     for picture in run.pictures:
         print(f"  {picture.stem:12} {picture}")
-    data = f" --data {recipe.data}" if recipe.data is not None else ""
     print("\nTry next:")
-    print(f"  swinkit evaluate {model}{data}")
-    print(f"  swinkit predict {model} IMAGE.png")
-    sys.stdout.flush()
+    data = [] if recipe.data is None else ["--data", str(recipe.data)]
+    print(f"  {shlex.join(['swinkit', 'evaluate', str(model), *data])}")
+    print(f"  {shlex.join(['swinkit', 'predict', str(model), str(sample)])}")

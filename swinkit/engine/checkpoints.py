@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # about what a foreign file looks like; the error says enough
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a cut-off or foreign file can raise nearly anything; nothing in it was executed
         raise InputError(
             f"{path} is not a whole checkpoint ({type(error).__name__}); delete it to start anew"

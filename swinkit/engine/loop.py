@@ -51,6 +51,8 @@ class TrainingResult:
 
     updates: int
     """Updates of the weights in the whole run, earlier sessions included."""
+    updates_now: int
+    """Updates in this session; 0 where the run was finished before."""
     results: dict[str, float]
     """The last evaluation."""
     best: float | None
@@ -136,18 +138,24 @@ class _Trainer:
                 self.progress.say(f"Going on after update {self.done} of {self.schedule.total_steps} ({self.run.root})")
 
     def _load(self, state: dict[str, Any]) -> None:
-        set_state_dict(
-            self.task.model,
-            self.optimizer,
-            model_state_dict=state["model"],
-            optim_state_dict=state["optimizer"],
-            options=_BROADCAST if self._sharded else None,
-        )
+        try:
+            set_state_dict(
+                self.task.model,
+                self.optimizer,
+                model_state_dict=state["model"],
+                optim_state_dict=state["optimizer"],
+                options=_BROADCAST if self._sharded else None,
+            )
+            if self.average is not None:
+                self.average.load(state["average"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"{self.run.checkpoint} does not fit the model ({reason}); delete it to start anew"
+            ) from None
         self.done, self.best, self.results = state["step"], state["best"], state["results"]
         if self.loop.precision == "fp16":
             self.scaler.load_state_dict(state["scaler"])
-        if self.average is not None:
-            self.average.load(state["average"])
 
     def close(self) -> None:
         if self.log is not None:
@@ -161,8 +169,9 @@ class _Trainer:
 
     def run_updates(self) -> TrainingResult:
         batches = self.data.batches(self.done, self.schedule.total_steps)
+        began = self.done
         self.wrapped.train()
-        for step in range(self.done, self.schedule.total_steps):
+        for step in range(began, self.schedule.total_steps):
             values = self.update(step, batches)
             self.done = step + 1
             self.record(values)
@@ -172,7 +181,7 @@ class _Trainer:
             every = self.loop.checkpoint_every
             if at_epoch_end or (every is not None and self.done % every == 0):
                 self.save()
-        return TrainingResult(self.done, self.results, self.best)
+        return TrainingResult(self.done, self.done - began, self.results, self.best)
 
     def update(self, step: int, batches: Iterator[Any]) -> dict[str, float]:
         """One update of the weights; returns the losses, averaged over its parts and processes.
@@ -188,11 +197,7 @@ class _Trainer:
         values = self._mean_over_processes(sums)
         if not math.isfinite(values["train/loss"]):
             raise self._not_finite(f"the loss is {values['train/loss']}", step, self._where(step, parts))
-        values["train/grad_norm"] = norm = self._clip()
-        # In fp16 the scaler leaves out updates whose gradients do not fit, and takes a smaller scale.
-        if not math.isfinite(norm) and not self.scaler.is_enabled():
-            where = describe_nonfinite_gradient(self.task)
-            raise self._not_finite(f"the gradient's norm is {norm}", step, where)
+        values["train/grad_norm"] = self._clip(step)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
@@ -213,12 +218,19 @@ class _Trainer:
                 self.scaler.scale(sum(losses.values()) / len(parts)).backward()
         return sums
 
-    def _clip(self) -> float:
+    def _clip(self, step: int) -> float:
         """Clip the gradient; its L2 norm before."""
         self.scaler.unscale_(self.optimizer)
-        limit = math.inf if self.loop.clip_grad is None else self.loop.clip_grad
-        norm = nn.utils.clip_grad_norm_(self.task.model.parameters(), limit)
-        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+        parameters = [parameter for parameter in self.task.model.parameters() if parameter.grad is not None]
+        total = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        norm = float(total.full_tensor() if isinstance(total, DTensor) else total)
+        # In fp16 the scaler leaves out updates whose gradients do not fit, and takes a smaller scale.
+        if not math.isfinite(norm) and not self.scaler.is_enabled():
+            where = describe_nonfinite_gradient(self.task)
+            raise self._not_finite(f"the gradient's norm is {norm}", step, where)
+        if self.loop.clip_grad is not None:
+            nn.utils.clip_grads_with_norm_(parameters, self.loop.clip_grad, total)
+        return norm
 
     def _autocast(self) -> AbstractContextManager[Any]:
         dtype = _PRECISIONS.get(self.loop.precision)

@@ -40,6 +40,15 @@ class Processes:
         if self.count > 1:
             dist.barrier()
 
+    @contextmanager
+    def first_before_others(self) -> Iterator[None]:
+        """What the first process does inside is done before the others begin it."""
+        if not self.is_first:
+            self.wait()
+        yield
+        if self.is_first:
+            self.wait()
+
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, on every one of them."""
         if self.count > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,16 +64,14 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
     try:
         root.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(root)
-        if not run.recipe.exists():
-            if run.checkpoint.exists():
-                raise InputError(f"{root} has a checkpoint but no recipe.json; choose another --run-dir")
+        if not run.checkpoint.exists() and not run.best_model.exists():  # whatever was tried here came to nothing
             write_text(run.recipe, text)
-        before = json.loads(run.recipe.read_text(encoding="utf-8"))
+        before = run.recipe.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot use {root} as run folder: {error.strerror}; choose another --run-dir") from None
-    except ValueError:
-        raise InputError(f"{run.recipe} is damaged; choose another --run-dir or delete {root}") from None
-    changed = _differences(before, json.loads(text))
+        raise InputError(
+            f"cannot use {root} as run folder ({error.strerror}: {error.filename}); choose another --run-dir"
+        ) from None
+    changed = _differences(_parsed(before, run), json.loads(text))
     if changed:
         raise InputError(
             f"{root} holds a run with other values ({'; '.join(changed[:3])}); choose another --run-dir or delete it"
@@ -80,10 +79,17 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
     return run
 
 
+def _parsed(text: str, run: RunFolder) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise InputError(f"{run.recipe} is damaged; choose another --run-dir or delete {run.root}") from None
+
+
 def _remove_leftovers(root: Path) -> None:
-    """Files that were being written when their process was killed: `.NAME.PROCESS.tmp` and the like."""
-    for ending in ("tmp", "partial"):
-        for path in root.glob(f".*.{ending}"):
+    """Files that were being written when their process was killed: `.NAME.PROCESS.tmp`, of pictures `.partial`."""
+    for path in root.iterdir():
+        if re.fullmatch(r"\..+\.\d+\.(tmp|partial)", path.name):
             path.unlink(missing_ok=True)
 
 

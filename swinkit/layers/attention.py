@@ -67,10 +67,12 @@ class WindowAttention(nn.Module):
         """The windows of a map of this size."""
         window: int = self.window
         shift: int = self.shift
-        if self.geometry == "classification":
-            smallest = torch.sym_min(height, width)
-            is_larger = torch.sym_min(torch.sym_max(smallest - window, 0), 1)  # 1 or 0, a symbol under torch.export
+        if self.geometry == "classification" and torch.compiler.is_exporting():
+            smallest = torch.sym_min(height, width)  # sizes are symbols: no branch may depend on them
+            is_larger = torch.sym_min(torch.sym_max(smallest - window, 0), 1)  # 1 or 0
             window, shift = cast("int", torch.sym_min(window, smallest)), cast("int", shift * is_larger)
+        elif self.geometry == "classification" and min(height, width) <= window:
+            window, shift = min(height, width), 0
         return WindowGrid(height, width, (window, window), (shift, shift))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from swinkit.ops.constants import cached_constant, is_plain
 
@@ -61,8 +62,9 @@ class WindowGrid:
 
 
 def _is_zero(size: Any) -> bool:
-    """Whether a size is known to be zero; a symbolic one never is."""
-    return isinstance(size, int) and size == 0
+    """Whether a size is zero on every call: one that is free under torch.compile or torch.export is not, so that
+    these need one graph for all sizes."""
+    return statically_known_true(size == 0)
 
 
 def pad_tokens(x: Tensor, height: int, width: int) -> Tensor:

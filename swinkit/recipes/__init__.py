@@ -1,0 +1,63 @@
+"""What can be trained: functions with numbers in them, by public name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from swinkit.recipes.digits import digits
+from swinkit.recipes.imagenet1k import (
+    imagenet1k_swin_b,
+    imagenet1k_swin_b_384_finetune,
+    imagenet1k_swin_b_384_finetune_paper,
+    imagenet1k_swin_b_paper,
+    imagenet1k_swin_s,
+    imagenet1k_swin_s_paper,
+    imagenet1k_swin_t,
+    imagenet1k_swin_t_paper,
+)
+from swinkit.recipes.imagenet22k import (
+    imagenet22k_swin_b,
+    imagenet22k_swin_b_paper,
+    imagenet22k_swin_l,
+    imagenet22k_swin_l_paper,
+    imagenet22k_swin_s,
+    imagenet22k_swin_t,
+    imagenet22k_to_1k_swin_b,
+    imagenet22k_to_1k_swin_b_384,
+    imagenet22k_to_1k_swin_b_384_paper,
+    imagenet22k_to_1k_swin_b_paper,
+    imagenet22k_to_1k_swin_l,
+    imagenet22k_to_1k_swin_l_384,
+    imagenet22k_to_1k_swin_l_384_paper,
+    imagenet22k_to_1k_swin_s,
+    imagenet22k_to_1k_swin_t,
+)
+from swinkit.tasks import ClassificationRecipe
+
+RECIPES: dict[str, Callable[[], ClassificationRecipe]] = {
+    "digits": digits,
+    "imagenet1k_swin_t": imagenet1k_swin_t,
+    "imagenet1k_swin_s": imagenet1k_swin_s,
+    "imagenet1k_swin_b": imagenet1k_swin_b,
+    "imagenet1k_swin_b_384_finetune": imagenet1k_swin_b_384_finetune,
+    "imagenet1k_swin_t_paper": imagenet1k_swin_t_paper,
+    "imagenet1k_swin_s_paper": imagenet1k_swin_s_paper,
+    "imagenet1k_swin_b_paper": imagenet1k_swin_b_paper,
+    "imagenet1k_swin_b_384_finetune_paper": imagenet1k_swin_b_384_finetune_paper,
+    "imagenet22k_swin_t": imagenet22k_swin_t,
+    "imagenet22k_swin_s": imagenet22k_swin_s,
+    "imagenet22k_swin_b": imagenet22k_swin_b,
+    "imagenet22k_swin_l": imagenet22k_swin_l,
+    "imagenet22k_swin_b_paper": imagenet22k_swin_b_paper,
+    "imagenet22k_swin_l_paper": imagenet22k_swin_l_paper,
+    "imagenet22k_to_1k_swin_t": imagenet22k_to_1k_swin_t,
+    "imagenet22k_to_1k_swin_s": imagenet22k_to_1k_swin_s,
+    "imagenet22k_to_1k_swin_b": imagenet22k_to_1k_swin_b,
+    "imagenet22k_to_1k_swin_l": imagenet22k_to_1k_swin_l,
+    "imagenet22k_to_1k_swin_b_384": imagenet22k_to_1k_swin_b_384,
+    "imagenet22k_to_1k_swin_l_384": imagenet22k_to_1k_swin_l_384,
+    "imagenet22k_to_1k_swin_b_paper": imagenet22k_to_1k_swin_b_paper,
+    "imagenet22k_to_1k_swin_b_384_paper": imagenet22k_to_1k_swin_b_384_paper,
+    "imagenet22k_to_1k_swin_l_384_paper": imagenet22k_to_1k_swin_l_384_paper,
+}
+"""Public names to functions, in reading order. A recipe's own name is its public one."""

@@ -2,62 +2,100 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from PIL import Image
+from torch import Tensor
 
 from swinkit.data.classification import ClassificationData
 from swinkit.data.loading import load_batches
 from swinkit.data.sampling import EvalSampler
 from swinkit.data.seeding import SeededView
 from swinkit.engine.run_folder import RunFolder
+from swinkit.errors import InputError
 from swinkit.evaluation import ClassificationScores
 from swinkit.tasks.classifier import Classifier, open_classifier
 from swinkit.visualize import PredictionSample, choose_predictions, plot_confusion, plot_curves, plot_predictions
 
+PICTURES = ("curves", "confusion", "predictions", "sample")
 
-def draw_pictures(run: RunFolder, validation: ClassificationData) -> tuple[Path, ...]:
+
+def drawn_before(run: RunFolder) -> tuple[Path, ...]:
+    """The pictures in the folder of a finished run; none where they were not finished."""
+    pictures = [run.root / f"{name}.png" for name in PICTURES]
+    return tuple(path for path in pictures if path.exists()) if pictures[-1].exists() else ()
+
+
+def draw_pictures(
+    run: RunFolder, validation: ClassificationData, *, device: torch.device, workers: int = 0
+) -> tuple[Path, ...]:
     """Learning curves, and of the best model the confusion matrix and a page of predictions, as PNG in the run's
-    folder. The confusion matrix is left out for more than a thousand classes."""
-    curves = run.root / "curves.png"
+    folder, and beside them the first validation image. There is no confusion matrix of more than a thousand classes."""
+    curves, sample = run.root / "curves.png", run.root / "sample.png"
     plot_curves(run.metrics, curves)
-    return (curves, *draw_results(open_classifier(run.best_model), validation, run.root)[1])
+    classifier = open_classifier(run.best_model, device=device)
+    _, drawn = draw_results(classifier, validation, run.root, workers=workers)
+    _save_image(validation[0][0], sample)
+    return (curves, *drawn, sample)
 
 
 def draw_results(
-    classifier: Classifier, data: ClassificationData, folder: Path
+    classifier: Classifier, data: ClassificationData, folder: Path, *, workers: int = 0
 ) -> tuple[ClassificationScores, tuple[Path, ...]]:
     """The scores of `classifier` on `data`, and its confusion matrix and a page of predictions as PNG in `folder`."""
-    scores, predicted, probabilities = measure(classifier, data)
+    measured = measure(classifier, data, workers=workers)
+    names, predicted, probabilities = classifier.classes, measured.predicted, measured.probabilities
     drawn: list[Path] = []
-    if scores.confusion is not None:
+    if measured.scores.confusion is not None:
         drawn.append(folder / "confusion.png")
-        plot_confusion(scores.confusion, classifier.classes, drawn[-1])
+        plot_confusion(measured.scores.confusion, names, drawn[-1])
     drawn.append(folder / "predictions.png")
-    truth = torch.as_tensor(data.labels)
-    chosen, worst = choose_predictions(predicted == truth, probabilities)
+    chosen, worst = choose_predictions(predicted == measured.labels, probabilities)
 
     def sample(index: int) -> PredictionSample:
         image, label = data[index]
-        names = classifier.classes
         return PredictionSample(image, names[predicted[index]], float(probabilities[index]), names[label])
 
     plot_predictions([sample(i) for i in chosen], drawn[-1], worst=[sample(i) for i in worst])
-    return scores, tuple(drawn)
+    return measured.scores, tuple(drawn)
+
+
+class Measured(NamedTuple):
+    """What a classifier makes of N images, in order."""
+
+    scores: ClassificationScores
+    labels: Tensor
+    """(N,) int64."""
+    predicted: Tensor
+    """(N,) int64: the most probable class."""
+    probabilities: Tensor
+    """(N,) float32: that class's probability, 0..1."""
 
 
 @torch.inference_mode()
-def measure(
-    classifier: Classifier, data: ClassificationData, *, batch_size: int = 64
-) -> tuple[ClassificationScores, torch.Tensor, torch.Tensor]:
-    """Scores, and for every image in order its predicted class (int64) and that class's probability (0..1)."""
+def measure(classifier: Classifier, data: ClassificationData, *, workers: int = 0, batch_size: int = 64) -> Measured:
+    """The scores and predictions of `classifier` on `data`; the images are loaded by `workers` processes."""
     scores = ClassificationScores(len(classifier.classes))
     view = SeededView(data, classifier.transform, seed=0)
-    predicted, probabilities = [], []
-    for images, labels in load_batches(view, EvalSampler(len(view), batch_size=batch_size).batches()):
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    for images, labels in load_batches(view, EvalSampler(len(view), batch_size=batch_size).batches(), workers=workers):
         logits = classifier.model(images.to(classifier.device)).float().cpu()
         scores.update(logits, labels)
         best = logits.softmax(-1).max(-1)
-        predicted.append(best.indices)
-        probabilities.append(best.values)
-    return scores, torch.cat(predicted), torch.cat(probabilities)
+        parts.append((labels, best.indices, best.values))
+    labels, predicted, probabilities = (torch.cat(column) for column in zip(*parts, strict=True))
+    return Measured(scores, labels, predicted, probabilities)
+
+
+def _save_image(image: Image.Image, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        image.save(temporary, "PNG")
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write the picture {path} ({error.strerror or error}); free some space") from None
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from swinkit.engine.run_folder import RunFolder, open_run_folder
 from swinkit.errors import InputError
 from swinkit.tasks.class_map import read_class_map
 from swinkit.tasks.classification import ClassificationBatches, ClassificationTask, EvaluationBatches
-from swinkit.tasks.classification_pictures import draw_pictures
+from swinkit.tasks.classification_pictures import draw_pictures, drawn_before
 from swinkit.tasks.classification_recipe import ClassificationRecipe
 from swinkit.weights import load_weights
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class ClassificationRun:
     result: TrainingResult
     folder: RunFolder
     pictures: tuple[Path, ...]
-    """Learning curves, confusion matrix and sample predictions; only the first process draws them."""
+    """Learning curves, confusion matrix, sample predictions and a validation image to try; only the first process
+    draws them."""
 
 
 def train_classifier(recipe: ClassificationRecipe, run_dir: Path | None = None) -> ClassificationRun:
@@ -52,28 +56,19 @@ def train_classifier(recipe: ClassificationRecipe, run_dir: Path | None = None) 
     with joined_processes(recipe.loop.device) as processes:
         torch.manual_seed(recipe.loop.seed)
         data = open_data(recipe)
-        folder = open_run_folder(run_dir or Path("runs") / recipe.name, _deciding(recipe))
-        sampler = TrainSampler(
-            len(data[0]),
-            batch_size=recipe.loop.batch_size,
-            seed=recipe.loop.seed,
-            rank=processes.rank,
-            world_size=processes.count,
-            accumulation=recipe.loop.accumulate,
-        )
-        training = ClassificationBatches(
-            SeededView(data[0], train_transform(recipe.augmentation), seed=recipe.loop.seed),
-            sampler,
-            workers=recipe.loop.workers,
-            pin_memory=processes.device.type == "cuda",
-        )
+        batches = _training_batches(recipe, data[0], processes)
         task = _build_task(recipe, data[1], processes)
-        settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
-        result = train(task, training, settings, folder, processes)
-        pictures: tuple[Path, ...] = ()
-        if processes.is_first:
-            pictures = draw_pictures(folder, data[1])
-        return ClassificationRun(result, folder, pictures)
+        with processes.first_before_others():
+            folder = open_run_folder(run_dir or Path("runs") / recipe.name, _deciding(recipe))
+        _announce(recipe, task, data, folder, processes)
+        result = train(
+            task, batches, TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule), folder, processes
+        )
+    pictures: tuple[Path, ...] = ()
+    if processes.is_first:
+        pictures = drawn_before(folder) if result.updates_now == 0 else ()
+        pictures = pictures or draw_pictures(folder, data[1], device=processes.device, workers=recipe.loop.workers)
+    return ClassificationRun(result, folder, pictures)
 
 
 def open_data(recipe: ClassificationRecipe) -> tuple[ClassificationData, ClassificationData]:
@@ -87,14 +82,33 @@ def open_data(recipe: ClassificationRecipe) -> tuple[ClassificationData, Classif
     )
 
 
-def _build_task(recipe: ClassificationRecipe, validation: ClassificationData, processes: Processes) -> ClassificationTask:
+def _training_batches(
+    recipe: ClassificationRecipe, data: ClassificationData, processes: Processes
+) -> ClassificationBatches:
+    loop = recipe.loop
+    sampler = TrainSampler(
+        len(data),
+        batch_size=loop.batch_size,
+        seed=loop.seed,
+        rank=processes.rank,
+        world_size=processes.count,
+        accumulation=loop.accumulate,
+    )
+    view = SeededView(data, train_transform(recipe.augmentation), seed=loop.seed)
+    return ClassificationBatches(view, sampler, workers=loop.workers, pin_memory=processes.device.type == "cuda")
+
+
+def _build_task(
+    recipe: ClassificationRecipe, validation: ClassificationData, processes: Processes
+) -> ClassificationTask:
     classes = validation.classes
     model = SwinClassifier(
         recipe.model, num_classes=len(classes), checkpoint_activations=recipe.loop.checkpoint_activations
     )
     if recipe.weights is not None:
         class_map = None if recipe.class_map is None else read_class_map(recipe.class_map)
-        load_weights(model, recipe.weights, replace_head=True, class_map=class_map, adapt_channels=True)
+        report = load_weights(model, recipe.weights, replace_head=True, class_map=class_map, adapt_channels=True)
+        _log.info("%s: %s", recipe.weights, report)
     view = SeededView(validation, eval_transform(recipe.preprocessing), seed=recipe.loop.seed)
     evaluation = EvaluationBatches(
         view,
@@ -109,6 +123,22 @@ def _build_task(recipe: ClassificationRecipe, validation: ClassificationData, pr
         "recipe": _plain(recipe),
     }
     return ClassificationTask(model, mixing=recipe.mixing, evaluation=evaluation, description=description)
+
+
+def _announce(
+    recipe: ClassificationRecipe,
+    task: ClassificationTask,
+    data: tuple[ClassificationData, ClassificationData],
+    folder: RunFolder,
+    processes: Processes,
+) -> None:
+    """One line on what begins."""
+    parameters = sum(parameter.numel() for parameter in task.model.parameters())
+    where = str(processes.device) if processes.count == 1 else f"{processes.count} processes"
+    _log.info(
+        f"{recipe.name}: {len(data[0]):,} images to train on, {len(data[1]):,} to validate on, "
+        f"{len(data[0].classes):,} classes; a model of {parameters:,} parameters on {where}; folder {folder.root}"
+    )
 
 
 def _plain(recipe: ClassificationRecipe) -> dict[str, Any]:

@@ -73,13 +73,18 @@ def open_classifier(source: str | Path, *, device: torch.device | None = None) -
 
 
 def _in_folder(source: str | Path) -> str | Path:
-    """The model file of a run's or a hub's folder."""
-    if Path(source).is_dir():
-        for name in ("best.safetensors", "model.safetensors"):
-            if (Path(source) / name).exists():
-                return Path(source) / name
-        raise InputError(f"the folder {source} holds no best.safetensors or model.safetensors; give a model file")
-    return source
+    """The model file of a run's or a hub's folder; of anything else, itself."""
+    path = Path(source)
+    if path.name == "checkpoint.pt" and path.with_name("best.safetensors").exists():
+        raise InputError(
+            f"{path} is what a training run goes on from; its model is {path.with_name('best.safetensors')}, give that"
+        )
+    if not path.is_dir():
+        return source
+    for name in ("best.safetensors", "model.safetensors"):
+        if (path / name).exists():
+            return path / name
+    raise InputError(f"the folder {source} holds no best.safetensors or model.safetensors; give a model file")
 
 
 def _own(path: Path, description: dict[str, Any]) -> Classifier:
@@ -88,7 +93,9 @@ def _own(path: Path, description: dict[str, Any]) -> Classifier:
     preprocessing = published_preprocessing(max(model.config.image_size))
     stored = description.get("preprocessing")
     if stored is not None:
-        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
+        }
         try:
             preprocessing = EvalPreprocessing(**values)
         except TypeError as error:

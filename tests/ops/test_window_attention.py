@@ -103,9 +103,10 @@ def test_low_precision_stays_finite_and_near(name: str, backend: AttentionBacken
     assert largest_error((out.double(),), (exact.attend("reference"),)) < (0.1 if dtype == torch.bfloat16 else 0.02)
 
 
-def test_the_default_on_a_cpu_is_two_matrix_products() -> None:
-    case = make_case(GRIDS["padded_shifted"])
-    assert torch.equal(case.attend("auto"), case.attend("matmul"))
+def test_the_default_on_a_cpu_is_sdpa_unless_the_bias_wants_a_gradient() -> None:
+    trained, plain = make_case(GRIDS["padded_shifted"]), make_case(GRIDS["padded_shifted"], has_biases=False)
+    assert torch.equal(trained.attend("auto"), trained.attend("matmul"))
+    assert torch.equal(plain.attend("auto"), plain.attend("sdpa"))
 
 
 @pytest.mark.parametrize("name", ["flash", "", "SDPA"])

@@ -1,0 +1,33 @@
+"""scikit-learn's handwritten digits: the first thing to try, without any download."""
+
+from __future__ import annotations
+
+from swinkit.backbone import SwinConfig
+from swinkit.data.augmentation import SmallImageAugmentation
+from swinkit.data.mixing import Mixing
+from swinkit.data.preprocessing import EvalPreprocessing
+from swinkit.engine.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.tasks import ClassificationRecipe
+
+
+def digits() -> ClassificationRecipe:
+    """A small Swin on scikit-learn's handwritten digits, no download: about 98 % in a minute on 2 CPU cores.
+
+    1797 real 8 x 8 images of ten classes, a fifth held out, shown at 16 x 16, so that a patch of 4 pixels covers 2 x 2
+    of the source.
+
+    Command: swinkit train digits
+    """
+    return ClassificationRecipe(
+        name="digits",
+        dataset="digits",
+        model=SwinConfig(
+            embed_dim=32, depths=(2, 2), num_heads=(2, 4), window_size=4, image_size=(16, 16), patch_size=4
+        ),
+        augmentation=SmallImageAugmentation(image_size=16, shift=1.0, rotation=10.0, zoom=0.1),
+        preprocessing=EvalPreprocessing(16, shorter_side=None),
+        mixing=Mixing(probability=0.0, label_smoothing=0.1),
+        optimizer=OptimizerSettings(lr=2e-3, reference_batch=None, weight_decay=0.05),
+        schedule=ScheduleSettings(decay="cosine", warmup_epochs=2, warmup_lr=1e-6),
+        loop=LoopSettings(epochs=60, batch_size=64, evaluate_every=2, workers=0),
+    )

@@ -1,0 +1,101 @@
+"""What every recipe promises: a name, a docstring that says how to use it, and options on the command line."""
+
+import inspect
+from dataclasses import replace
+
+import pytest
+import tyro
+
+from swinkit.classification import SwinClassifier
+from swinkit.data.augmentation import SmallImageAugmentation
+from swinkit.recipes import RECIPES
+from swinkit.tasks import ClassificationRecipe
+
+ALL = pytest.mark.parametrize("name", RECIPES)
+
+
+def from_command_line(recipe: ClassificationRecipe, *arguments: str) -> ClassificationRecipe:
+    return tyro.cli(type(recipe), default=recipe, args=list(arguments), config=(tyro.conf.AvoidSubcommands,))
+
+
+@ALL
+def test_the_name_is_that_of_the_function(name):
+    assert RECIPES[name].__name__ == name
+    assert RECIPES[name]().name == name
+
+
+@ALL
+def test_the_docstring_says_command_hardware_time_and_result(name):
+    text = inspect.getdoc(RECIPES[name])
+    first = text.partition("\n")[0]
+    assert len(first) < 110 and first.endswith(".")
+    assert f"swinkit train {name}" in text
+    for word in ("Command: ", "Hardware: ", "Time: ", "Expected: "):
+        assert text.count(word) == 1, word
+
+
+@ALL
+def test_sizes_agree(name):
+    recipe = RECIPES[name]()
+    assert recipe.resolved() == recipe
+
+
+@ALL
+def test_every_recipe_has_a_command_line(name):
+    recipe = RECIPES[name]()
+    assert from_command_line(recipe) == recipe
+    changed = from_command_line(recipe, "--epochs", "3", "--optimizer.lr", "0.25", "--model.drop-path-rate", "0.4")
+    assert (changed.loop.epochs, changed.optimizer.lr, changed.model.drop_path_rate) == (3, 0.25, 0.4)
+
+
+@ALL
+def test_two_calls_share_nothing_that_can_change(name):
+    assert RECIPES[name]() == RECIPES[name]()
+    hash(RECIPES[name]())
+
+
+def test_names_are_unique():
+    names = [recipe().name for recipe in RECIPES.values()]
+    assert len(set(names)) == len(names)
+
+
+def test_the_documented_switches_exist():
+    recipe = RECIPES["imagenet1k_swin_t"]()
+    assert not from_command_line(recipe, "--schedule.no-warmup-prefix").schedule.warmup_prefix
+    assert from_command_line(recipe, "--precision", "bf16", "--accumulate", "2").loop.accumulate == 2
+    changed = from_command_line(recipe, "--checkpoint-activations", "--sharding", "fsdp", "--class-map", "map.txt")
+    assert changed.loop.checkpoint_activations and changed.loop.sharding == "fsdp"
+    assert str(changed.class_map) == "map.txt"
+    paper = RECIPES["imagenet1k_swin_t_paper"]()
+    assert from_command_line(paper, "--schedule.warmup-prefix").schedule.warmup_prefix
+
+
+@pytest.mark.parametrize(("variant", "size"), [("swin_b", 224), ("swin_b_384", 384)])
+def test_finetune_takes_any_published_variant(variant, size):
+    recipe = replace(RECIPES["finetune"](), variant=variant).resolved()
+    assert recipe.model.image_size == (size, size)
+    assert recipe.augmentation.image_size == recipe.preprocessing.image_size == size
+    assert recipe.model.drop_path_rate == RECIPES["finetune"]().model.drop_path_rate
+
+
+def test_finetune_starts_offline_and_is_milder_than_imagenet():
+    recipe, imagenet = RECIPES["finetune"](), RECIPES["imagenet1k_swin_t"]()
+    assert recipe.weights is None and recipe.data is None
+    assert recipe.augmentation.scale[0] > imagenet.augmentation.scale[0]
+    assert recipe.augmentation.rand_augment.magnitude < imagenet.augmentation.rand_augment.magnitude
+    assert recipe.mixing.probability == 0 and recipe.mixing.label_smoothing == 0.1
+    assert recipe.optimizer.reference_batch is None
+
+
+def test_small_recipes_are_small():
+    for name, limit in {"digits": 100_000, "finetune_small": 4_000_000}.items():
+        model = SwinClassifier(RECIPES[name]().model, num_classes=10)
+        assert sum(parameter.numel() for parameter in model.parameters()) < limit
+
+
+def test_digits_needs_nothing():
+    recipe = RECIPES["digits"]()
+    assert recipe.dataset == "digits" and recipe.data is None and recipe.weights is None
+    assert isinstance(recipe.augmentation, SmallImageAugmentation)
+    # A patch covers 2 x 2 pixels of the source, which is shown at twice its size.
+    assert recipe.model.image_size == (16, 16) and recipe.model.patch_size == 4
