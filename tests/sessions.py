@@ -19,10 +19,12 @@ _CONTEXT.set_forkserver_preload(
 )
 
 TINY = (
-    *("--model.embed-dim", "8", "--model.depths", "2", "--model.num-heads", "1", "--device", "cpu"),
-    *("--epochs", "1", "--evaluate-every", "1", "--log-every", "1", "--optimizer.lr", "0.01"),
+    *("--model.embed-dim", "16", "--model.depths", "2", "1", "--model.num-heads", "1", "2", "--model.window-size", "2"),
+    *("--epochs", "1", "--evaluate-every", "1", "--log-every", "1", "--device", "cpu"),
+    *("--optimizer.lr", "0.01", "--schedule.warmup-epochs", "0"),
 )
-"""Options that make `swinkit train digits` a run of two seconds: a Swin of 1,500 parameters, 22 updates."""
+"""Options that make `swinkit train digits` a run of two seconds: a Swin of 23,000 parameters, 22 updates, in which the
+loss falls from 2.3 to 1.6."""
 
 
 def start(arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> ForkServerProcess:
@@ -40,16 +42,21 @@ def run(arguments: Sequence[str], log: Path) -> int:
     return process.exitcode
 
 
-def run_together(arguments: Sequence[str], log: Path, *, count: int = 2) -> int:
-    """`swinkit ARGUMENTS` in `count` processes, as torchrun starts them; the largest exit code."""
+def start_together(arguments: Sequence[str], log: Path, *, count: int = 2) -> list[ForkServerProcess]:
+    """`swinkit ARGUMENTS` in `count` processes, as torchrun starts them; the log of process 0 ends with .0."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
-    processes = [
+    return [
         start(arguments, log.with_suffix(f".{rank}"), shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
         for rank in range(count)
     ]
+
+
+def run_together(arguments: Sequence[str], log: Path, *, count: int = 2) -> int:
+    """The largest exit code of `start_together`."""
+    processes = start_together(arguments, log, count=count)
     for process in processes:
         process.join()
     return max(abs(process.exitcode or 0) for process in processes)
@@ -60,6 +67,8 @@ def _session(arguments: list[str], log: Path, environment: dict[str, str]) -> No
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.environ.update(environment)
+    # A child of the server would fork its own workers from another server, unlike a process that a shell starts.
+    multiprocessing.set_start_method("fork", force=True)
     import torch
 
     from swinkit.cli import main

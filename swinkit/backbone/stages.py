@@ -97,7 +97,8 @@ class SwinStages(nn.Module):
         x = self.patch_embed(images)
         if self.absolute_pos_embed is not None:
             position: Tensor = self.absolute_pos_embed
-            if position.shape[2:] != x.shape[1:3]:
+            # An exported program may not branch on sizes; at the same size nothing changes.
+            if torch.compiler.is_exporting() or position.shape[2:] != x.shape[1:3]:
                 position = F.interpolate(position, size=x.shape[1:3], mode="bicubic", align_corners=False)
             x = x + position.permute(0, 2, 3, 1)
         return self.pos_drop(x)

@@ -246,7 +246,7 @@ class _Trainer:
         """The losses as numbers, and their sum as `train/loss`."""
         mean = (self.processes.sum(torch.stack(list(sums.values()))) / self.processes.count).tolist()
         each = {f"train/{name}": value for name, value in zip(sums, mean, strict=True)}
-        return (each if len(mean) > 1 else {}) | {"train/loss": sum(mean)}
+        return {"train/loss": sum(mean)} | (each if len(mean) > 1 else {})
 
     def _where(self, step: int, parts: list[Any]) -> str | None:
         """Where the loss of an update ceased to be finite, found by running it again."""

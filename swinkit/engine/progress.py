@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -26,7 +27,8 @@ class TrainingProgress:
         self._mark = self._began
         self._bar: Progress | None = None
         if self.console.is_terminal:
-            self._bar = Progress(BarColumn(bar_width=24), TextColumn("{task.description}"), console=self.console)
+            bar = BarColumn(bar_width=12, table_column=Column(min_width=12))
+            self._bar = Progress(bar, TextColumn("{task.description}", markup=False), console=self.console)
             self._row = self._bar.add_task("", total=total, completed=start)
             self._bar.start()
 
@@ -63,9 +65,10 @@ class TrainingProgress:
         left = elapsed / max(1, done - self._start) * (self._total - done)
         epoch, epochs = -(-done // self._epoch_steps), self._total // self._epoch_steps
         shown = "  ".join(f"{name.removeprefix('train/')} {value:.4g}" for name, value in values.items())
+        # What a narrow terminal may cut off comes last.
         return (
-            f"epoch {epoch}/{epochs}  update {done}/{self._total}  {shown}  "
-            f"{self.images_per_second(done):.0f} images/s  {memory_gib(self._device):.1f} GiB  {duration(left)} to go"
+            f"epoch {epoch}/{epochs}  update {done}/{self._total}  {duration(left)} to go  "
+            f"{self.images_per_second(done):.0f} images/s  {shown}  {memory_gib(self._device):.1f} GiB"
         )
 
 

@@ -24,7 +24,8 @@ def cached_constant(build: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(build)
     def lookup(*sizes: Hashable) -> R:
-        if torch.compiler.is_compiling():
+        # Where new tensors are fake, what would be remembered holds no data, and would spoil later, real results.
+        if torch.compiler.is_compiling() or not is_plain(torch.empty(0)):
             return build(*sizes)
         # A tensor born in inference mode could never be used in training again.
         with torch.inference_mode(False), torch.no_grad():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from swinkit.recipes.digits import digits
+from swinkit.recipes.finetune import finetune, finetune_small
 from swinkit.recipes.imagenet1k import (
     imagenet1k_swin_b,
     imagenet1k_swin_b_384_finetune,
@@ -36,6 +37,8 @@ from swinkit.tasks import ClassificationRecipe
 
 RECIPES: dict[str, Callable[[], ClassificationRecipe]] = {
     "digits": digits,
+    "finetune": finetune,
+    "finetune_small": finetune_small,
     "imagenet1k_swin_t": imagenet1k_swin_t,
     "imagenet1k_swin_s": imagenet1k_swin_s,
     "imagenet1k_swin_b": imagenet1k_swin_b,

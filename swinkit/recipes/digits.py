@@ -11,12 +11,14 @@ from swinkit.tasks import ClassificationRecipe
 
 
 def digits() -> ClassificationRecipe:
-    """A small Swin on scikit-learn's handwritten digits, no download: about 98 % in a minute on 2 CPU cores.
+    """A small Swin on scikit-learn's handwritten digits, without any download: 99 % top-1 in about a minute.
 
-    1797 real 8 x 8 images of ten classes, a fifth held out, shown at 16 x 16, so that a patch of 4 pixels covers 2 x 2
-    of the source.
+    1797 real 8 x 8 images of ten classes, a fifth held out, shown at 16 x 16: a patch of 4 pixels covers 2 x 2 of the
+    source.
 
     Command: swinkit train digits
+    Hardware: a CPU; on a busy one OMP_NUM_THREADS=1 makes it faster. Time: 81 s on 2 shared cores, 40 s of one core.
+    Expected: 99.2 to 99.7 % validation top-1 (seeds 0, 1, 2).
     """
     return ClassificationRecipe(
         name="digits",
@@ -29,5 +31,5 @@ def digits() -> ClassificationRecipe:
         mixing=Mixing(probability=0.0, label_smoothing=0.1),
         optimizer=OptimizerSettings(lr=2e-3, reference_batch=None, weight_decay=0.05),
         schedule=ScheduleSettings(decay="cosine", warmup_epochs=2, warmup_lr=1e-6),
-        loop=LoopSettings(epochs=60, batch_size=64, evaluate_every=2, workers=0),
+        loop=LoopSettings(epochs=80, batch_size=64, evaluate_every=4, workers=0),
     )

@@ -38,9 +38,7 @@ def imagenet1k_swin_t() -> ClassificationRecipe:
             erase_probability=0.25,
         ),
         preprocessing=published_preprocessing(224),
-        mixing=Mixing(
-            mixup_alpha=0.8, cutmix_alpha=1.0, probability=1.0, switch_probability=0.5, label_smoothing=0.1
-        ),
+        mixing=Mixing(mixup_alpha=0.8, cutmix_alpha=1.0, probability=1.0, switch_probability=0.5, label_smoothing=0.1),
         optimizer=OptimizerSettings(kind="adamw", lr=5e-4, reference_batch=512, weight_decay=0.05),
         schedule=ScheduleSettings(decay="cosine", warmup_epochs=20, warmup_lr=5e-7, min_lr=5e-6),
         loop=LoopSettings(epochs=300, batch_size=1024, clip_grad=5.0, precision="fp16"),

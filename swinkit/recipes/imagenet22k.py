@@ -230,9 +230,7 @@ def _linear(recipe: ClassificationRecipe) -> ClassificationRecipe:
 
 
 def _to_1k(name: str, model: SwinConfig, *, weights: str) -> ClassificationRecipe:
-    return replace(
-        imagenet22k_to_1k_swin_t(), name=name, weights=weights, model=replace(model, drop_path_rate=0.2)
-    )
+    return replace(imagenet22k_to_1k_swin_t(), name=name, weights=weights, model=replace(model, drop_path_rate=0.2))
 
 
 def _at_384(recipe: ClassificationRecipe) -> ClassificationRecipe:

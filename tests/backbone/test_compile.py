@@ -13,7 +13,6 @@ from torch._dynamo.utils import counters
 from swinkit import SwinClassifier, SwinConfig, SwinTransformer
 
 SMALL = SwinConfig(embed_dim=8, depths=(2, 1), num_heads=(1, 2), window_size=4, image_size=(32, 32))
-MODELS = [SwinClassifier, SwinTransformer]
 Model = SwinClassifier | SwinTransformer
 
 
@@ -35,8 +34,8 @@ def gradients(model: torch.nn.Module, loss: Tensor) -> list[Tensor]:
     return list(torch.autograd.grad(loss, list(model.parameters())))
 
 
-@pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize("backend", ["matmul", "sdpa"])
+@pytest.mark.parametrize("kind", [SwinClassifier, SwinTransformer])
+@pytest.mark.parametrize("backend", ["matmul", pytest.param("sdpa", marks=pytest.mark.slow)])
 def test_one_graph_forward_and_backward(kind: type[Model], backend: str) -> None:
     torch.manual_seed(0)
     model = kind(SMALL, attention_backend=backend)
@@ -49,7 +48,7 @@ def test_one_graph_forward_and_backward(kind: type[Model], backend: str) -> None
     assert counters["stats"]["unique_graphs"] == 1
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", [pytest.param(SwinClassifier, marks=pytest.mark.slow), SwinTransformer])
 def test_free_sizes_share_one_graph(kind: type[Model]) -> None:
     model = kind(SMALL)
     compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
@@ -61,7 +60,7 @@ def test_free_sizes_share_one_graph(kind: type[Model]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", [SwinClassifier, SwinTransformer])
 def test_changing_sizes_need_few_graphs(kind: type[Model]) -> None:
     model = kind(SMALL)
     compiled = torch.compile(model, backend="eager", fullgraph=True)

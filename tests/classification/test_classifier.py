@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from swinkit import InputError, SwinClassifier, SwinConfig
@@ -110,13 +110,18 @@ def test_a_saved_model_comes_back_as_it_was(tmp_path: Path) -> None:
         assert torch.equal(SwinClassifier.from_pretrained(source)(images), model(images))
 
 
-def test_fake_tensors_tell_shapes_without_computing() -> None:
-    with FakeTensorMode():
-        model = SwinClassifier(num_classes=10)
-        logits = model(torch.randn(2, 3, 150, 203))
-        logits.sum().backward()
-    assert logits.shape == (2, 10)
-    assert model.head.weight.grad.shape == (10, 768)
+def test_fake_tensors_tell_shapes_and_spoil_nothing() -> None:
+    config = replace(SMALL, window_size=5)  # a window that no other test has put into the caches
+    model = SwinClassifier(config, num_classes=10).eval()
+    images = torch.randn(2, 3, 50, 61)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        assert model(mode.from_tensor(images)).shape == (2, 10)
+    model.use_attention("reference")
+    expected = model(images)
+    for backend in ("matmul", "sdpa"):
+        model.use_attention(backend)
+        assert type(model(images)) is Tensor
+        assert torch.allclose(model(images), expected, atol=1e-6)
 
 
 def test_deep_copies_compute_the_same() -> None:

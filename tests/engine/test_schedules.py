@@ -1,5 +1,6 @@
-"""Learning rates of every update, against timm's scheduler (which the official classification code uses) and by hand."""
+"""Learning rates of every update, against timm's scheduler (the official classification code uses it) and by hand."""
 
+import itertools
 import math
 
 import pytest
@@ -62,7 +63,7 @@ def test_cosine_by_hand():
 def test_the_rate_changes_at_every_update_and_not_at_every_epoch():
     values = rates(ScheduleSettings(decay="cosine", warmup_epochs=5, warmup_lr=0.0))
     assert len(set(values[: 5 * EPOCH_STEPS])) == 5 * EPOCH_STEPS
-    assert all(a > b for a, b in zip(values[50:], values[51:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(values[50:]))
 
 
 def test_linear_counts_from_the_end_of_the_warm_up_to_the_minimum():
@@ -118,9 +119,7 @@ def test_poly_counts_from_the_first_update(power):
 def test_warm_up_as_a_share_of_the_decayed_rate(settings, regular):
     # mmcv: regular rate times 1 - (1 - i / warm-up) (1 - ratio).
     warm = settings.warmup_steps
-    expected = [
-        regular(step) * (1 - (1 - step / warm) * (1 - settings.warmup_ratio)) for step in range(warm)
-    ]
+    expected = [regular(step) * (1 - (1 - step / warm) * (1 - settings.warmup_ratio)) for step in range(warm)]
     assert rates(settings)[:warm] == pytest.approx(expected)
     assert rates(settings)[warm] == pytest.approx(regular(warm))
 

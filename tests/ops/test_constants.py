@@ -64,6 +64,17 @@ def test_fake_tensors_leave_nothing_behind(backend: AttentionBackend) -> None:
     assert is_plain(token_order(grid, case.x).to_windows)
 
 
+def test_nothing_fake_is_remembered_where_a_fake_mode_meets_a_real_argument() -> None:
+    @cached_constant
+    def build(size: int, device: torch.device) -> torch.Tensor:
+        return torch.arange(size, device=device)
+
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert not is_plain(build(3, CPU))
+    assert is_plain(build(3, CPU))
+    assert build(3, CPU).tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_meta_device_has_constants_of_its_own(backend: AttentionBackend) -> None:
     grid = WindowGrid(9, 31, (4, 4), (2, 2))

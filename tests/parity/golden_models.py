@@ -19,7 +19,7 @@ from swinkit.ops.relative_position import build_relative_position_index
 from swinkit.ops.window_attention import AttentionBackend
 from swinkit.ops.windows import build_window_masks
 
-COMMON = {
+COMMON: dict[str, Any] = {
     "patch_size": 4,
     "in_chans": 3,
     "embed_dim": 96,
@@ -145,7 +145,7 @@ def _compare_buffers(model: SwinStages, golden: Golden) -> list[Comparison]:
     lines = []
     cpu = torch.device("cpu")
     rows, columns = (side // model.config.patch_size for side in model.config.image_size)
-    for number, stage in enumerate(model.layers):
+    for number, stage in enumerate(model.stages):
         for position, block in enumerate(stage.blocks):
             window = (block.attn.window, block.attn.window)
             index_name = f"layers.{number}.blocks.{position}.attn.relative_position_index"

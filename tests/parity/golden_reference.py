@@ -61,7 +61,7 @@ def dense_features(weights: Weights, config: Config, images: Tensor) -> dict[int
 
 
 def dense_loss(features: dict[int, Tensor]) -> Tensor:
-    return sum((feature**2).mean() for feature in features.values())
+    return torch.stack([(feature**2).mean() for feature in features.values()]).sum()
 
 
 @functools.cache

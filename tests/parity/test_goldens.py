@@ -56,7 +56,9 @@ DENSE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 def present_goldens() -> list[str]:
-    return sorted(path.name for kind in check_goldens.KINDS for path in SHARED.glob(f"goldens/{kind}*.safetensors"))
+    """Names below the shared folder; one that the tests will skip for where there is none."""
+    found = (path.name for kind in check_goldens.KINDS for path in SHARED.glob(f"goldens/{kind}*.safetensors"))
+    return sorted(found) or ["classification_small.safetensors"]
 
 
 def edited(
@@ -82,9 +84,9 @@ def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_classification(tmp_path_factory.mktemp("goldens") / "classification_x.safetensors", config)
 
 
-@pytest.mark.parametrize("name", present_goldens() or ["absent"])
+@pytest.mark.parametrize("name", present_goldens())
 def test_equals_the_original_code(name: str) -> None:
-    path = shared_path(f"goldens/{name}.safetensors" if name == "absent" else f"goldens/{name}")
+    path = shared_path(f"goldens/{name}")
     assert check_goldens.main([str(path)]) == 0
 
 
@@ -117,9 +119,9 @@ def test_one_wrong_number_among_the_weights_is_a_miss(
     assert check_goldens.main([str(wrong), "--attention", backend]) == 1
 
 
-@pytest.mark.parametrize("name", present_goldens()[:1] + present_goldens()[-1:] or ["absent"])
+@pytest.mark.parametrize("name", sorted({present_goldens()[0], present_goldens()[-1]}))
 def test_one_wrong_number_in_an_original_file_is_a_miss(tmp_path: Path, name: str) -> None:
-    path = shared_path(f"goldens/{name}.safetensors" if name == "absent" else f"goldens/{name}")
+    path = shared_path(f"goldens/{name}")
     with safe_open(path, framework="pt") as file:
         table = file.get_tensor("weights.layers.0.blocks.1.attn.relative_position_bias_table")
     table[84, 0] += 0.05

@@ -47,9 +47,7 @@ class Published:
 # config.py: BASE_LR 5e-4, WARMUP_LR 5e-7, MIN_LR 5e-6, each times 1024 / 512.
 SCRATCH = Published("t", 0.2, peak=1e-3)
 # configs/swin/*_finetune.yaml: 2e-5, 2e-8, 2e-7, each times 1024 / 512.
-TUNED = replace(
-    SCRATCH, peak=4e-5, epochs=30, warmup=5, warmup_lr=4e-8, min_lr=4e-7, weight_decay=1e-8, drop_path=0.2
-)
+TUNED = replace(SCRATCH, peak=4e-5, epochs=30, warmup=5, warmup_lr=4e-8, min_lr=4e-7, weight_decay=1e-8, drop_path=0.2)
 AT_384 = replace(TUNED, size=384, window=12, shorter_side=None)
 # configs/swin/*_22k.yaml: 1.25e-4, 1.25e-7, 1.25e-6, each times 4096 / 512.
 PRETRAINED = replace(SCRATCH, epochs=90, warmup=5, warmup_lr=1e-6, min_lr=1e-5, batch=4096, drop_path=0.2)
@@ -58,9 +56,7 @@ CODE = {
     "imagenet1k_swin_t": SCRATCH,
     "imagenet1k_swin_s": replace(SCRATCH, arch="s", drop_path=0.3),
     "imagenet1k_swin_b": replace(SCRATCH, arch="b", drop_path=0.5),
-    "imagenet1k_swin_b_384_finetune": replace(
-        AT_384, arch="b", drop_path=0.5, weights="swin_base_patch4_window7_224"
-    ),
+    "imagenet1k_swin_b_384_finetune": replace(AT_384, arch="b", drop_path=0.5, weights="swin_base_patch4_window7_224"),
     "imagenet22k_swin_t": replace(PRETRAINED, drop_path=0.1),
     "imagenet22k_swin_s": replace(PRETRAINED, arch="s"),
     "imagenet22k_swin_b": replace(PRETRAINED, arch="b"),

@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections import Counter
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
 
 
 def test_run_killed_three_times(whole: tuple[Path, float], tmp_path: Path) -> None:
-    reference, seconds = whole
-    phases = [_kill_after(tmp_path, moment * seconds) for moment in (0.45, 0.3, 0.35)]
+    reference, _ = whole
+    draw = random.Random(0)
+    phases = []
+    for updates in (3, 40, 70):  # before the first checkpoint at 7, in the second epoch, in the third
+        process = sessions.start([*OPTIONS, "--run-dir", str(tmp_path / "run")], tmp_path / "log")
+        while _lines(tmp_path / "run") < updates and process.is_alive():
+            time.sleep(0.01)
+        time.sleep(draw.uniform(0, 0.1))
+        phases.append(_kill(process, tmp_path / "run"))
+    print(f"\nkilled: {', '.join(phases)}")
     # Neither the number of workers nor how often metrics are written decides anything.
     _finish(tmp_path, "--workers", "0")
-    print(f"\nkilled: {', '.join(phases)}")
     assert_same_run(reference, tmp_path / "run")
 
 
@@ -51,20 +59,25 @@ def test_twenty_runs_each_killed_at_a_random_moment(whole: tuple[Path, float], t
     for number in range(20):
         folder = tmp_path / str(number)
         folder.mkdir()
-        phases[_kill_after(folder, draw.uniform(0, seconds)).partition(" after")[0]] += 1
+        process = sessions.start([*OPTIONS, "--run-dir", str(folder / "run")], folder / "log")
+        time.sleep(draw.uniform(0, seconds))
+        phases[_kill(process, folder / "run").partition(" after")[0]] += 1
         _finish(folder)
         assert_same_run(reference, folder / "run")
     print(f"\n20 runs killed between 0 and {seconds:.1f} s: {dict(phases)}")
     assert sum(phases.values()) == 20
 
 
-def _kill_after(folder: Path, seconds: float) -> str:
-    """Start or go on with the run, kill it after `seconds`, and say what was going on. Every file must be whole."""
-    process = sessions.start([*OPTIONS, "--run-dir", str(folder / "run")], folder / "log")
-    time.sleep(seconds)
+def _lines(run: Path) -> int:
+    path = run / "metrics.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _kill(process: ForkServerProcess, run: Path) -> str:
+    """Kill a run, see that every file in its folder is whole, and say what was going on."""
     process.kill()
     process.join()
-    return _phase(folder / "run")
+    return _phase(run)
 
 
 def _phase(run: Path) -> str:
