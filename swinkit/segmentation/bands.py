@@ -42,7 +42,7 @@ def resized_bands(bands: Iterable[Tensor], size: tuple[int, int], target: tuple[
             yield _interpolated(held, above[rows] - first, share[rows], target[1])
         done = ready
         if done < target[0]:
-            needed = int(above[done]) - first
+            needed = min(int(above[done]) - first, held.shape[1])
             held, first = held[:, needed:], first + needed
 
 

@@ -198,8 +198,8 @@ def _device(model: UperNet) -> torch.device:
 
 
 def _check(model: UperNet, image: Tensor) -> None:
-    if image.ndim != 3 or min(image.shape) < 1:
-        raise InputError(f"an image should be (3, H, W) with values 0..255, not {tuple(image.shape)}")
+    if image.ndim != 3 or image.shape[0] != 3 or min(image.shape) < 1:
+        raise InputError(f"an image should be RGB (3, H, W) with values 0..255, not {tuple(image.shape)}")
     if model.training:
         raise InputError(
             "the model is in training mode, where dropout and batch norm change it; call model.eval() first"

@@ -27,7 +27,7 @@ from swinkit.segmentation import (
     sliding_bands,
 )
 
-MODEL = {key: None for key in ("type", "data_preprocessor", "backbone", "decode_head", "auxiliary_head")} | {
+MODEL = dict.fromkeys(("type", "data_preprocessor", "backbone", "decode_head", "auxiliary_head")) | {
     "train_cfg": {},
     "test_cfg": {},
     "pretrained": None,
