@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from swinkit.errors import InputError
-
-IGNORE = 255
-"""The label of pixels that are not counted."""
+from swinkit.ops.labels import IGNORE
 
 
 class SegmentationScores:

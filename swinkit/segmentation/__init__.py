@@ -1,5 +1,6 @@
 """Semantic segmentation: UperNet on any backbone, its losses, and ways to show it an image."""
 
+from swinkit.ops.labels import IGNORE
 from swinkit.segmentation.inference import (
     MULTI_SCALE,
     InferenceSettings,
@@ -7,7 +8,7 @@ from swinkit.segmentation.inference import (
     predict_classes,
     sliding_bands,
 )
-from swinkit.segmentation.losses import IGNORE, pixel_accuracy, segmentation_cross_entropy
+from swinkit.segmentation.losses import pixel_accuracy, segmentation_cross_entropy
 from swinkit.segmentation.model import SegmentationOutputs, UperNet
 
 __all__ = [

@@ -8,12 +8,16 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from swinkit.errors import InputError
+
 
 class ConvNorm(nn.Module):
     """A bias-free convolution that keeps the map's size, batch norm, ReLU: (B, C, H, W) to (B, D, H, W).
 
     Weights are drawn as in the published code: Kaiming normal over the fan out. For batch statistics over all
     processes, convert the whole model with `torch.nn.SyncBatchNorm.convert_sync_batchnorm`.
+
+    Raises InputError in training on a single value for each channel, of which there are no statistics.
     """
 
     def __init__(self, channels: int, dim: int, kernel: int) -> None:
@@ -23,6 +27,11 @@ class ConvNorm(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.shape[0] * x.shape[2] * x.shape[3] == 1 and type(self.bn) is nn.BatchNorm2d:
+            raise InputError(
+                "batch norm cannot train on a single value for each channel, all that pooling leaves of one image; "
+                "train with at least 2 images in a batch"
+            )
         return F.relu(self.bn(self.conv(x)), inplace=True)
 
 

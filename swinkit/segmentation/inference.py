@@ -163,7 +163,7 @@ def _bands(
 
 
 def _whole_bands(model: UperNet, image: Tensor) -> Iterator[Tensor]:
-    logits = model.head_logits(normalise(image.to(_device(model)))[None])[0].float()
+    logits = _logits(model, image[None])[0]
     yield from resized_bands([logits], (logits.shape[1], logits.shape[2]), (image.shape[1], image.shape[2]))
 
 
@@ -171,11 +171,16 @@ def _add_windows(sums: Tensor, model: UperNet, strip: Tensor, lefts: list[int], 
     """Add the logits of one row of windows, cut from `strip` (3, R, w), to the first R rows of `sums`."""
     for start in range(0, len(lefts), at_once):
         group = lefts[start : start + at_once]
-        windows = torch.stack([strip[:, :, left : left + width] for left in group]).to(sums.device)
-        logits = model.head_logits(normalise(windows)).float()
-        for left, each in zip(group, logits, strict=True):
+        windows = torch.stack([strip[:, :, left : left + width] for left in group])
+        for left, each in zip(group, _logits(model, windows), strict=True):
             full = F.interpolate(each[None], size=windows.shape[2:], mode="bilinear", align_corners=False)[0]
             sums[:, : strip.shape[1], left : left + width] += full
+
+
+def _logits(model: UperNet, images: Tensor) -> Tensor:
+    """Values 0..255 (B, 3, h, w) to float32 logits of the head, on the model's device and in its precision."""
+    weight = model.decode_head.conv_seg.weight
+    return model.head_logits(normalise(images.to(weight.device)).to(weight.dtype)).float()
 
 
 def _windows_over(length: int, crop: int, starts: list[int]) -> Tensor:

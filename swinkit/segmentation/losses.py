@@ -10,9 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swinkit.errors import InputError
-
-IGNORE = 255
-"""The label of pixels that count neither in the loss nor in the scores."""
+from swinkit.ops.labels import IGNORE
 
 
 def segmentation_cross_entropy(

@@ -162,6 +162,14 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, object], words
         InferenceSettings(**settings)
 
 
+def test_a_model_of_half_precision_gives_float32_probabilities() -> None:
+    model, image = segmentor(), picture(3, 40, 40)
+    expected = class_probabilities(model, image)
+    probabilities = class_probabilities(model.bfloat16(), image, InferenceSettings(crop=(40, 40)))
+    assert probabilities.dtype == torch.float32
+    assert (probabilities - expected).abs().mean() < 0.02
+
+
 def test_a_model_in_training_mode_is_refused() -> None:
     with pytest.raises(InputError, match=r"model.eval\(\)"):
         predict_classes(segmentor().train(), picture(3, 32, 32))

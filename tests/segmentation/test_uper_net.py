@@ -179,6 +179,11 @@ def test_batch_norm_can_be_synchronised_under_the_same_names() -> None:
     assert not [m for m in converted.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
+def test_a_single_image_in_training_is_one_sentence() -> None:
+    with pytest.raises(InputError, match="at least 2 images in a batch"):
+        segmentor().train()(torch.randn(1, 3, 64, 64))
+
+
 @pytest.mark.parametrize("name", ["resnet50", "swin_s3_tiny_224"])
 def test_a_timm_backbone_keeps_the_contract(name: str) -> None:
     backbone = TimmFeatures(name).eval()
