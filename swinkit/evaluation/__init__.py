@@ -1,5 +1,6 @@
 """How well a model does: scores that are counted batch by batch and added up over processes."""
 
 from swinkit.evaluation.classification import CONFUSION_LIMIT, ClassificationScores
+from swinkit.evaluation.segmentation import SegmentationScores
 
-__all__ = ["CONFUSION_LIMIT", "ClassificationScores"]
+__all__ = ["CONFUSION_LIMIT", "ClassificationScores", "SegmentationScores"]

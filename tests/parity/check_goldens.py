@@ -18,6 +18,7 @@ from pathlib import Path
 from golden_comparison import Comparison, miss, uncompared
 from golden_file import BUFFERS, WEIGHTS, Golden, read_golden
 from golden_models import check_classification, check_dense_backbone
+from golden_segmentation import check_upernet
 
 from swinkit import InputError
 from swinkit.ops.window_attention import AttentionBackend
@@ -25,14 +26,15 @@ from swinkit.ops.window_attention import AttentionBackend
 KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "classification_": check_classification,
     "dense_backbone_": check_dense_backbone,
+    "upernet": check_upernet,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 
-NOT_YET = ("upernet", "mask_rcnn", "cascade_mask_rcnn")
+NOT_YET = ("mask_rcnn", "cascade_mask_rcnn")
 """Kinds of golden files that exist, for models that swinkit does not have."""
 
 BACKENDS: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa")
-INPUTS = {"input", "target"}
+INPUTS = {"input", "target", "images", "labels"}
 
 
 def kind_of(path: Path) -> Callable[[Golden, AttentionBackend], list[Comparison]]:

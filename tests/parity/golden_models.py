@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from golden_comparison import Comparison, compare_exactly, compare_gradients, compare_trained, compare_values, miss
 from golden_file import BUFFERS, WEIGHTS, Golden
-from torch import Tensor
+from torch import Tensor, nn
 
 from swinkit import InputError, SwinClassifier, SwinConfig, SwinTransformer, load_weights
 from swinkit.backbone import SwinStages
@@ -42,58 +42,58 @@ DENSE = COMMON | {"pretrain_img_size": 224, "drop_path_rate": 0.2, "out_indices"
 
 def check_classification(golden: Golden, backend: AttentionBackend) -> list[Comparison]:
     """Pooled features, logits, cross entropy, gradients, and the buffers."""
-    arguments = _arguments(golden, CLASSIFICATION)
+    arguments = constructor_arguments(golden.config, CLASSIFICATION)
     model = SwinClassifier(
-        _swin_config(arguments, arguments["img_size"]),
+        swin_config(arguments, arguments["img_size"]),
         num_classes=int(arguments["num_classes"]),
         attention_backend=backend,
         checkpoint_activations=bool(arguments["use_checkpoint"]),
     )
-    lines = _load(model, golden)
+    lines = load(model, golden) + compare_buffers(model, golden)
     images = golden.tensor("input").float()
     features = model.forward_features(images)
     ours = {"features": features, "logits": model.head(features)}
     if "target" in golden.stored:
         ours["loss"] = F.cross_entropy(ours["logits"], golden.tensor("target"))
         ours["loss"].backward()
-    lines += [compare_values(name, value, golden.stored[name]) for name, value in _present(golden, ours)]
+    lines += [compare_values(name, value, golden.stored[name]) for name, value in present(golden, ours)]
     return lines + compare_gradients(golden, _official_gradients(model, flat_position=True))
 
 
 def check_dense_backbone(golden: Golden, backend: AttentionBackend) -> list[Comparison]:
     """The features of every level, the sum over levels of their mean square, gradients, and the buffers."""
-    arguments = _arguments(golden, DENSE)
+    arguments = constructor_arguments(golden.config, DENSE)
     stages = sorted(set(arguments["out_indices"]))
     model = SwinTransformer(
-        _swin_config(arguments, arguments["pretrain_img_size"]),
+        swin_config(arguments, arguments["pretrain_img_size"]),
         out_stages=stages,
         frozen_stages=int(arguments["frozen_stages"]),
         attention_backend=backend,
         checkpoint_activations=bool(arguments["use_checkpoint"]),
     )
-    lines = _load(model, golden)
+    lines = load(model, golden) + compare_buffers(model, golden)
     features = model(golden.tensor("input").float())
     ours = dict(zip(_level_names(golden, stages), features, strict=True))
     ours["loss"] = torch.stack([feature.square().mean() for feature in features]).sum()
     ours["loss"].backward()
-    lines += [compare_values(name, value, golden.stored[name]) for name, value in _present(golden, ours)]
+    lines += [compare_values(name, value, golden.stored[name]) for name, value in present(golden, ours)]
     gradients = _official_gradients(model, flat_position=False)
     if arguments["frozen_stages"] >= 0 and golden.gradient_names:
         lines.append(compare_trained(golden, gradients))
     return lines + compare_gradients(golden, gradients)
 
 
-def _arguments(golden: Golden, defaults: dict[str, Any]) -> dict[str, Any]:
-    unknown = sorted(golden.config.keys() - defaults.keys())
+def constructor_arguments(config: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(config.keys() - defaults.keys())
     if unknown:
         raise InputError(
             f"its config has {', '.join(unknown)}, which the official constructor does not take; "
             f"it takes {', '.join(sorted(defaults))}"
         )
-    return defaults | golden.config
+    return defaults | config
 
 
-def _swin_config(arguments: dict[str, Any], image_size: int | list[int]) -> SwinConfig:
+def swin_config(arguments: dict[str, Any], image_size: int | list[int]) -> SwinConfig:
     try:
         return _translated(arguments, _pair(arguments["patch_size"]), _pair(image_size))
     except (TypeError, ValueError) as error:
@@ -127,7 +127,7 @@ def _pair(value: int | list[int]) -> tuple[int, int]:
     return height, width
 
 
-def _load(model: SwinStages, golden: Golden) -> list[Comparison]:
+def load(model: nn.Module, golden: Golden) -> list[Comparison]:
     """The file's weights into the model, by the public loader; a tensor that is not taken as it is is a miss."""
     try:
         report = load_weights(model.eval(), golden.weights)
@@ -137,10 +137,10 @@ def _load(model: SwinStages, golden: Golden) -> list[Comparison]:
     lines = [miss(WEIGHTS + name, "not in the file") for name in report.missing]
     lines += [miss(WEIGHTS + name, "resized to the model's shape") for name in report.resized]
     lines += [miss(WEIGHTS + name, "not in the model") for name in unused]
-    return lines + _compare_buffers(model, golden)
+    return lines
 
 
-def _compare_buffers(model: SwinStages, golden: Golden) -> list[Comparison]:
+def compare_buffers(model: SwinStages, golden: Golden, *, prefix: str = "") -> list[Comparison]:
     """Position indices and shift masks, which official files carry and swinkit computes when it needs them."""
     lines = []
     cpu = torch.device("cpu")
@@ -148,11 +148,11 @@ def _compare_buffers(model: SwinStages, golden: Golden) -> list[Comparison]:
     for number, stage in enumerate(model.stages):
         for position, block in enumerate(stage.blocks):
             window = (block.attn.window, block.attn.window)
-            index_name = f"layers.{number}.blocks.{position}.attn.relative_position_index"
+            index_name = f"{prefix}layers.{number}.blocks.{position}.attn.relative_position_index"
             if index_name in golden.weights:
                 index = build_relative_position_index(window, window, cpu)
                 lines.append(compare_exactly(WEIGHTS + index_name, index, golden.weights[index_name]))
-            mask_name = f"layers.{number}.blocks.{position}.attn_mask"
+            mask_name = f"{prefix}layers.{number}.blocks.{position}.attn_mask"
             if mask_name in golden.weights:
                 grid = block.attn.grid(rows // 2**number, columns // 2**number)
                 mask = build_window_masks(grid, cpu).squeeze(1)  # (N, T, T)
@@ -168,7 +168,7 @@ def _level_names(golden: Golden, stages: list[int]) -> list[str]:
     return by_position if stored == set(by_position) else by_stage
 
 
-def _present(golden: Golden, ours: dict[str, Tensor]) -> list[tuple[str, Tensor]]:
+def present(golden: Golden, ours: dict[str, Tensor]) -> list[tuple[str, Tensor]]:
     return [(name, value.detach()) for name, value in ours.items() if name in golden.stored]
 
 

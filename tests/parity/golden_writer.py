@@ -17,9 +17,9 @@ from torch import Tensor
 def write_classification(path: Path, config: dict[str, Any], *, batch: int = 2, buffers: bool = True) -> Path:
     """A file as of the official classifier of this config, for images of its own size."""
     full = CLASSIFICATION | config
-    weights = _random_weights(_common_shapes(full) | _head_shapes(full))
+    weights = random_weights(common_shapes(full) | _head_shapes(full))
     height, width = full["img_size"] if isinstance(full["img_size"], list) else [full["img_size"]] * 2
-    images = _random(batch, full["in_chans"], height, width)
+    images = random(batch, full["in_chans"], height, width)
     target = torch.arange(batch) % max(1, full["num_classes"])
     features = golden_reference.classifier_features(weights, full, images)
     logits = golden_reference.classifier_logits(weights, features)
@@ -27,7 +27,7 @@ def write_classification(path: Path, config: dict[str, Any], *, batch: int = 2, 
     loss.backward()
     outputs = {"input": images.half(), "target": target, "features": features, "logits": logits, "loss": loss}
     state = weights | (_buffers(full, height, width) if buffers else {})
-    return _write(path, config, outputs, state, weights, list(weights))
+    return write(path, config, outputs, state, weights, list(weights))
 
 
 def write_dense(
@@ -50,21 +50,21 @@ def write_dense(
         zeros: list gradients of 0 for frozen and unused parameters instead of leaving them out.
     """
     full = DENSE | config
-    weights = _random_weights(_common_shapes(full) | _norm_shapes(full))
+    weights = random_weights(common_shapes(full) | norm_shapes(full))
     frozen = _frozen(full, weights)
     for name in frozen:
         weights[name].requires_grad_(False)
-    images = _random(batch, full["in_chans"], *size)
+    images = random(batch, full["in_chans"], *size)
     features = golden_reference.dense_features(weights, full, images)
     loss = golden_reference.dense_loss(features)
     loss.backward()
     levels = enumerate(features.values()) if by_position else features.items()
     outputs = {"input": images.half(), "loss": loss} | {f"features.{level}": feature for level, feature in levels}
     names = [name for name in weights if zeros or weights[name].grad is not None]
-    return _write(path, config, outputs, weights, weights, names)
+    return write(path, config, outputs, weights, weights, names)
 
 
-def _write(
+def write(
     path: Path,
     config: dict[str, Any],
     outputs: dict[str, Tensor],
@@ -89,24 +89,24 @@ def _gradient(parameter: Tensor) -> Tensor:
 _GENERATOR = torch.Generator()
 
 
-def _random(*shape: int) -> Tensor:
+def random(*shape: int) -> Tensor:
     """Normal numbers that fp16 holds exactly."""
     return torch.randn(shape, generator=_GENERATOR).half().float()
 
 
-def _random_weights(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def random_weights(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """Norms around 1, all else around 0 and large enough to matter; the same numbers on every call."""
     _GENERATOR.manual_seed(0)
     weights = {}
     for name, shape in shapes.items():
         is_scale = "norm" in name and name.endswith("weight")
         fan_in = shape[1] if len(shape) == 2 and not name.endswith("table") else 1
-        values = 1 + 0.2 * _random(*shape) if is_scale else 0.5 * fan_in**-0.5 * _random(*shape)
+        values = 1 + 0.2 * random(*shape) if is_scale else 0.5 * fan_in**-0.5 * random(*shape)
         weights[name] = values.half().float().requires_grad_()
     return weights
 
 
-def _common_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+def common_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """Names and shapes of what both official models have."""
     dim, side = config["embed_dim"], config["patch_size"]
     shapes: dict[str, tuple[int, ...]] = {}
@@ -160,7 +160,7 @@ def _head_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return _norm("norm", width) | head
 
 
-def _norm_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+def norm_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     norms = [_norm(f"norm{stage}", config["embed_dim"] * 2**stage) for stage in config["out_indices"]]
     return {name: shape for norm in norms for name, shape in norm.items()}
 

@@ -1,5 +1,6 @@
 """The golden checker: it passes on the original code's files and on our own of awkward configs, and misses nothing."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import check_goldens
 import pytest
 import torch
+from golden_upernet import write_upernet
 from golden_writer import write_classification, write_dense
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -52,6 +54,19 @@ DENSE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "frozen1": (TWO | {"frozen_stages": 1, "ape": True, "pretrain_img_size": 32}, {"size": (40, 50), "zeros": True}),
     "frozen2": (THREE | {"frozen_stages": 2}, {"size": (40, 50)}),
     "frozen_all": (THREE | {"frozen_stages": 4, "use_checkpoint": True}, {"size": (40, 50), "zeros": True}),
+}
+FOUR = {"embed_dim": 8, "depths": [1, 2, 1, 1], "num_heads": [1, 1, 2, 2], "window_size": 4}
+UPERNET: dict[str, dict[str, Any]] = {
+    "slides": {"head": {"channels": 12, "num_classes": 7}, "auxiliary": {"channels": 6}, "size": (64, 96)}
+    | {"test": {"mode": "slide", "crop_size": [32, 48], "stride": [21, 40]}},
+    "crop_larger_than_the_image": {"head": {"channels": 6, "num_classes": 33}, "auxiliary": {"channels": 20}}
+    | {"size": (50, 70), "test": {"mode": "slide", "crop_size": [64, 32], "stride": [64, 32]}},
+    "odd_sizes_other_pools": {"head": {"channels": 10, "num_classes": 3, "pool_scales": [1, 4]}, "size": (45, 61)}
+    | {"auxiliary": {"channels": 5, "num_convs": 2, "in_index": 1}, "test": {"mode": "whole"}},
+    "class_weights": {"head": {"channels": 8, "num_classes": 3}, "auxiliary": {"channels": 8}, "size": (40, 40)}
+    | {"test": {"mode": "whole"}, "loss": {"class_weight": [0.5, 2.0, 1.0], "loss_weight": 0.7}},
+    "mean_of_the_labelled": {"head": {"channels": 8, "num_classes": 2}, "auxiliary": {"channels": 8}}
+    | {"size": (40, 48), "test": {"mode": "whole"}, "loss": {"avg_non_ignore": True}},
 }
 
 
@@ -103,6 +118,48 @@ def test_equals_the_official_rules_of_the_dense_backbone(tmp_path: Path, name: s
     assert check_goldens.main([str(path)]) == 0
 
 
+@pytest.mark.parametrize("name", UPERNET)
+def test_equals_the_published_rules_of_upernet(tmp_path: Path, name: str) -> None:
+    path = write_upernet(tmp_path / f"upernet_{name}.safetensors", FOUR, **UPERNET[name])
+    assert check_goldens.main([str(path)]) == 0
+
+
+def test_an_upernet_of_two_levels(tmp_path: Path) -> None:
+    case = UPERNET["odd_sizes_other_pools"]
+    path = write_upernet(tmp_path / "upernet_two.safetensors", FOUR | {"out_indices": [1, 3]}, **case)
+    assert check_goldens.main([str(path), "--attention", "sdpa"]) == 0
+
+
+@pytest.mark.parametrize("name", ["head_logits", "slide_logits_argmax", "whole_logits_sample", "losses.aux.loss_ce"])
+def test_every_stored_tensor_of_upernet_counts(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_upernet(tmp_path / "upernet_x.safetensors", FOUR, **UPERNET["slides"])
+    with safe_open(path, framework="pt") as file:
+        stored = file.get_tensor(name)
+    if stored.is_floating_point():
+        stored.view(-1)[0] += 1e-3 * stored.abs().max()
+    else:
+        stored[:, :2] = (stored[:, :2] + 1) % 7
+    wrong = edited(path, tmp_path / "upernet_wrong.safetensors", changes={name: stored})
+    assert check_goldens.main([str(wrong), "--attention", "sdpa"]) == 1
+    missed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "MISS" in line]
+    assert missed == [name]
+
+
+@pytest.mark.parametrize("wrong", [{"align_corners": True}, {"in_index": [0, 1]}, {"dilations": [1]}])
+def test_an_upernet_that_swinkit_cannot_build_is_one_sentence(
+    tmp_path: Path, wrong: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = UPERNET["slides"]
+    path = write_upernet(tmp_path / "upernet_x.safetensors", FOUR, **case)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    config = json.loads(metadata["config"])
+    config["decode_head"] |= wrong
+    path = edited(path, tmp_path / "upernet_y.safetensors", metadata=metadata | {"config": json.dumps(config)})
+    assert check_goldens.main([str(path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("backend", check_goldens.BACKENDS)
 @pytest.mark.parametrize(
     "name",
@@ -123,9 +180,12 @@ def test_one_wrong_number_among_the_weights_is_a_miss(
 def test_one_wrong_number_in_an_original_file_is_a_miss(tmp_path: Path, name: str) -> None:
     path = shared_path(f"goldens/{name}")
     with safe_open(path, framework="pt") as file:
-        table = file.get_tensor("weights.layers.0.blocks.1.attn.relative_position_bias_table")
+        ending = "layers.0.blocks.1.attn.relative_position_bias_table"
+        names = file.keys()
+        (weight,) = (name for name in names if name in (f"weights.{ending}", f"weights.backbone.{ending}"))
+        table = file.get_tensor(weight)
     table[84, 0] += 0.05
-    changes = {"weights.layers.0.blocks.1.attn.relative_position_bias_table": table}
+    changes = {weight: table}
     assert check_goldens.main([str(edited(path, tmp_path / name, changes=changes)), "--attention", "reference"]) == 1
 
 
@@ -187,7 +247,7 @@ def test_a_parameter_that_should_have_been_frozen_is_a_miss(tmp_path: Path) -> N
     [
         ("classification_empty.safetensors", b"", "cannot be read"),
         ("classification_text.safetensors", b"not a tensor in sight", "cannot be read"),
-        ("upernet.safetensors", b"", "does not support yet"),
+        ("mask_rcnn.safetensors", b"", "does not support yet"),
         ("cascade_mask_rcnn.safetensors", b"", "does not support yet"),
         ("surprise.safetensors", b"", "does not say its kind"),
         ("dense_backbone_absent.safetensors", None, "cannot be read"),
@@ -225,7 +285,7 @@ def test_a_bad_config_is_one_sentence(
 
 
 def test_the_command_goes_on_after_a_bad_file_and_prints_a_total(small_file: Path) -> None:
-    bad = small_file.parent / "upernet.safetensors"
+    bad = small_file.parent / "mask_rcnn.safetensors"
     command = [sys.executable, check_goldens.__file__, str(bad), str(small_file), "--attention", "sdpa"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2

@@ -1,0 +1,54 @@
+"""Backbones of the timm library in the form that every head takes: ResNet-50 and -101 of the paper's tables 2 and 3.
+
+Shapes: B images, H W map, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from swinkit.errors import InputError
+
+
+class TimmFeatures(nn.Module):
+    """The feature pyramid of a timm model, see `swinkit.backbone.Backbone`.
+
+    Args:
+        name: a model that timm can cut into features, such as "resnet50" or "resnet101".
+        levels: which of its strides to return; of a ResNet (2, 4, 8, 16, 32) the published heads take the last four.
+        pretrained: download timm's weights.
+
+    Raises:
+        InputError: where timm is not installed, or has no such model or levels.
+    """
+
+    def __init__(self, name: str, *, levels: Sequence[int] = (4, 8, 16, 32), pretrained: bool = False) -> None:
+        super().__init__()
+        try:
+            import timm
+        except ImportError:
+            raise InputError(
+                f"the backbone {name} comes from the timm library; install it with pip install timm"
+            ) from None
+        try:
+            with torch.device("meta"):  # for its list of strides alone
+                plain: Any = timm.create_model(name, features_only=True)
+            indices = tuple(plain.feature_info.reduction().index(level) for level in levels)
+            model: Any = timm.create_model(name, features_only=True, out_indices=indices, pretrained=pretrained)
+        except (RuntimeError, ValueError, AttributeError, IndexError, OSError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise InputError(f"timm gives no features of strides {tuple(levels)} from {name!r} ({reason})") from None
+        self.name = name
+        self.model = model
+        self.is_channels_last = str(getattr(model.output_fmt, "value", model.output_fmt)) == "NHWC"
+        self.channels: tuple[int, ...] = tuple(model.feature_info.channels())
+        self.strides: tuple[int, ...] = tuple(model.feature_info.reduction())
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(B, C, H, W) to one (B, C_i, H_i, W_i) for each of `levels`, finest first."""
+        features = self.model(images)
+        return [feature.permute(0, 3, 1, 2) for feature in features] if self.is_channels_last else list(features)

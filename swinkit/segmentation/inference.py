@@ -1,0 +1,211 @@
+"""From an image of any size to the class of every pixel: whole or in sliding windows, at one scale or many.
+
+Nothing of the size of all logits is kept but where probabilities themselves are asked for: logits come in bands of
+rows, are resized, and end as classes or in the running sum of probabilities.
+
+Shapes: H W image, h w resized image, K classes, R rows of a band.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from swinkit.errors import InputError
+from swinkit.ops.normalization import normalise
+from swinkit.segmentation.bands import resized_bands
+from swinkit.segmentation.model import UperNet
+
+MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+"""The scales of the paper's results (section A2.3), each with and without flip."""
+
+
+@dataclass(frozen=True)
+class InferenceSettings:
+    """How an image is shown to the model. The default is once, whole, as large as it is.
+
+    Raises InputError where the values do not fit together.
+    """
+
+    resize: tuple[int, int] | None = None
+    """Shorter and longer side: the image is resized, keeping its proportions, to the largest size within both; of the
+    published ADE20K results (512, 2048). None leaves it as it is."""
+    scales: tuple[float, ...] = (1.0,)
+    """What both sides of `resize`, or of the image, are multiplied with; the probabilities of all are averaged."""
+    flip: bool = False
+    """Show every scale mirrored, too."""
+    crop: tuple[int, int] | None = None
+    """Height and width of sliding windows; None shows the whole image at once."""
+    stride: tuple[int, int] | None = None
+    """Rows and columns between windows; None is two thirds of the crop."""
+    windows_at_once: int = 1
+    """Windows in a batch: more are faster on a GPU and take more memory."""
+
+    def __post_init__(self) -> None:
+        positive = (*self.scales, *(self.resize or ()), *(self.crop or ()), *(self.stride or ()), self.windows_at_once)
+        if not self.scales or min(positive) <= 0:
+            raise InputError(f"sides, scales, strides and windows_at_once must be above 0: {self}")
+        if self.stride is not None and self.crop is None:
+            raise InputError(f"a stride of {self.stride} needs a crop; without one the image is shown whole")
+        if self.crop is not None and any(step > side for step, side in zip(self.step, self.crop, strict=True)):
+            raise InputError(f"windows of {self.crop} every {self.step} pixels leave gaps; lower the stride")
+
+    @property
+    def step(self) -> tuple[int, int]:
+        """Rows and columns between windows."""
+        if self.stride is not None or self.crop is None:
+            return self.stride or (1, 1)
+        return max(1, self.crop[0] * 2 // 3), max(1, self.crop[1] * 2 // 3)
+
+    @property
+    def views(self) -> list[tuple[float, bool]]:
+        """Scale and whether mirrored, of every time that the image is shown."""
+        return [(scale, mirrored) for scale in self.scales for mirrored in ((False, True) if self.flip else (False,))]
+
+
+WHOLE = InferenceSettings()
+
+
+@torch.inference_mode()
+def predict_classes(model: UperNet, image: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
+    """The class of every pixel, (H, W) int64 on the model's device.
+
+    Args:
+        model: in evaluation mode.
+        image: RGB (3, H, W), values 0..255 of any number type, on any device.
+        settings: how it is shown.
+
+    Raises:
+        InputError: where the image has another shape, or the model is in training mode.
+    """
+    if len(settings.views) > 1:
+        return class_probabilities(model, image, settings).argmax(0)
+    _check(model, image)
+    return torch.cat([band.argmax(0) for band in _bands(model, image, settings, *settings.views[0])])
+
+
+@torch.inference_mode()
+def class_probabilities(model: UperNet, image: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
+    """The mean over all views of the softmax, (K, H, W) float32: the published code's rule. Arguments and errors are
+    those of `predict_classes`."""
+    _check(model, image)
+    total = torch.zeros(model.num_classes, *image.shape[1:], device=_device(model))
+    for scale, mirrored in settings.views:
+        top = 0
+        for band in _bands(model, image, settings, scale, mirrored):
+            rows = total[:, top : top + band.shape[1]]
+            rows += band.softmax(0)
+            top += band.shape[1]
+    return total.div_(len(settings.views))
+
+
+def sliding_bands(model: UperNet, image: Tensor, settings: InferenceSettings) -> Iterator[Tensor]:
+    """Mean logits of all windows over each pixel, in bands (K, R, w) of rows that no later window reaches.
+
+    Args:
+        model: in evaluation mode.
+        image: RGB (3, h, w), values 0..255.
+        settings: with a crop.
+    """
+    if settings.crop is None:
+        raise InputError("sliding windows need a crop: a height and width in pixels")
+    height, width = image.shape[1:]
+    crop = (min(settings.crop[0], height), min(settings.crop[1], width))
+    tops = window_starts(height, settings.crop[0], settings.step[0])
+    lefts = window_starts(width, settings.crop[1], settings.step[1])
+    # Windows over a pixel: those over its row times those over its column.
+    over_row, over_column = (_windows_over(*line) for line in ((height, crop[0], tops), (width, crop[1], lefts)))
+    sums = torch.zeros(model.num_classes, 0, width, device=_device(model))
+    for top, finished in zip(tops, [*tops[1:], height], strict=True):
+        sums = torch.cat([sums, sums.new_zeros(len(sums), crop[0] - sums.shape[1], width)], 1)  # from row `top` on
+        _add_windows(sums, model, image[:, top : top + crop[0]], lefts, crop[1], settings.windows_at_once)
+        counts = over_row[top:finished, None] * over_column
+        yield sums[:, : finished - top].div_(counts.to(sums))
+        sums = sums[:, finished - top :]
+
+
+def window_starts(length: int, crop: int, step: int) -> list[int]:
+    """Where windows begin along one side: every `step` pixels, the last one moved back so that it ends at the edge.
+
+    The published code's rule. A side no longer than the crop has one window, at 0.
+    """
+    count = max(length - crop + step - 1, 0) // step + 1
+    return [max(min(index * step, length - crop), 0) for index in range(count)]
+
+
+def resized_shape(height: int, width: int, scale: float, limits: tuple[int, int] | None) -> tuple[int, int]:
+    """The size at which an image is shown: within (shorter, longer) `limits` times `scale`, or itself times `scale`.
+
+    The published code's rounding: limits down, sides to the nearest.
+    """
+    if limits is not None:
+        shorter, longer = (int(limit * scale) for limit in sorted(limits))
+        scale = min(longer / max(height, width), shorter / min(height, width))
+    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+
+
+def _bands(
+    model: UperNet, image: Tensor, settings: InferenceSettings, scale: float, mirrored: bool
+) -> Iterator[Tensor]:
+    """Logits of one view at the image's own size and the right way round, in bands (K, R, W)."""
+    height, width = image.shape[1:]
+    shown = _resized(image, resized_shape(height, width, scale, settings.resize))
+    if mirrored:
+        shown = shown.flip(2)
+    size = (shown.shape[1], shown.shape[2])
+    bands = _whole_bands(model, shown) if settings.crop is None else sliding_bands(model, shown, settings)
+    for band in resized_bands(bands, size, (height, width)):
+        yield band.flip(2) if mirrored else band
+
+
+def _whole_bands(model: UperNet, image: Tensor) -> Iterator[Tensor]:
+    logits = _logits(model, image[None])[0]
+    yield from resized_bands([logits], (logits.shape[1], logits.shape[2]), (image.shape[1], image.shape[2]))
+
+
+def _add_windows(sums: Tensor, model: UperNet, strip: Tensor, lefts: list[int], width: int, at_once: int) -> None:
+    """Add the logits of one row of windows, cut from `strip` (3, R, w), to the first R rows of `sums`."""
+    for start in range(0, len(lefts), at_once):
+        group = lefts[start : start + at_once]
+        windows = torch.stack([strip[:, :, left : left + width] for left in group])
+        for left, each in zip(group, _logits(model, windows), strict=True):
+            full = F.interpolate(each[None], size=windows.shape[2:], mode="bilinear", align_corners=False)[0]
+            sums[:, : strip.shape[1], left : left + width] += full
+
+
+def _logits(model: UperNet, images: Tensor) -> Tensor:
+    """Values 0..255 (B, 3, h, w) to float32 logits of the head, on the model's device and in its precision."""
+    weight = model.decode_head.conv_seg.weight
+    return model.head_logits(normalise(images.to(weight.device)).to(weight.dtype)).float()
+
+
+def _windows_over(length: int, crop: int, starts: list[int]) -> Tensor:
+    """How many windows lie over each pixel of a side: (length,)."""
+    counts = torch.zeros(length)
+    for start in starts:
+        counts[start : start + crop] += 1
+    return counts
+
+
+def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear without smoothing, to whole values, as the published code resizes its 8-bit images."""
+    if size == tuple(image.shape[1:]):
+        return image
+    return F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False)[0].round_()
+
+
+def _device(model: UperNet) -> torch.device:
+    return model.decode_head.conv_seg.weight.device
+
+
+def _check(model: UperNet, image: Tensor) -> None:
+    if image.ndim != 3 or image.shape[0] != 3 or min(image.shape) < 1:
+        raise InputError(f"an image should be RGB (3, H, W) with values 0..255, not {tuple(image.shape)}")
+    if model.training:
+        raise InputError(
+            "the model is in training mode, where dropout and batch norm change it; call model.eval() first"
+        )
