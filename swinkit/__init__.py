@@ -29,6 +29,7 @@ from swinkit.classification import (
 )
 from swinkit.errors import InputError
 from swinkit.export import export_program
+from swinkit.segmentation import UperNet
 from swinkit.weights import CATALOGUE, LoadReport, load_weights
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ __all__ = [
     "SwinClassifier",
     "SwinConfig",
     "SwinTransformer",
+    "UperNet",
     "build_classifier",
     "export_program",
     "load_weights",

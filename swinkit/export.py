@@ -15,8 +15,8 @@ def export_program(model: nn.Module, images: Tensor) -> ExportedProgram:
         images: an example (B, C, H, W); B at least 2, and H and W different, so that none is taken for a constant.
 
     Returns:
-        The program; `program.module()` runs it. Every map of a classifier must have more than one row and
-        column.
+        The program; `program.module()` runs it. A classifier's must have more than one token along each side of every
+        map, so images of more than 32 pixels a side for a Swin of four stages.
     """
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     # Otherwise every size is assumed not to be 1, which fails for one image or one row of windows.

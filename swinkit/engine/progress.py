@@ -27,8 +27,9 @@ class TrainingProgress:
         self._mark = self._began
         self._bar: Progress | None = None
         if self.console.is_terminal:
-            bar = BarColumn(bar_width=12, table_column=Column(min_width=12))
-            self._bar = Progress(bar, TextColumn("{task.description}", markup=False), console=self.console)
+            bar = BarColumn(bar_width=12, table_column=Column(width=12))
+            text = TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True))
+            self._bar = Progress(bar, text, console=self.console, expand=True)
             self._row = self._bar.add_task("", total=total, completed=start)
             self._bar.start()
 

@@ -1,0 +1,48 @@
+"""Two finished runs for the tests of the command line: digits, and a folder of colours."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sessions
+from PIL import Image
+
+COLOURS = {"blue": (30, 60, 200), "green": (40, 160, 60), "red": (200, 40, 50)}
+
+TINY_FINETUNE = (
+    *("--image-size", "32", "--model.embed-dim", "16", "--model.depths", "2", "1", "--model.num-heads", "1", "2"),
+    *("--model.window-size", "4", "--epochs", "4", "--batch-size", "9", "--log-every", "1", "--device", "cpu"),
+    *("--optimizer.lr", "0.003", "--workers", "0", "--augmentation.rand-augment.probability", "0"),
+)
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose name needs quoting, with the run in it and what it printed beside it, in `log`."""
+    folder = tmp_path_factory.mktemp("digits") / "my run"
+    log = folder.parent / "log"
+    assert sessions.run(["train", "digits", *sessions.TINY, "--run-dir", str(folder)], log) == 0, log.read_text()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve noisy images of each of three colours, in class folders."""
+    root = tmp_path_factory.mktemp("colours")
+    noise = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (root / name).mkdir()
+        for number in range(12):
+            pixels = np.clip(colour + noise.normal(0, 25, (40, 48, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{name}{number:02d}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def colours_run(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run on `colours`, a quarter of which swinkit holds out; one training image cannot be read."""
+    folder = tmp_path_factory.mktemp("colours_run") / "run"
+    log = folder.parent / "log"
+    arguments = ["train", "finetune", *TINY_FINETUNE, "--data", str(colours), "--validation-fraction", "0.25"]
+    assert sessions.run([*arguments, "--run-dir", str(folder)], log) == 0, log.read_text()
+    return folder
