@@ -27,6 +27,14 @@ TINY = (
 loss falls from 2.3 to 1.6."""
 
 
+TINY_FINETUNE = (
+    *("--image-size", "32", "--model.embed-dim", "16", "--model.depths", "2", "1", "--model.num-heads", "1", "2"),
+    *("--model.window-size", "4", "--epochs", "4", "--batch-size", "9", "--log-every", "1", "--device", "cpu"),
+    *("--optimizer.lr", "0.003", "--workers", "0", "--augmentation.rand-augment.probability", "0"),
+)
+"""Options that make `swinkit train finetune` a short run, of a few dozen images in a folder."""
+
+
 def start(arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> ForkServerProcess:
     """`swinkit ARGUMENTS` on one thread, its stdout and stderr in `log`."""
     process = _CONTEXT.Process(target=_session, args=(list(arguments), log, dict(environment or {})))

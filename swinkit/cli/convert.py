@@ -14,9 +14,9 @@ from swinkit.weights import convert
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    file: Annotated[Path, tyro.conf.Positional]
+    file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """Weights of the official code, timm, torchvision, transformers or OpenMMLab; also files with a yacs config."""
-    out: Annotated[Path, tyro.conf.Positional]
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """The safetensors file to write; it must not be there yet."""
 
 

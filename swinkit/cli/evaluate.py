@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
+from swinkit.cli.console import result_console
 from swinkit.data.class_folders import class_folder_names, train_folder, validation_folder
 from swinkit.data.classification import ClassificationData
 from swinkit.data.classification_sources import find_layout, open_evaluation_data
@@ -27,7 +27,7 @@ CLASSES_SHOWN = 50
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    checkpoint: Annotated[str, tyro.conf.Positional]
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
     data: Path | None = None
     """Folder with the images, as for training. Default: what the model was trained on."""
@@ -63,7 +63,7 @@ def evaluate_command(arguments: Sequence[str]) -> None:
         return
     print(f"{scores.images} images: top-1 {scores.top1:.2f} %, top-5 {scores.top5:.2f} %, loss {scores.loss:.4f}")
     if len(classifier.classes) <= CLASSES_SHOWN:
-        Console().print(_class_table(scores, classifier))
+        result_console().print(_class_table(scores, classifier))
     for picture in pictures:
         print(f"  {picture.stem:12} {picture}")
 

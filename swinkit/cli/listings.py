@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import torch
 import tyro
-from rich.console import Console
 from rich.table import Column, Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from swinkit.backbone import VARIANTS, SwinConfig
 from swinkit.classification import SwinClassifier
+from swinkit.cli.console import result_console
 from swinkit.cli.train import summary
 from swinkit.recipes import RECIPES
 from swinkit.weights import CATALOGUE
@@ -20,7 +20,7 @@ from swinkit.weights import CATALOGUE
 def models_command(arguments: Sequence[str]) -> None:
     """Architectures with their size, and the published weights."""
     tyro.cli(_nothing, args=list(arguments), prog="swinkit models", description=models_command.__doc__)
-    console = wide_console()
+    console = result_console()
     table = Table("architecture", "parameters", "multiply-adds", "image", "window", title="Classifiers, 1000 classes")
     for name, config in VARIANTS.items():
         parameters, operations = measure(config)
@@ -42,13 +42,7 @@ def recipes_command(arguments: Sequence[str]) -> None:
     table = Table(Column("recipe", no_wrap=True), "what it does", box=None)
     for name, recipe in RECIPES.items():
         table.add_row(name, summary(recipe))
-    wide_console().print(table)
-
-
-def wide_console() -> Console:
-    """As wide as the terminal, or wide enough for any table where the output goes elsewhere."""
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+    result_console().print(table)
 
 
 def measure(config: SwinConfig) -> tuple[int, int]:

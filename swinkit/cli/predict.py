@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
+from swinkit.cli.console import result_console
 from swinkit.data.images import is_image_name, read_image
 from swinkit.engine.processes import choose_device
 from swinkit.errors import InputError
@@ -24,9 +24,9 @@ MOST_BARS = 20
 
 @dataclass(frozen=True)
 class PredictOptions:
-    checkpoint: Annotated[str, tyro.conf.Positional]
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
-    images: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
     """Images, or folders of images."""
     top: int = 5
     """How many classes to show."""
@@ -87,7 +87,7 @@ def _picture_paths(paths: Sequence[Path], folder: Path) -> list[Path]:
     """For every image a picture of its own in `folder`, called after the image and its folder."""
     pictures: dict[Path, None] = {}
     for path in paths:
-        name = "_".join([*path.parent.parts[-1:], path.name]).replace("/", "")
+        name = "_".join([*path.parent.parts[-1:], path.stem]).replace("/", "")
         picture, number = folder / f"{name}.png", 1
         while picture in pictures:
             number += 1
@@ -97,9 +97,9 @@ def _picture_paths(paths: Sequence[Path], folder: Path) -> list[Path]:
 
 
 def _show(path: Path, rows: Sequence[tuple[str, float]], picture: Path) -> None:
-    table = Table("class", "probability", title=str(path), title_justify="left", box=None)
+    table = Table("class", "probability", box=None)
     for name, probability in rows:
         table.add_row(name, f"{probability:.4f}")
-    console = Console()
-    console.print(table)
-    console.print(f"  picture: {picture}", highlight=False, soft_wrap=True, markup=False)
+    print(path)
+    result_console().print(table)
+    print(f"  picture: {picture}\n")

@@ -30,7 +30,7 @@ def train_command(arguments: Sequence[str]) -> None:
         print("usage: swinkit train RECIPE [--data DIR] [--run-dir DIR] [options]")
         print("\nRecipes (swinkit train RECIPE --help):")
         for name, recipe in RECIPES.items():
-            print(f"  {name:34} {summary(recipe)}")
+            print(f"  {name:36} {summary(recipe)}")
         if not arguments:
             raise InputError("say which recipe to train; a first try without any download: swinkit train digits")
         return

@@ -52,7 +52,7 @@ class EvalPreprocessing:
 
 def published_preprocessing(image_size: int, *, crop: bool = True) -> EvalPreprocessing:
     """The official code's evaluation: shorter side int(256 / 224 * image_size) and the middle cut out (TEST.CROP True),
-    or the whole image squeezed into image_size (False: the 22K-to-1K fine-tuning at 384). Bicubic, ImageNet mean."""
+    or the whole image squeezed into image_size (False: the fine-tuning at 384). Bicubic, ImageNet mean."""
     return EvalPreprocessing(image_size, shorter_side=int(256 / 224 * image_size) if crop else None)
 
 

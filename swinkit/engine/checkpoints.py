@@ -26,9 +26,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise InputError(
-            f"cannot save the checkpoint {path} ({reason}); free some space and start the same command again, "
+            f"cannot save the checkpoint {path} ({_reason(error)}); free some space and start the same command again, "
             "which goes on from the checkpoint before"
         ) from None
     finally:
@@ -52,6 +51,12 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     if not isinstance(state, dict) or not state.keys() >= {"step", "model", "optimizer"}:
         raise InputError(f"{path} is not a checkpoint of a run; delete it to start anew")
     return state
+
+
+def _reason(error: BaseException) -> str:
+    """What the system says: torch.save puts a message of its own before it."""
+    cause = error if isinstance(error, OSError) else error.__context__
+    return (cause.strerror if isinstance(cause, OSError) else None) or str(error).partition("\n")[0]
 
 
 def _sync_folder(folder: Path) -> None:

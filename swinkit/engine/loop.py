@@ -298,7 +298,8 @@ class _Trainer:
 
     def _keep_models(self) -> None:
         value = self.results[self.task.best_metric]
-        is_best = self.best is None or math.isnan(self.best) or value > self.best
+        # Of equals the later one, which has seen more; a value that is not a number is better than none.
+        is_best = self.best is None or math.isnan(self.best) or value >= self.best
         self.best = value if is_best else self.best
         state: dict[str, Any] = get_model_state_dict(self.task.model, options=_WHOLE if self._sharded else None)
         if self.processes.is_first:

@@ -74,6 +74,17 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextmanager
+def cpu_threads(count: int | None) -> Iterator[None]:
+    """PyTorch computes with so many CPU threads inside, and with as many as before after it; None changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def joined_processes(device_name: str | None) -> Iterator[Processes]:
     """Join the group that torchrun's environment describes, if there is one, and leave it at the end."""
     count = int(os.environ.get("WORLD_SIZE", "1"))

@@ -18,7 +18,7 @@ class TrainingProgress:
     """Progress of a run from update `start` to `total`, with images a second, memory and the time still to go."""
 
     def __init__(self, *, start: int, total: int, epoch_steps: int, images: int, device: torch.device) -> None:
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, markup=False, emoji=False)
         self._start, self._total, self._epoch_steps = start, total, epoch_steps
         self._images = images
         self._device = device
@@ -43,7 +43,7 @@ class TrainingProgress:
             self._bar.update(self._row, completed=done, description=text)
         elif now - self._printed >= SECONDS_BETWEEN_LINES or done == self._total:
             self._printed = now
-            self.console.print(text, soft_wrap=True, markup=False)
+            self.console.print(text, soft_wrap=True)
 
     def resume_clock(self) -> None:
         """Call when training goes on after something else, such as an evaluation: its time is not training time."""
@@ -51,7 +51,7 @@ class TrainingProgress:
 
     def say(self, text: str) -> None:
         """One line above the bar."""
-        self.console.print(text, soft_wrap=True, markup=False)
+        self.console.print(text, soft_wrap=True)
 
     def close(self) -> None:
         if self._bar is not None:

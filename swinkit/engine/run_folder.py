@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -114,6 +115,8 @@ class MetricsLog:
         kept = [line for line in _lines(run.metrics) if line["step"] <= step]
         write_text(run.metrics, "".join(json.dumps(line) + "\n" for line in kept))
         self._root = run.root
+        self._outer_hook = threading.excepthook
+        threading.excepthook = self._report_failed_thread
         with self._explained():
             self._file = run.metrics.open("a", encoding="utf-8")
             self._board = SummaryWriter(str(run.tensorboard), purge_step=step + 1)
@@ -135,6 +138,12 @@ class MetricsLog:
         for file in (self._file, self._board):
             with suppress(OSError):
                 file.close()
+        threading.excepthook = self._outer_hook
+
+    def _report_failed_thread(self, failure: threading.ExceptHookArgs) -> None:
+        """TensorBoard's thread raises a failure to write again in the next `add_scalar`: once is enough."""
+        if not isinstance(failure.exc_value, OSError):
+            self._outer_hook(failure)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

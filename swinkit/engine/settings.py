@@ -98,6 +98,9 @@ class LoopSettings:
     """Decides initial weights, data order, augmentation and dropout."""
     workers: int = 2
     """Processes that load images; 0 loads in the training process. Results do not depend on it."""
+    threads: int | None = None
+    """CPU threads of each process; None leaves it to PyTorch. Small models are fastest with one, above all where other
+    programs run too: threads that wait for each other at every operation lose more than they gain."""
     device: str | None = None
     """Device such as cuda or cpu; None takes the GPU if there is one."""
 
@@ -117,6 +120,8 @@ class LoopSettings:
             raise InputError(f"ema_decay must lie between 0 and 1, not {self.ema_decay}")
         if self.clip_grad is not None and not self.clip_grad > 0.0:
             raise InputError(f"clip_grad must be above 0, not {self.clip_grad}; None does not clip")
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"threads must be at least 1, not {self.threads}")
         if self.workers < 0:
             raise InputError(f"workers must be 0 or more, not {self.workers}")
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from swinkit.backbone import SWIN_T, SwinConfig
 from swinkit.data.augmentation import TrainAugmentation
 from swinkit.data.mixing import Mixing
-from swinkit.data.preprocessing import EvalPreprocessing, published_preprocessing
+from swinkit.data.preprocessing import published_preprocessing
 from swinkit.data.rand_augment import RandAugment
 from swinkit.engine.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.tasks import ClassificationRecipe
@@ -54,8 +54,8 @@ def finetune_small() -> ClassificationRecipe:
     flipping and colour jitter only; label smoothing.
 
     Command: swinkit train finetune_small --data FOLDER
-    Hardware: 2 CPU cores. Time: TIME
-    Expected: EXPECTED
+    Hardware: a CPU. Time: 19 minutes with one thread, on 2,000 images and a busy machine.
+    Expected: depends on the data. Imagenette with 200 images in each of ten classes, at 128 pixels: 52 % top-1.
     """
     recipe = finetune()
     return replace(
@@ -73,7 +73,7 @@ def finetune_small() -> ClassificationRecipe:
         augmentation=TrainAugmentation(
             image_size=128, scale=(0.35, 1.0), rand_augment=None, color_jitter=0.3, erase_probability=0.0
         ),
-        preprocessing=EvalPreprocessing(128, shorter_side=128),
+        preprocessing=published_preprocessing(128),
         optimizer=replace(recipe.optimizer, lr=1e-3),
         schedule=replace(recipe.schedule, warmup_epochs=2, min_lr=0.0),
         loop=replace(recipe.loop, epochs=40, batch_size=64, workers=1),

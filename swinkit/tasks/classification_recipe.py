@@ -62,6 +62,10 @@ class ClassificationRecipe:
         if self.image_size is not None:
             recipe = replace(recipe._resized(self.image_size), image_size=None)
         sizes = (recipe.model.image_size, recipe.augmentation.image_size, recipe.preprocessing.image_size)
+        if recipe.model.in_channels != 3:
+            raise InputError(
+                f"images are read as RGB, so --model.in-channels must be 3, not {recipe.model.in_channels}"
+            )
         if len({_pair(size) for size in sizes}) != 1:
             raise InputError(
                 f"model, augmentation and preprocessing have the image sizes {sizes}; set all of them with --image-size"

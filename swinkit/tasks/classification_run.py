@@ -19,7 +19,7 @@ from swinkit.data.preprocessing import eval_transform
 from swinkit.data.sampling import TrainSampler
 from swinkit.data.seeding import SeededView
 from swinkit.engine.loop import TrainingResult, TrainingSettings, train
-from swinkit.engine.processes import Processes, joined_processes
+from swinkit.engine.processes import Processes, cpu_threads, joined_processes
 from swinkit.engine.run_folder import RunFolder, open_run_folder
 from swinkit.errors import InputError
 from swinkit.tasks.class_map import read_class_map
@@ -53,7 +53,7 @@ def train_classifier(recipe: ClassificationRecipe, run_dir: Path | None = None) 
         InputError: where data, weights, recipe or folder cannot be used, or a loss is not finite.
     """
     recipe = recipe.resolved()
-    with joined_processes(recipe.loop.device) as processes:
+    with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
         torch.manual_seed(recipe.loop.seed)
         data = open_data(recipe)
         batches = _training_batches(recipe, data[0], processes)
@@ -148,5 +148,5 @@ def _plain(recipe: ClassificationRecipe) -> dict[str, Any]:
 
 def _deciding(recipe: ClassificationRecipe) -> dict[str, Any]:
     """What decides a run's result: all but where and how it is computed. A run may go on with these changed."""
-    neutral = replace(recipe.loop, workers=0, device=None, log_every=1)
+    neutral = replace(recipe.loop, workers=0, threads=None, device=None, log_every=1)
     return _plain(replace(recipe, loop=neutral))

@@ -90,17 +90,19 @@ def _in_folder(source: str | Path) -> str | Path:
 def _own(path: Path, description: dict[str, Any]) -> Classifier:
     model = SwinClassifier.from_description(description)
     load_weights(model, path)
-    preprocessing = published_preprocessing(max(model.config.image_size))
+    preprocessing = _usual_preprocessing(model)
     stored = description.get("preprocessing")
     if stored is not None:
-        values: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
-        }
         try:
+            values: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
+            }
             preprocessing = EvalPreprocessing(**values)
-        except TypeError as error:
-            raise InputError(f"the preprocessing in {path} is from another version ({error})") from None
+        except (AttributeError, TypeError, ValueError) as error:
+            raise InputError(f"the preprocessing in {path} is damaged or from another version ({error})") from None
     classes = description.get("classes") or class_names(model.num_classes)
+    if len(classes) != model.num_classes:
+        raise InputError(f"{path} names {len(classes)} classes, but its model has {model.num_classes}; save it again")
     return Classifier(model, tuple(classes), preprocessing, description)
 
 
@@ -108,15 +110,19 @@ def _foreign(path: Path) -> Classifier:
     tensors = recognise(read_weights_file(path).tensors).tensors
     if "head.weight" not in tensors:
         raise InputError(f"{path} holds no classifier: its weights have no head; give a classifier's file")
-    config = infer_config(tensors)
-    model = SwinClassifier(config, num_classes=tensors["head.weight"].shape[0])
+    model = SwinClassifier(infer_config(tensors), num_classes=tensors["head.weight"].shape[0])
     load_weights(model, path)
     entry = CATALOGUE.get(path.stem)
-    size = max(config.image_size)
     preprocessing = (
-        published_preprocessing(size) if entry is None else as_preprocessing(entry.preprocessing, entry.input_size)
+        _usual_preprocessing(model) if entry is None else as_preprocessing(entry.preprocessing, entry.input_size)
     )
     return Classifier(model, class_names(model.num_classes), preprocessing, {})
+
+
+def _usual_preprocessing(model: SwinClassifier) -> EvalPreprocessing:
+    """The published one for the model's size: the middle is cut out, but at 384 the whole image is squeezed."""
+    size = max(model.config.image_size)
+    return published_preprocessing(size, crop=size < 384)
 
 
 def as_preprocessing(published: Preprocessing, size: tuple[int, int]) -> EvalPreprocessing:

@@ -9,12 +9,6 @@ from PIL import Image
 
 COLOURS = {"blue": (30, 60, 200), "green": (40, 160, 60), "red": (200, 40, 50)}
 
-TINY_FINETUNE = (
-    *("--image-size", "32", "--model.embed-dim", "16", "--model.depths", "2", "1", "--model.num-heads", "1", "2"),
-    *("--model.window-size", "4", "--epochs", "4", "--batch-size", "9", "--log-every", "1", "--device", "cpu"),
-    *("--optimizer.lr", "0.003", "--workers", "0", "--augmentation.rand-augment.probability", "0"),
-)
-
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -43,6 +37,6 @@ def colours_run(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The run on `colours`, a quarter of which swinkit holds out; one training image cannot be read."""
     folder = tmp_path_factory.mktemp("colours_run") / "run"
     log = folder.parent / "log"
-    arguments = ["train", "finetune", *TINY_FINETUNE, "--data", str(colours), "--validation-fraction", "0.25"]
+    arguments = ["train", "finetune", *sessions.TINY_FINETUNE, "--data", str(colours), "--validation-fraction", "0.25"]
     assert sessions.run([*arguments, "--run-dir", str(folder)], log) == 0, log.read_text()
     return folder

@@ -79,7 +79,7 @@ def test_file_that_outgrows_what_the_system_allows(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert len(done.stdout.splitlines()) == 1
-    assert done.stdout.startswith(f"cannot save the checkpoint {path} (")
+    assert done.stdout.startswith(f"cannot save the checkpoint {path} (File too large); free some space")
     assert "Traceback" not in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
     back = load_checkpoint(path)

@@ -94,15 +94,18 @@ def test_learns_and_writes_down_what_it_did(tmp_path: Path) -> None:
     assert result.best is not None and result.best > -0.1 > lines[UPDATES]["val/score"]
 
 
-def test_keeps_the_best_and_the_last_model(tmp_path: Path) -> None:
-    scores = [float("nan"), 1.0, 3.0, 2.0]
-    result, run = run_toy(tmp_path, settings(epochs=4), task=ToyTask(scores))
-    assert (result.best, result.results) == (3.0, {"val/score": 2.0})
-    third = run_toy(
-        tmp_path / "three", settings(epochs=4, checkpoint_every=1), task=ToyTask(scores), batches=ToyBatches()
-    )
-    assert third[0].best == 3.0
-    assert not equal(load_file(run.best_model), load_file(run.last_model))
+@pytest.mark.parametrize(
+    ("scores", "best_epoch"),
+    [([1.0, 3.0, 2.0], 2), ([2.0, 2.0, 1.0], 2), ([float("nan"), 1.0, 0.5], 2), ([3.0, 2.0, 1.0], 1)],
+)
+def test_keeps_the_best_and_the_last_model(tmp_path: Path, scores: list[float], best_epoch: int) -> None:
+    result, run = run_toy(tmp_path / "all", settings(epochs=3), task=ToyTask(scores))
+    assert (result.best, result.results) == (scores[best_epoch - 1], {"val/score": scores[-1]})
+    with pytest.raises(Stop):
+        run_toy(
+            tmp_path / "part", settings(epochs=3), task=ToyTask(scores), batches=StoppingBatches(best_epoch * UPDATES)
+        )
+    assert equal(load_file(run.best_model), load_file(tmp_path / "part" / "last.safetensors"))
     state = load_checkpoint(run.checkpoint)
     assert state is not None and equal(load_file(run.last_model), dict(state["model"]))
 

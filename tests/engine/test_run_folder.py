@@ -1,4 +1,5 @@
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,22 @@ def test_tensorboard_has_every_value_once_after_going_on(tmp_path: Path) -> None
     board.Reload()
     values = [(event.step, round(event.value, 3)) for event in board.Scalars("train/loss")]
     assert values == [(1, 1.1), (2, 1.2), (3, 3.3), (4, 3.4)]
+
+
+def test_full_disk_under_tensorboard_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    log = MetricsLog(RunFolder(tmp_path), step=0)
+    monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", full)
+    with pytest.raises(
+        InputError, match=r"cannot write the metrics in .* \(No space left on device\); free some space"
+    ):
+        for step in range(1, 1000):  # another thread writes, and its failure shows a little later
+            log.write(step, 1, {"train/loss": 1.0})
+    hook = threading.excepthook
+    log.close()
+    assert threading.excepthook is not hook
+    assert "Traceback" not in capsys.readouterr().err

@@ -1,0 +1,96 @@
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+import swinkit
+from swinkit.cli import main
+from swinkit.recipes import RECIPES
+
+COMMANDS = ("train", "evaluate", "predict", "models", "recipes", "convert")
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == main(["-h"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {name}" in text for name in COMMANDS)
+    assert main([]) == 2
+    assert "swinkit train digits" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"swinkit {swinkit.__version__}\n"
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "train"])
+def test_help_of_every_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert f"usage: swinkit {name} [-h]" in capsys.readouterr().out
+    assert main([name, "some", "thing", "--no-such-option"]) == 2
+    assert "no-such-option" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("evaluate", "CHECKPOINT"), ("predict", "CHECKPOINT IMAGE..."), ("convert", "FILE OUT")]
+)
+def test_help_calls_things_by_their_names(name: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([name, "--help"])
+    usage, _, options = capsys.readouterr().out.partition("\n")
+    assert usage.endswith(words)
+    assert all(word in options for word in words.split())
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian", "digits"]) == 2
+    assert capsys.readouterr().err == f"swinkit: there is no command 'trian'; there are {', '.join(COMMANDS)}\n"
+
+
+def test_recipes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes"]) == 0
+    text = capsys.readouterr().out
+    assert all(f" {name} " in text for name in RECIPES)
+
+
+def test_models(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    text = capsys.readouterr().out
+    assert "28,288,354" in text and "swin_large_patch4_window12_384_22kto1k" in text and "87.3 % top-1" in text
+
+
+def test_convert(colours_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = colours_run / "best.safetensors", tmp_path / "out.safetensors"
+    assert main(["convert", str(source), str(out)]) == 0
+    assert f"{out}: {len(load_file(source))} tensors" in capsys.readouterr().out
+    assert main(["convert", str(source), str(out)]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("swinkit.cli._commands", lambda: {"models": interrupted})
+    assert main(["models"]) == 130
+    assert capsys.readouterr().err.strip().startswith("swinkit: interrupted; the same command goes on")
+
+
+def test_reader_that_goes_away() -> None:
+    """swinkit recipes | true"""
+    program = subprocess.Popen(
+        [sys.executable, "-m", "swinkit", "recipes"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None and program.stderr is not None
+    program.stdout.close()
+    assert program.stderr.read() == ""
+    program.stderr.close()
+    assert program.wait() == 1
+
+
+def test_other_libraries_stay_quiet() -> None:
+    main(["recipes"])
+    assert logging.getLogger("swinkit").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("matplotlib").isEnabledFor(logging.INFO)

@@ -1,0 +1,107 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from swinkit.cli import main
+from swinkit.tasks import open_classifier
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    """What `swinkit evaluate --json` says."""
+    capsys.readouterr()
+    assert main(["evaluate", *map(str, arguments), "--json", "--device", "cpu", "--workers", "0"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("fixture", ["digits_run", "colours_run"])
+def test_repeats_the_result_of_the_training_on_the_same_images(
+    fixture: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a word about data: the split, its share and the preprocessing are in the file."""
+    run = request.getfixturevalue(fixture)
+    results = evaluated(capsys, run)
+    trained = open_classifier(run).description["results"]
+    assert (results["top1"], results["top5"]) == (trained["val/top1"], trained["val/top5"])
+    assert results["loss"] == pytest.approx(trained["val/loss"], rel=1e-5)
+    assert results["images"] == {"digits_run": 359, "colours_run": 9}[fixture]
+    assert len(results["per_class"]) == {"digits_run": 10, "colours_run": 3}[fixture]
+    for picture in results["pictures"]:
+        with Image.open(picture) as image:
+            image.verify()
+
+
+def test_table(colours_run: Path, colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "evaluate",
+        str(colours_run / "last.safetensors"),
+        "--data",
+        str(colours),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert main(arguments) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("9 images: top-1 ")
+    assert "green" in text and str(tmp_path / "out" / "confusion.png") in text
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"confusion.png", "predictions.png"}
+
+
+def test_part_of_a_folder(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluated(capsys, colours_run, "--part", "all")["images"] == 36
+    (Path("some") / "val").mkdir(parents=True)
+    (Path("some") / "val" / "red").symlink_to(colours / "red")
+    results = evaluated(capsys, colours_run, "--data", "some")
+    assert results["images"] == 12
+    assert [name for name, value in results["per_class"].items() if value is None] == ["blue", "green"]
+
+
+def test_corrupt_image(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path("data") / "red"
+    folder.mkdir(parents=True)
+    for number, image in enumerate(sorted((colours / "red").iterdir())[:3]):
+        (folder / image.name).write_bytes(image.read_bytes() if number else b"")
+    arguments = ["evaluate", str(colours_run), "--data", "data", "--part", "all", "--workers", "0"]
+    assert main(arguments) == 2
+    assert "red00.png is empty (0 bytes)" in capsys.readouterr().err
+    assert main([*arguments, "--on-corrupt", "skip"]) == 0
+    assert capsys.readouterr().out.startswith("3 images: ")
+
+
+def test_unknown_class_folder(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("data").mkdir()
+    (Path("data") / "violet").symlink_to(colours / "red")
+    assert main(["evaluate", str(colours_run), "--data", "data", "--part", "all"]) == 2
+    assert "The class 'violet'" in capsys.readouterr().err
+
+
+def test_weights_that_do_not_name_their_classes_number_the_folders(
+    colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As published ImageNet weights are evaluated on folders called n01440764 and so on."""
+    save_file(load_file(colours_run / "best.safetensors"), "foreign.safetensors")
+    Path("data").mkdir()
+    for number, name in enumerate(("blue", "green", "red")):
+        (Path("data") / f"n0{number}").symlink_to(colours / name)
+    classifier = open_classifier("foreign.safetensors")
+    assert classifier.classes == ("0", "1", "2")
+    results = evaluated(capsys, "foreign.safetensors", "--data", "data", "--part", "all")
+    assert results["images"] == 36 and list(results["per_class"]) == ["0", "1", "2"]
+    (Path("data") / "n03").symlink_to(colours / "red")
+    assert main(["evaluate", "foreign.safetensors", "--data", "data", "--part", "all"]) == 2
+    assert "The class 'n00'" in capsys.readouterr().err
+
+
+def test_without_data(colours_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save(load_file(colours_run / "best.safetensors"), "foreign.pt")
+    assert main(["evaluate", "foreign.pt"]) == 2
+    assert "say where the labelled images are, with --data DIR" in capsys.readouterr().err

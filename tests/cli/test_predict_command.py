@@ -1,0 +1,155 @@
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from swinkit.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def predicted(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict[str, Any]]:
+    """What `swinkit predict --json` says."""
+    assert main(["predict", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The one sentence that `swinkit predict` ends with."""
+    assert main(["predict", *map(str, arguments)]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert line.startswith("swinkit: ")
+    return line
+
+
+def test_table_and_picture(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(colours_run), str(colours / "red" / "red00.png"), "--top", "2"]) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[0] == str(colours / "red" / "red00.png")
+    names = [line.split()[0] for line in text.splitlines()[2:4]]
+    assert names[0] == "red" and len(set(names)) == 2 and names[1] in ("blue", "green")
+    assert "picture: predictions/red_red00.png" in text
+    with Image.open("predictions/red_red00.png") as picture:
+        assert picture.width > 300
+
+
+def test_json(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [colours / name / f"{name}05.png" for name in ("blue", "green", "red")]
+    results = predicted(capsys, colours_run / "last.safetensors", *paths)
+    assert [result["image"] for result in results] == [str(path) for path in paths]
+    assert [result["predictions"][0]["class"] for result in results] == ["blue", "green", "red"]
+    for result in results:
+        probabilities = [row["probability"] for row in result["predictions"]]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert sum(probabilities) == pytest.approx(1.0, abs=1e-5)
+    assert not Path("predictions").exists()
+
+
+def test_folder_and_images_of_the_same_name(
+    colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for parent in ("a", "b"):
+        (Path(parent) / "same").mkdir(parents=True)
+        for ending in ("png", "jpg"):
+            Image.new("RGB", (40, 40), "red").save(Path(parent) / "same" / f"x.{ending}")
+    Path("a/same/notes.txt").touch()
+    assert main(["predict", str(colours_run), "a/same", "b/same", "--out", "out"]) == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == [f"same_x{n}.png" for n in ("", "_2", "_3", "_4")]
+    assert capsys.readouterr().out.count("picture: ") == 4
+
+
+def test_one_corrupt_image_among_good_ones(
+    colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("broken.jpg").write_bytes(b"\xff\xd8\xff no more")
+    good = [colours / "red" / "red01.png", colours / "blue" / "blue01.png"]
+    arguments = ["predict", str(colours_run), str(good[0]), "broken.jpg", "missing.png", str(good[1])]
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out.count("picture: ") == 2
+    assert captured.err.startswith("swinkit: broken.jpg is not an image")
+    assert "There is no image missing.png" in captured.err and len(captured.err.splitlines()) == 1
+    assert main([*arguments, "--json"]) == 2
+    assert [result["image"] for result in json.loads(capsys.readouterr().out)] == [str(path) for path in good]
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "I;16", "P", "RGBA", "LA", "1"])
+def test_every_kind_of_image(colours_run: Path, mode: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = np.linspace(0, 255, 50 * 40).reshape(50, 40).astype(np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(pixels.astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(pixels).convert("RGB").convert(mode if mode != "LA" else "L").convert(mode)
+    name = "image.tif" if mode == "CMYK" else "image.png"
+    image.save(name)
+    (result,) = predicted(capsys, colours_run, name)
+    assert len(result["predictions"]) == 3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (2000, 2)])
+def test_image_smaller_than_a_patch(
+    colours_run: Path, size: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", size, "red").save("small.png")
+    (result,) = predicted(capsys, colours_run, "small.png")
+    assert result["predictions"][0]["class"] == "red"
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("executed"),)
+
+
+def test_files_that_hold_no_classifier(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = colours / "red" / "red00.png"
+    torch.save({"model": Malicious()}, "malicious.pt")
+    Path("malicious.pkl").write_bytes(pickle.dumps(Malicious()))
+    torch.save({"fc.weight": torch.zeros(3, 3)}, "other.pt")
+    save_file({"conv1.weight": torch.zeros(3, 3)}, "other.safetensors")
+    Path("cut.safetensors").write_bytes((colours_run / "best.safetensors").read_bytes()[:5000])
+    Path("empty").touch()
+    Path("folder").mkdir()
+    assert "swinkit will not execute" in refused(capsys, "malicious.pt", image)
+    assert "swinkit will not execute" in refused(capsys, "malicious.pkl", image)
+    assert not Path("executed").exists()
+    assert "other.pt holds no classifier" in refused(capsys, "other.pt", image)
+    assert "other.safetensors holds no classifier" in refused(capsys, "other.safetensors", image)
+    assert "cut.safetensors" in refused(capsys, "cut.safetensors", image)
+    assert "empty" in refused(capsys, "empty", image)
+    assert "the folder folder holds no best.safetensors" in refused(capsys, "folder", image)
+    assert "missing is neither a file nor the name" in refused(capsys, "missing", image)
+    assert f"its model is {colours_run / 'best.safetensors'}, give that" in refused(
+        capsys, colours_run / "checkpoint.pt", image
+    )
+
+
+def test_names_are_printed_as_they_are(colours_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (40, 40), "red").save("[bold]:cat:.png")
+    assert main(["predict", str(colours_run), "[bold]:cat:.png"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("[bold]:cat:.png\n") and "picture: predictions/[bold]:cat:.png" in text
+
+
+def test_nothing_to_look_at(colours_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "name at least one image" in refused(capsys, colours_run)
+    Path("nothing").mkdir()
+    assert "the folder nothing holds no image" in refused(capsys, colours_run, "nothing")
+    assert "--top must be at least 1" in refused(capsys, colours_run, "x.png", "--top", "0")
+    if os.geteuid() != 0:  # root may read anything
+        Path("closed").mkdir(mode=0)
+        assert "cannot read the folder closed" in refused(capsys, colours_run, "closed")
+
+
+def test_no_room_for_the_picture(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("out").touch()
+    assert "cannot write the picture" in refused(capsys, colours_run, colours / "red" / "red00.png", "--out", "out")
