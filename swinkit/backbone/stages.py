@@ -17,6 +17,7 @@ from swinkit.backbone.config import SwinConfig
 from swinkit.layers import PatchEmbed, PatchMerging, SwinBlock, WindowAttention
 from swinkit.layers.patch import Geometry
 from swinkit.ops.window_attention import AttentionBackend, check_backend
+from swinkit.ops.windows import are_symbols
 
 __all__ = ["Geometry", "Stage", "SwinStages"]
 
@@ -97,8 +98,8 @@ class SwinStages(nn.Module):
         x = self.patch_embed(images)
         if self.absolute_pos_embed is not None:
             position: Tensor = self.absolute_pos_embed
-            # An exported program may not branch on sizes; at the same size nothing changes.
-            if torch.compiler.is_exporting() or position.shape[2:] != x.shape[1:3]:
+            # A program of free sizes may not branch on them; at the same size nothing changes.
+            if are_symbols(*x.shape[1:3]) or position.shape[2:] != x.shape[1:3]:
                 position = F.interpolate(position, size=x.shape[1:3], mode="bicubic", align_corners=False)
             x = x + position.permute(0, 2, 3, 1)
         return self.pos_drop(x)

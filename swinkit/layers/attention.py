@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from swinkit.layers.patch import Geometry
 from swinkit.ops.relative_position import relative_position_bias
 from swinkit.ops.window_attention import AttentionBackend, check_backend, window_attention
-from swinkit.ops.windows import WindowGrid
+from swinkit.ops.windows import WindowGrid, are_symbols
 
 
 class WindowAttention(nn.Module):
@@ -67,8 +67,8 @@ class WindowAttention(nn.Module):
         """The windows of a map of this size."""
         window: int = self.window
         shift: int = self.shift
-        if self.geometry == "classification" and torch.compiler.is_exporting():
-            smallest = torch.sym_min(height, width)  # sizes are symbols: no branch may depend on them
+        if self.geometry == "classification" and are_symbols(height, width):  # no branch may depend on them
+            smallest = torch.sym_min(height, width)
             is_larger = torch.sym_min(torch.sym_max(smallest - window, 0), 1)  # 1 or 0
             window, shift = cast("int", torch.sym_min(window, smallest)), cast("int", shift * is_larger)
         elif self.geometry == "classification" and min(height, width) <= window:

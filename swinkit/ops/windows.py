@@ -61,6 +61,11 @@ class WindowGrid:
         return (rows - 1) * (columns - 1), rows - 1, columns - 1, 1
 
 
+def are_symbols(*sizes: Any) -> bool:
+    """Whether any size is a symbol, as free sizes are under torch.export; under torch.compile they pass for numbers."""
+    return any(isinstance(size, torch.SymInt) for size in sizes)
+
+
 def _is_zero(size: Any) -> bool:
     """Whether a size is zero on every call: one that is free under torch.compile or torch.export is not, so that
     these need one graph for all sizes."""

@@ -109,11 +109,17 @@ def _build_task(
         class_map = None if recipe.class_map is None else read_class_map(recipe.class_map)
         report = load_weights(model, recipe.weights, replace_head=True, class_map=class_map, adapt_channels=True)
         _log.info("%s: %s", recipe.weights, report)
+    if recipe.loop.sharding == "fsdp" and len(validation) < processes.count:
+        raise InputError(
+            f"{len(validation)} validation images are too few for {processes.count} processes that share a model; use "
+            "--sharding ddp"
+        )
     view = SeededView(validation, eval_transform(recipe.preprocessing), seed=recipe.loop.seed)
     evaluation = EvaluationBatches(
         view,
         num_classes=len(classes),
-        batch_size=recipe.loop.batch_of_process(processes.count),
+        # With one image a batch, processes that share a model could have unequally many, and wait for each other.
+        batch_size=max(2, recipe.loop.batch_of_process(processes.count)),
         workers=recipe.loop.workers,
         processes=processes,
     )

@@ -54,6 +54,25 @@ def test_a_run_stopped_twice_ends_like_one_never_stopped(
     assert_same_run(run.root, other.root)
 
 
+@pytest.mark.parametrize("moment", ["evaluate", "save_model"])
+def test_a_run_stopped_at_the_end_of_an_epoch_does_that_end_again(
+    tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, whole = run_toy(tmp_path / "whole", settings(checkpoint_every=2))
+
+    def stop(*_: object) -> None:
+        raise Stop
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ToyTask, moment, stop)
+        with pytest.raises(Stop):
+            run_toy(tmp_path / "parts", settings(checkpoint_every=2))
+    state = load_checkpoint(tmp_path / "parts" / "checkpoint.pt")
+    assert state is not None and state["step"] == 4
+    _, parts = run_toy(tmp_path / "parts", settings(checkpoint_every=2))
+    assert_same_run(whole.root, parts.root)
+
+
 def test_finished_run_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_toy(tmp_path, settings())
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -92,6 +111,9 @@ def test_learns_and_writes_down_what_it_did(tmp_path: Path) -> None:
     }
     assert all(line["train/loss"] == pytest.approx(line["train/square"] + line["train/absolute"]) for line in training)
     assert result.best is not None and result.best > -0.1 > lines[UPDATES]["val/score"]
+    state = load_checkpoint(run.checkpoint)
+    assert state is not None
+    assert {group["lr"] for group in state["optimizer"]["param_groups"]} == {training[-1]["train/lr"]}
 
 
 @pytest.mark.parametrize(
@@ -122,8 +144,14 @@ def test_saves_and_evaluates_the_average(tmp_path: Path) -> None:
     assert equal(load_file(run.last_model), state["average"])
     assert not equal(load_file(run.last_model), dict(state["model"]))
     task = ToyTask()
+    first = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
     task.model.load_state_dict(state["average"])
     assert task.eval().evaluate() == state["results"]
+    # After ten updates with decay 0.9 the first weights still count 35 %, and the rest lies on the way to the last.
+    way = [
+        (state["average"][name] - first[name]).norm() / (state["model"][name] - first[name]).norm() for name in first
+    ]
+    assert all(0.1 < share < 0.9 for share in way)
 
 
 def test_clipping_bounds_the_step(tmp_path: Path) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
 from swinkit.errors import InputError
 from swinkit.ops.window_attention.gathered import matmul_attention, sdpa_attention
 from swinkit.ops.window_attention.reference import reference_attention
-from swinkit.ops.windows import WindowGrid
+from swinkit.ops.windows import WindowGrid, are_symbols
 
 AttentionBackend = Literal["auto", "reference", "matmul", "sdpa"]
 
@@ -52,7 +51,7 @@ def window_attention(
         dropout_p: dropout on the attention weights, 0..1; 0 in evaluation.
         backend: "reference" is the definition; "sdpa" uses scaled_dot_product_attention; "matmul" two batched matrix
             products. "auto" takes "matmul" where a CPU must give the bias a gradient, for which sdpa has no fast path
-            there, and under torch.export; "sdpa" elsewhere.
+            there, and where sizes are free under torch.export; "sdpa" elsewhere.
 
     Returns:
         (B, H, W, C) before the output projection.
@@ -67,4 +66,4 @@ def window_attention(
 
 
 def _prefers_matmul(x: Tensor, bias: Tensor | None) -> bool:
-    return torch.compiler.is_exporting() or (not x.is_cuda and bias is not None and bias.requires_grad)
+    return are_symbols(*x.shape) or (not x.is_cuda and bias is not None and bias.requires_grad)
