@@ -7,7 +7,7 @@ from dataclasses import replace
 from swinkit.backbone import SWIN_T, SwinConfig
 from swinkit.data.augmentation import TrainAugmentation
 from swinkit.data.mixing import Mixing
-from swinkit.data.preprocessing import published_preprocessing
+from swinkit.data.preprocessing import EvalPreprocessing, published_preprocessing
 from swinkit.data.rand_augment import RandAugment
 from swinkit.engine.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.tasks import ClassificationRecipe
@@ -73,7 +73,7 @@ def finetune_small() -> ClassificationRecipe:
         augmentation=TrainAugmentation(
             image_size=128, scale=(0.35, 1.0), rand_augment=None, color_jitter=0.3, erase_probability=0.0
         ),
-        preprocessing=published_preprocessing(128),
+        preprocessing=EvalPreprocessing(128, shorter_side=128),
         optimizer=replace(recipe.optimizer, lr=1e-3),
         schedule=replace(recipe.schedule, warmup_epochs=2, min_lr=0.0),
         loop=replace(recipe.loop, epochs=40, batch_size=64, workers=1),
