@@ -1,31 +1,43 @@
-"""Batches of tensors from a SeededView, made in this process or in workers."""
+"""Batches of tensors from a view of a data set, made in this process or in workers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from swinkit.data.sampling import Key
-from swinkit.data.seeding import SeededView
+from swinkit.data.seeding import SeededSamples
 from swinkit.errors import InputError
 
-# Shape legend: B images, H W image.
+Collate = Callable[[Sequence[Any]], Any]
 
 
 def load_batches(
-    view: SeededView, batches: Iterable[list[Key]], *, workers: int = 0, pin_memory: bool = False
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """(images (B, 3, H, W), labels (B,) int64) for every batch of keys, in order.
+    view: SeededSamples,
+    batches: Iterable[list[Key]],
+    *,
+    workers: int = 0,
+    pin_memory: bool = False,
+    collate: Collate = default_collate,
+) -> Iterator[Any]:
+    """A batch for every list of keys, in order.
 
     The tensors are the same for any number of `workers` (0: this process does it). `batches` may run on over epochs,
     which saves starting the workers again: `(keys for epoch in range(a, b) for keys in sampler.batches(epoch))`.
     torch's global generator is left alone, so what a model draws is the same for any number of workers, too.
 
     An InputError in a worker arrives as the same one sentence.
+
+    Args:
+        view: the samples; with the default `collate` tensors and numbers that can be stacked.
+        batches: keys of each batch.
+        workers: processes that load.
+        pin_memory: put the tensors where a GPU fetches them fastest.
+        collate: makes a batch of a list of samples; a function at the top of a module, so that workers can have it.
     """
     loader = DataLoader(
-        _Batches(view),
+        _Batches(view, collate),
         batch_size=None,  # `_Batches` collates
         sampler=batches,
         num_workers=workers,
@@ -35,19 +47,19 @@ def load_batches(
     for batch in loader:
         if isinstance(batch, InputError):
             raise batch
-        images, labels = batch
-        yield images, labels
+        yield batch
 
 
 class _Batches(Dataset):
     """Indexed by a list of keys. Returns an InputError instead of raising it: raised in a worker, it would reach the
     main process with the worker's traceback for a message."""
 
-    def __init__(self, view: SeededView) -> None:
+    def __init__(self, view: SeededSamples, collate: Collate) -> None:
         self._view = view
+        self._collate = collate
 
-    def __getitem__(self, keys: list[Key]) -> list[Tensor] | InputError:
+    def __getitem__(self, keys: list[Key]) -> Any:
         try:
-            return default_collate([self._view[key] for key in keys])
+            return self._collate([self._view[key] for key in keys])
         except InputError as error:
             return error

@@ -6,30 +6,30 @@ the number of ranks and the point where a run was resumed change nothing.
 
 import hashlib
 from collections.abc import Callable
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 
-class LabelledImages(Protocol):
-    """What a SeededView needs of a data set."""
+class Samples(Protocol):
+    """What a view needs of a data set: samples by number, each a tuple such as (image, label)."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> tuple[Image.Image, int]: ...
+    def __getitem__(self, index: int) -> tuple[Any, ...]: ...
 
 
-class SeededView:
-    """A data set with its transform: `view[epoch, index]` is (transformed image, label).
+class SeededSamples:
+    """A data set with its transform: `view[epoch, index]` is `transform(*sample)`.
 
     The transform draws from torch's global generator and from no other. During the call that generator is seeded from
     (seed, epoch, index); afterwards it is as it was, so that dropout and stochastic depth in the same process do not
     notice. (PyTorch's generator takes 32 bits of a seed: among millions of samples some share their draws.)
     """
 
-    def __init__(self, dataset: LabelledImages, transform: Callable[[Image.Image], Tensor], *, seed: int) -> None:
+    def __init__(self, dataset: Samples, transform: Callable[..., Any], *, seed: int) -> None:
         self.dataset = dataset
         self.transform = transform
         self.seed = seed
@@ -37,11 +37,25 @@ class SeededView:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+    def __getitem__(self, key: tuple[int, int]) -> Any:
         epoch, index = key
-        image, label = self.dataset[index]
+        sample = self.dataset[index]
         with SeededDraws("sample", self.seed, epoch, index):
-            return self.transform(image), label
+            return self._transformed(sample)
+
+    def _transformed(self, sample: tuple[Any, ...]) -> Any:
+        return self.transform(*sample)
+
+
+class SeededView(SeededSamples):
+    """Labelled images, of which the transform sees the image alone: `view[epoch, index]` is (transformed, label)."""
+
+    def __init__(self, dataset: Samples, transform: Callable[[Image.Image], Tensor], *, seed: int) -> None:
+        super().__init__(dataset, transform, seed=seed)
+
+    def _transformed(self, sample: tuple[Any, ...]) -> tuple[Tensor, int]:
+        image, label = sample
+        return self.transform(image), label
 
 
 class SeededDraws:

@@ -104,7 +104,7 @@ class _Trainer:
             peak=optimizer.lr * scale,
             scale=scale,
             epoch_steps=data.updates_per_epoch,
-            total_steps=loop.epochs * data.updates_per_epoch,
+            total_steps=loop.total_updates(data.updates_per_epoch),
         )
         self.optimizer = build_optimizer(task.model, optimizer, lr=self.schedule.peak)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=loop.precision == "fp16")
@@ -175,13 +175,26 @@ class _Trainer:
             values = self.update(step, batches)
             self.done = step + 1
             self.record(values)
-            at_epoch_end = self.done % self.schedule.epoch_steps == 0
-            if at_epoch_end:
-                self.end_epoch(self.done // self.schedule.epoch_steps)
-            every = self.loop.checkpoint_every
-            if at_epoch_end or (every is not None and self.done % every == 0):
+            if self._evaluation_is_due:
+                self.evaluate()
+            if self._checkpoint_is_due:
                 self.save()
         return TrainingResult(self.done, self.done - began, self.results, self.best)
+
+    @property
+    def _at_end(self) -> bool:
+        return self.done == self.schedule.total_steps
+
+    @property
+    def _evaluation_is_due(self) -> bool:
+        every = self.loop.evaluate_every_updates or self.loop.evaluate_every * self.schedule.epoch_steps
+        return self._at_end or self.done % every == 0
+
+    @property
+    def _checkpoint_is_due(self) -> bool:
+        every = self.loop.checkpoint_every
+        at_epoch_end = self.done % self.schedule.epoch_steps == 0
+        return self._at_end or at_epoch_end or (every is not None and self.done % every == 0)
 
     def update(self, step: int, batches: Iterator[Any]) -> dict[str, float]:
         """One update of the weights; returns the losses, averaged over its parts and processes.
@@ -280,10 +293,8 @@ class _Trainer:
     def _epoch(self) -> int:
         return -(-self.done // self.schedule.epoch_steps)
 
-    def end_epoch(self, epoch: int) -> None:
-        """Evaluate where it is due, and keep the model if it is the best so far."""
-        if epoch % self.loop.evaluate_every and epoch != self.loop.epochs:
-            return
+    def evaluate(self) -> None:
+        """Results on the validation data, and the model kept if it is the best so far."""
         with self.average.in_place() if self.average is not None else nullcontext():
             self.task.eval()
             with torch.no_grad(), self._autocast():
@@ -292,8 +303,8 @@ class _Trainer:
             self._keep_models()
         if self.progress is not None and self.log is not None:
             shown = "  ".join(f"{name} {value:.4g}" for name, value in self.results.items())
-            self.progress.say(f"epoch {epoch}/{self.loop.epochs}  {shown}")
-            self.log.write(self.done, epoch, self.results)
+            self.progress.say(f"{self.progress.place(self.done)}  {shown}")
+            self.log.write(self.done, self._epoch, self.results)
             self.progress.resume_clock()
 
     def _keep_models(self) -> None:

@@ -61,14 +61,17 @@ class TrainingProgress:
     def images_per_second(self, done: int) -> float:
         return (done - self._start) * self._images / max(self._training, 1e-9)
 
+    def place(self, done: int) -> str:
+        """The epoch of update number `done`, and how many there are; the last one may be cut short."""
+        return f"epoch {-(-done // self._epoch_steps)}/{-(-self._total // self._epoch_steps)}"
+
     def _text(self, done: int, values: Mapping[str, float]) -> str:
         elapsed = time.perf_counter() - self._began
         left = elapsed / max(1, done - self._start) * (self._total - done)
-        epoch, epochs = -(-done // self._epoch_steps), self._total // self._epoch_steps
         shown = "  ".join(f"{name.removeprefix('train/')} {value:.4g}" for name, value in values.items())
         # What a narrow terminal may cut off comes last.
         return (
-            f"epoch {epoch}/{epochs}  update {done}/{self._total}  {duration(left)} to go  "
+            f"{self.place(done)}  update {done}/{self._total}  {duration(left)} to go  "
             f"{self.images_per_second(done):.0f} images/s  {shown}  {memory_gib(self._device):.1f} GiB"
         )
 

@@ -72,6 +72,8 @@ class LoopSettings:
 
     epochs: int = 300
     """Passes over the training data."""
+    updates: int | None = None
+    """Updates of the run, wherever in an epoch the last one falls; takes the place of `epochs`."""
     batch_size: int = 1024
     """Images of one update, over all processes and accumulated parts together."""
     accumulate: int = 1
@@ -89,7 +91,9 @@ class LoopSettings:
     sharding: Literal["ddp", "fsdp"] = "ddp"
     """With several processes: every one holds the whole model (ddp), or a share of it (fsdp)."""
     evaluate_every: int = 1
-    """Epochs between evaluations; the last epoch is always evaluated."""
+    """Epochs between evaluations; the end of the run is always evaluated."""
+    evaluate_every_updates: int | None = None
+    """Updates between evaluations; takes the place of `evaluate_every`."""
     checkpoint_every: int | None = None
     """Updates between checkpoints within an epoch; there is always one at an epoch's end."""
     log_every: int = 10
@@ -111,10 +115,12 @@ class LoopSettings:
             "accumulate": self.accumulate,
             "evaluate_every": self.evaluate_every,
             "log_every": self.log_every,
-            "checkpoint_every": 1 if self.checkpoint_every is None else self.checkpoint_every,
+            "updates": self.updates,
+            "evaluate_every_updates": self.evaluate_every_updates,
+            "checkpoint_every": self.checkpoint_every,
         }
         for name, value in counts.items():
-            if value < 1:
+            if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, not {value}")
         if self.ema_decay is not None and not 0.0 < self.ema_decay < 1.0:
             raise InputError(f"ema_decay must lie between 0 and 1, not {self.ema_decay}")
@@ -124,6 +130,10 @@ class LoopSettings:
             raise InputError(f"threads must be at least 1, not {self.threads}")
         if self.workers < 0:
             raise InputError(f"workers must be 0 or more, not {self.workers}")
+
+    def total_updates(self, updates_per_epoch: int) -> int:
+        """Updates of the whole run."""
+        return self.epochs * updates_per_epoch if self.updates is None else self.updates
 
     def batch_of_process(self, processes: int) -> int:
         """Images that one process takes at once; raises InputError where the batch cannot be shared out evenly."""
