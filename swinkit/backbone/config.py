@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 from swinkit.errors import InputError
 
@@ -67,6 +69,12 @@ class SwinConfig:
         rates = (self.drop_rate, self.attn_drop_rate, self.drop_path_rate)
         if not all(0.0 <= rate < 1.0 for rate in rates):
             raise InputError(f"drop rates must lie in 0 <= rate < 1, not {rates}")
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Self:
+        """The configuration that `dataclasses.asdict` wrote, with lists for tuples as JSON has them; TypeError where
+        there are other names."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
     @property
     def widths(self) -> tuple[int, ...]:

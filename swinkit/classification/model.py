@@ -80,9 +80,7 @@ class SwinClassifier(SwinStages):
         if description.get("task") != "classification":
             raise InputError(f"this is a {description.get('task')} model, not a classifier")
         try:
-            given = description["model"].items()
-            values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given}
-            config = SwinConfig(**values)
+            config = SwinConfig.from_plain(description["model"])
             return cls(config, num_classes=description["num_classes"], geometry=description["geometry"])
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"the description of the model is damaged or from another version ({error})") from None

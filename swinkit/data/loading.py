@@ -1,6 +1,6 @@
 """Batches of tensors from a view of a data set, made in this process or in workers."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from swinkit.data.sampling import Key
 from swinkit.data.seeding import SeededSamples
 from swinkit.errors import InputError
 
-Collate = Callable[[Sequence[Any]], Any]
+Collate = Callable[[list[Any]], Any]
 
 
 def load_batches(

@@ -9,7 +9,7 @@ from swinkit.segmentation.inference import (
     sliding_bands,
 )
 from swinkit.segmentation.losses import pixel_accuracy, segmentation_cross_entropy
-from swinkit.segmentation.model import SegmentationOutputs, UperNet
+from swinkit.segmentation.model import SegmentationOutputs, UperNet, UperNetConfig
 
 __all__ = [
     "IGNORE",
@@ -17,6 +17,7 @@ __all__ = [
     "InferenceSettings",
     "SegmentationOutputs",
     "UperNet",
+    "UperNetConfig",
     "class_probabilities",
     "pixel_accuracy",
     "predict_classes",

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from swinkit.errors import InputError
 from swinkit.ops.normalization import normalise
+from swinkit.ops.resizing import resized_image, resized_shape
 from swinkit.segmentation.bands import resized_bands
 from swinkit.segmentation.model import UperNet
 
@@ -137,23 +138,12 @@ def window_starts(length: int, crop: int, step: int) -> list[int]:
     return [max(min(index * step, length - crop), 0) for index in range(count)]
 
 
-def resized_shape(height: int, width: int, scale: float, limits: tuple[int, int] | None) -> tuple[int, int]:
-    """The size at which an image is shown: within (shorter, longer) `limits` times `scale`, or itself times `scale`.
-
-    The published code's rounding: limits down, sides to the nearest.
-    """
-    if limits is not None:
-        shorter, longer = (int(limit * scale) for limit in sorted(limits))
-        scale = min(longer / max(height, width), shorter / min(height, width))
-    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
-
-
 def _bands(
     model: UperNet, image: Tensor, settings: InferenceSettings, scale: float, mirrored: bool
 ) -> Iterator[Tensor]:
     """Logits of one view at the image's own size and the right way round, in bands (K, R, W)."""
     height, width = image.shape[1:]
-    shown = _resized(image, resized_shape(height, width, scale, settings.resize))
+    shown = resized_image(image, resized_shape(height, width, scale, settings.resize))
     if mirrored:
         shown = shown.flip(2)
     size = (shown.shape[1], shown.shape[2])
@@ -189,13 +179,6 @@ def _windows_over(length: int, crop: int, starts: list[int]) -> Tensor:
     for start in starts:
         counts[start : start + crop] += 1
     return counts
-
-
-def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear without smoothing, to whole values, as the published code resizes its 8-bit images."""
-    if size == tuple(image.shape[1:]):
-        return image
-    return F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False)[0].round_()
 
 
 def _device(model: UperNet) -> torch.device:

@@ -6,7 +6,7 @@ Shapes: B images, C channels, H W image, K classes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from swinkit.classification import SwinClassifier, soft_target_cross_entropy
 from swinkit.data.loading import load_batches
 from swinkit.data.mixing import Mixing, mix
-from swinkit.data.sampling import EvalSampler, TrainSampler
+from swinkit.data.sampling import EvalSampler
 from swinkit.data.seeding import SeededView
 from swinkit.engine.processes import Processes
 from swinkit.engine.task import Task
@@ -92,26 +92,3 @@ class EvaluationBatches:
         for images, labels in load_batches(self.view, self.sampler.batches(), workers=self.workers):
             scores.update(model(images.to(device)), labels.to(device))
         return ClassificationScores.from_counts(self.processes.sum(scores.counts()), num_classes=self.num_classes)
-
-
-class ClassificationBatches:
-    """Training batches of a process, over all epochs (see `swinkit.engine.task.TrainingBatches`)."""
-
-    def __init__(self, view: SeededView, sampler: TrainSampler, *, workers: int, pin_memory: bool) -> None:
-        self.view = view
-        self.sampler = sampler
-        self.workers = workers
-        self.pin_memory = pin_memory
-
-    @property
-    def updates_per_epoch(self) -> int:
-        return self.sampler.updates_per_epoch
-
-    def batches(self, start: int, stop: int) -> Iterator[Sequence[Tensor]]:
-        each = self.updates_per_epoch
-        keys = (
-            batch
-            for epoch in range(start // each, -(-stop // each))
-            for batch in self.sampler.batches(epoch, start=start % each if epoch == start // each else 0)
-        )
-        return load_batches(self.view, keys, workers=self.workers, pin_memory=self.pin_memory)

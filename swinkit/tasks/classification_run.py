@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,10 +20,12 @@ from swinkit.engine.loop import TrainingResult, TrainingSettings, train
 from swinkit.engine.processes import Processes, cpu_threads, joined_processes
 from swinkit.engine.run_folder import RunFolder, open_run_folder
 from swinkit.errors import InputError
+from swinkit.tasks.batches import EpochBatches
 from swinkit.tasks.class_map import read_class_map
-from swinkit.tasks.classification import ClassificationBatches, ClassificationTask, EvaluationBatches
+from swinkit.tasks.classification import ClassificationTask, EvaluationBatches
 from swinkit.tasks.classification_pictures import draw_pictures, drawn_before
 from swinkit.tasks.classification_recipe import ClassificationRecipe
+from swinkit.tasks.run_facts import announce, deciding, plain
 from swinkit.weights import load_weights
 
 _log = logging.getLogger(__name__)
@@ -59,8 +59,9 @@ def train_classifier(recipe: ClassificationRecipe, run_dir: Path | None = None) 
         batches = _training_batches(recipe, data[0], processes)
         task = _build_task(recipe, data[1], processes)
         with processes.first_before_others():
-            folder = open_run_folder(run_dir or Path("runs") / recipe.name, _deciding(recipe))
-        _announce(recipe, task, data, folder, processes)
+            folder = open_run_folder(run_dir or Path("runs") / recipe.name, deciding(recipe))
+        images = (len(data[0]), len(data[1]))
+        announce(recipe, task.model, images=images, classes=data[0].classes, root=folder.root, to=processes)
         result = train(
             task, batches, TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule), folder, processes
         )
@@ -82,9 +83,7 @@ def open_data(recipe: ClassificationRecipe) -> tuple[ClassificationData, Classif
     )
 
 
-def _training_batches(
-    recipe: ClassificationRecipe, data: ClassificationData, processes: Processes
-) -> ClassificationBatches:
+def _training_batches(recipe: ClassificationRecipe, data: ClassificationData, processes: Processes) -> EpochBatches:
     loop = recipe.loop
     sampler = TrainSampler(
         len(data),
@@ -95,7 +94,7 @@ def _training_batches(
         accumulation=loop.accumulate,
     )
     view = SeededView(data, train_transform(recipe.augmentation), seed=loop.seed)
-    return ClassificationBatches(view, sampler, workers=loop.workers, pin_memory=processes.device.type == "cuda")
+    return EpochBatches(view, sampler, workers=loop.workers, pin_memory=processes.device.type == "cuda")
 
 
 def _build_task(
@@ -126,33 +125,6 @@ def _build_task(
     description = model.description() | {
         "classes": list(classes),
         "preprocessing": asdict(recipe.preprocessing),
-        "recipe": _plain(recipe),
+        "recipe": plain(recipe),
     }
     return ClassificationTask(model, mixing=recipe.mixing, evaluation=evaluation, description=description)
-
-
-def _announce(
-    recipe: ClassificationRecipe,
-    task: ClassificationTask,
-    data: tuple[ClassificationData, ClassificationData],
-    folder: RunFolder,
-    processes: Processes,
-) -> None:
-    """One line on what begins."""
-    parameters = sum(parameter.numel() for parameter in task.model.parameters())
-    where = str(processes.device) if processes.count == 1 else f"{processes.count} processes"
-    _log.info(
-        f"{recipe.name}: {len(data[0]):,} images to train on, {len(data[1]):,} to validate on, "
-        f"{len(data[0].classes):,} classes; a model of {parameters:,} parameters on {where}; folder {folder.root}"
-    )
-
-
-def _plain(recipe: ClassificationRecipe) -> dict[str, Any]:
-    """The recipe as plain data, for files."""
-    return json.loads(json.dumps(asdict(recipe), default=str))
-
-
-def _deciding(recipe: ClassificationRecipe) -> dict[str, Any]:
-    """What decides a run's result: all but where and how it is computed. A run may go on with these changed."""
-    neutral = replace(recipe.loop, workers=0, threads=None, device=None, log_every=1)
-    return _plain(replace(recipe, loop=neutral))

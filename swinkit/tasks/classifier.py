@@ -14,7 +14,8 @@ from torch import Tensor
 from swinkit.classification import SwinClassifier
 from swinkit.data.preprocessing import EvalPreprocessing, eval_transform, published_preprocessing
 from swinkit.errors import InputError
-from swinkit.weights import CATALOGUE, load_weights, read_weights_file, recognise, resolve
+from swinkit.tasks.model_files import model_file
+from swinkit.weights import CATALOGUE, load_weights, read_weights_file, recognise
 from swinkit.weights.catalogue import Preprocessing
 from swinkit.weights.describe import read_description
 from swinkit.weights.infer import infer_config
@@ -64,27 +65,11 @@ def open_classifier(source: str | Path, *, device: torch.device | None = None) -
     Raises:
         InputError: where there is no such file or it holds no classifier.
     """
-    source = _in_folder(source)
-    path = resolve(source)
+    path = model_file(source)
     description = read_description(path)
     classifier = _foreign(path) if description is None else _own(path, description)
     classifier.model.to(device or torch.device("cpu")).eval()
     return classifier
-
-
-def _in_folder(source: str | Path) -> str | Path:
-    """The model file of a run's or a hub's folder; of anything else, itself."""
-    path = Path(source)
-    if path.name == "checkpoint.pt" and path.with_name("best.safetensors").exists():
-        raise InputError(
-            f"{path} is what a training run goes on from; its model is {path.with_name('best.safetensors')}, give that"
-        )
-    if not path.is_dir():
-        return source
-    for name in ("best.safetensors", "model.safetensors"):
-        if (path / name).exists():
-            return path / name
-    raise InputError(f"the folder {source} holds no best.safetensors or model.safetensors; give a model file")
 
 
 def _own(path: Path, description: dict[str, Any]) -> Classifier:

@@ -31,6 +31,8 @@ class WeightsFile:
     """On the CPU, in the file's own dtypes."""
     metadata: dict[str, str]
     """The header of a safetensors file; empty for PyTorch files."""
+    classes: tuple[str, ...] = ()
+    """Class names, where the file's `meta` has them as in the official detection and segmentation code's files."""
 
 
 def read_weights_file(path: str | Path, *, skip_config: bool = False) -> WeightsFile:
@@ -54,7 +56,7 @@ def read_weights_file(path: str | Path, *, skip_config: bool = False) -> Weights
         return _read_safetensors(path)
     if start.startswith(b"PK\x03\x04") or is_legacy_torch(start):
         payload = _load_torch(path, skip_config=skip_config)
-        return WeightsFile(path, state_tensors(payload, str(path)), {})
+        return WeightsFile(path, state_tensors(payload, str(path)), {}, _class_names(payload))
     if start[:1] == b"\x80":
         raise _plain_pickle(path)
     raise InputError(
@@ -76,6 +78,14 @@ def state_tensors(payload: object, label: str) -> dict[str, Tensor]:
     if not tensors:
         raise InputError(f"{label} holds no tensors under names, so it is not a weights file; give it a state dict")
     return tensors
+
+
+def _class_names(payload: object) -> tuple[str, ...]:
+    meta = payload.get("meta") if isinstance(payload, Mapping) else None
+    names = meta.get("CLASSES") if isinstance(meta, Mapping) else None
+    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
+        return tuple(names)
+    return ()
 
 
 def _first_bytes(path: Path) -> bytes:

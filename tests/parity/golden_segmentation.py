@@ -22,6 +22,7 @@ from swinkit.segmentation import (
     InferenceSettings,
     SegmentationOutputs,
     UperNet,
+    UperNetConfig,
     pixel_accuracy,
     predict_classes,
     sliding_bands,
@@ -109,16 +110,15 @@ def _backbone(config: dict[str, Any], backend: AttentionBackend) -> SwinTransfor
 def _model(backbone: SwinTransformer, decode: dict[str, Any], auxiliary: dict[str, Any]) -> UperNet:
     if list(backbone.channels) != decode["in_channels"]:
         raise InputError(f"its head takes features of {decode['in_channels']} channels, not {backbone.channels}")
-    return UperNet(
-        backbone,
-        num_classes=decode["num_classes"],
+    settings = UperNetConfig(
         channels=decode["channels"],
-        pool_scales=decode["pool_scales"],
+        pool_scales=tuple(decode["pool_scales"]),
         dropout=decode["dropout_ratio"],
         auxiliary_channels=auxiliary["channels"],
         auxiliary_level=auxiliary["in_index"],
         auxiliary_convs=auxiliary["num_convs"],
     )
+    return UperNet(backbone, settings, num_classes=decode["num_classes"])
 
 
 def _losses(

@@ -3,7 +3,7 @@
 import torch
 
 from swinkit.backbone import SwinConfig, SwinTransformer
-from swinkit.segmentation import UperNet
+from swinkit.segmentation import UperNet, UperNetConfig
 
 SMALL = SwinConfig(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 1, 2, 2), window_size=4)
 
@@ -11,7 +11,11 @@ SMALL = SwinConfig(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 1, 2, 2), win
 def segmentor(*, seed: int = 0, num_classes: int = 5, dropout: float = 0.0) -> UperNet:
     """In evaluation mode, with weights large enough that the classes differ."""
     torch.manual_seed(seed)
-    model = UperNet(SwinTransformer(SMALL), num_classes=num_classes, channels=16, auxiliary_channels=8, dropout=dropout)
+    model = UperNet(
+        SwinTransformer(SMALL),
+        UperNetConfig(channels=16, auxiliary_channels=8, dropout=dropout),
+        num_classes=num_classes,
+    )
     with torch.no_grad():
         for head in (model.decode_head, model.auxiliary_head):
             head.conv_seg.weight.normal_()

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from swinkit import InputError
 from swinkit.ops.normalization import normalise
+from swinkit.ops.resizing import resized_shape
 from swinkit.segmentation import (
     MULTI_SCALE,
     InferenceSettings,
@@ -16,7 +17,7 @@ from swinkit.segmentation import (
     predict_classes,
     sliding_bands,
 )
-from swinkit.segmentation.inference import resized_shape, window_starts
+from swinkit.segmentation.inference import window_starts
 
 
 def resized(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from swinkit import InputError, load_weights
 from swinkit.backbone import VARIANTS, SwinTransformer, TimmFeatures
 from swinkit.ops.normalization import normalise
-from swinkit.segmentation import SegmentationOutputs, UperNet
+from swinkit.segmentation import SegmentationOutputs, UperNet, UperNetConfig
 
 TOTALS = {"swin_t": 59_941_862, "swin_s": 81_259_766, "swin_b": 121_279_716, "swin_l": 233_759_936}
 slow = pytest.mark.slow
@@ -196,7 +196,9 @@ def test_a_timm_backbone_keeps_the_contract(name: str) -> None:
 def test_a_timm_backbone_carries_the_heads_and_its_weights_load(tmp_path: Path) -> None:
     def small() -> UperNet:
         backbone = TimmFeatures("resnet18", levels=(8, 16, 32))
-        return UperNet(backbone, num_classes=3, channels=8, auxiliary_channels=8, auxiliary_level=1).eval()
+        return UperNet(
+            backbone, UperNetConfig(channels=8, auxiliary_channels=8, auxiliary_level=1), num_classes=3
+        ).eval()
 
     theirs, ours = small(), small()
     images = torch.randn(1, 3, 70, 50)
@@ -223,4 +225,4 @@ def test_without_timm_the_message_says_what_to_install(monkeypatch: pytest.Monke
 )
 def test_impossible_models_are_refused(stages: tuple[int, ...], classes: int, level: int) -> None:
     with torch.device("meta"), pytest.raises(InputError, match="at least one class and two features"):
-        UperNet(SwinTransformer(out_stages=stages), num_classes=classes, auxiliary_level=level)
+        UperNet(SwinTransformer(out_stages=stages), UperNetConfig(auxiliary_level=level), num_classes=classes)

@@ -15,7 +15,8 @@ from swinkit.data.preprocessing import EvalPreprocessing, eval_transform
 from swinkit.data.sampling import TrainSampler
 from swinkit.data.seeding import SeededView
 from swinkit.engine.processes import Processes
-from swinkit.tasks.classification import ClassificationBatches, ClassificationTask, EvaluationBatches
+from swinkit.tasks.batches import EpochBatches
+from swinkit.tasks.classification import ClassificationTask, EvaluationBatches
 
 ONE = Processes(0, 1, torch.device("cpu"))
 CONFIG = SwinConfig(embed_dim=8, depths=(1,), num_heads=(1,), window_size=2, image_size=(8, 8))
@@ -96,7 +97,7 @@ def test_blocks_are_what_is_gathered_at_once() -> None:
 def test_batches_from_any_update_are_those_of_the_whole_run() -> None:
     view = SeededView(Squares(), train_transform(SmallImageAugmentation(8)), seed=3)
     sampler = TrainSampler(10, batch_size=4, seed=3, accumulation=2)
-    batches = ClassificationBatches(view, sampler, workers=0, pin_memory=False)
+    batches = EpochBatches(view, sampler, workers=0, pin_memory=False)
     each = batches.updates_per_epoch
     assert each == 2
     whole = list(batches.batches(0, 3 * each))

@@ -1,0 +1,50 @@
+"""What every run says of itself: its recipe as plain data, and one line at its beginning."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import nn
+
+from swinkit.engine.processes import Processes
+from swinkit.engine.settings import LoopSettings
+
+_log = logging.getLogger(__name__)
+
+
+class Recipe(Protocol):
+    """What the recipes of all tasks have."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def loop(self) -> LoopSettings: ...
+
+
+def plain(recipe: Any) -> dict[str, Any]:
+    """A recipe, a dataclass, as plain data for files."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(recipe), default=str))
+    return values
+
+
+def deciding(recipe: Any) -> dict[str, Any]:
+    """What decides a run's result: all but where and how it is computed. A run may go on with these changed."""
+    neutral = replace(recipe.loop, workers=0, threads=None, device=None, log_every=1)
+    return plain(replace(recipe, loop=neutral))
+
+
+def announce(
+    recipe: Recipe, model: nn.Module, *, images: tuple[int, int], classes: Sequence[str], root: Path, to: Processes
+) -> None:
+    """One line on what begins: images to train and validate on, classes, model, device, folder."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    where = str(to.device) if to.count == 1 else f"{to.count} processes"
+    _log.info(
+        f"{recipe.name}: {images[0]:,} images to train on, {images[1]:,} to validate on, {len(classes):,} classes; a "
+        f"model of {parameters:,} parameters on {where}; folder {root}"
+    )
