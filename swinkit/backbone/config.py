@@ -74,7 +74,10 @@ class SwinConfig:
     def from_plain(cls, values: Mapping[str, Any]) -> Self:
         """The configuration that `dataclasses.asdict` wrote, with lists for tuples as JSON has them; TypeError where
         there are other names."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**given)
 
     @property
     def widths(self) -> tuple[int, ...]:

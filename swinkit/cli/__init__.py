@@ -14,8 +14,9 @@ USAGE = """usage: swinkit COMMAND ...
 The Swin Transformer: train it, measure it, look at what it sees.
 
   train RECIPE                  train by a recipe, or go on with a run that was stopped
-  evaluate CHECKPOINT           accuracy, confusion matrix and sample predictions on a folder of images
-  predict CHECKPOINT IMAGE...   the most probable classes of images, as table, pictures or JSON
+  evaluate CHECKPOINT           scores and pictures of a trained model on labelled images
+  predict CHECKPOINT IMAGE...   what a trained model sees in images, as pictures, text or JSON
+  check-data DATA               what a data set holds and what is wrong with it, before training
   models                        architectures and published weights
   recipes                       what can be trained
   convert FILE OUT              weights of any code base as a safetensors file
@@ -63,6 +64,7 @@ def _run(arguments: list[str]) -> int:
 
 def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
     # Imported here, so that `swinkit --help` does not wait for pictures, data and training.
+    from swinkit.cli.check_data import check_data_command
     from swinkit.cli.convert import convert_command
     from swinkit.cli.evaluate import evaluate_command
     from swinkit.cli.listings import models_command, recipes_command
@@ -73,6 +75,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
         "train": train_command,
         "evaluate": evaluate_command,
         "predict": predict_command,
+        "check-data": check_data_command,
         "models": models_command,
         "recipes": recipes_command,
         "convert": convert_command,

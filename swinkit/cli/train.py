@@ -7,18 +7,22 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import tyro
 
+from swinkit.engine.loop import TrainingResult
+from swinkit.engine.run_folder import RunFolder
 from swinkit.errors import InputError
 from swinkit.recipes import RECIPES
-from swinkit.tasks import ClassificationRecipe, ClassificationRun, train_classifier
+from swinkit.tasks import ClassificationRecipe, SegmentationRecipe, train_classifier, train_segmentor
+
+R = TypeVar("R", ClassificationRecipe, SegmentationRecipe)
 
 
 @dataclass(frozen=True)
-class TrainOptions:
-    recipe: Annotated[ClassificationRecipe, tyro.conf.arg(name="")]
+class TrainOptions(Generic[R]):
+    recipe: Annotated[R, tyro.conf.arg(name="")]
     run_dir: Path | None = None
     """Folder of this run: checkpoint, models, metrics, pictures. Default: runs/RECIPE. The same command with the same
     folder goes on with a run that was stopped."""
@@ -37,17 +41,26 @@ def train_command(arguments: Sequence[str]) -> None:
     name, rest = arguments[0], list(arguments[1:])
     if name not in RECIPES:
         raise InputError(f"there is no recipe {name!r}; swinkit recipes lists them")
+    default: Any = RECIPES[name]()
+    kind: Any = TrainOptions[type(default)]  # type: ignore[misc]
     options = tyro.cli(
-        TrainOptions,
+        kind,
         args=rest,
-        default=TrainOptions(RECIPES[name]()),
+        default=TrainOptions(default),
         prog=f"swinkit train {name}",
         description=inspect.getdoc(RECIPES[name]),
         config=(tyro.conf.AvoidSubcommands,),
     )
-    run = train_classifier(options.recipe, options.run_dir)
-    if run.pictures:
-        report(run, options.recipe)
+    _train(options.recipe, options.run_dir)
+
+
+def _train(recipe: ClassificationRecipe | SegmentationRecipe, run_dir: Path | None) -> None:
+    if isinstance(recipe, SegmentationRecipe):
+        segmentation = train_segmentor(recipe, run_dir)
+        report(segmentation, recipe.data, f"mIoU {segmentation.result.best:.4f}")
+    else:
+        classification = train_classifier(recipe, run_dir)
+        report(classification, recipe.data, f"top-1 {classification.result.best:.2f} %")
 
 
 def summary(recipe: object) -> str:
@@ -55,17 +68,30 @@ def summary(recipe: object) -> str:
     return (inspect.getdoc(recipe) or "").partition("\n")[0]
 
 
-def report(run: ClassificationRun, recipe: ClassificationRecipe) -> None:
-    """Where everything lies, and what to do next."""
+class Run(Protocol):
+    """What every task's run leaves behind."""
+
+    @property
+    def result(self) -> TrainingResult: ...
+    @property
+    def folder(self) -> RunFolder: ...
+    @property
+    def pictures(self) -> tuple[Path, ...]: ...
+
+
+def report(run: Run, data: Path | None, best: str) -> None:
+    """Where everything lies, and what to do next; nothing where another process tells it."""
+    if not run.pictures:
+        return
     model, sample = run.folder.best_model, run.folder.root / "sample.png"
     when = "" if run.result.updates_now else "This run was finished before. "
-    print(f"\n{when}Done: best validation top-1 {run.result.best:.2f} % after {run.result.updates} updates.")
+    print(f"\n{when}Done: best validation {best} after {run.result.updates} updates.")
     print(f"  model        {model}")
     print(f"  checkpoint   {run.folder.checkpoint}")
     print(f"  metrics      {run.folder.metrics}")
     for picture in run.pictures:
         print(f"  {picture.stem:12} {picture}")
     print("\nTry next:")
-    data = [] if recipe.data is None else ["--data", str(recipe.data)]
-    print(f"  {shlex.join(['swinkit', 'evaluate', str(model), *data])}")
+    data_option = [] if data is None else ["--data", str(data)]
+    print(f"  {shlex.join(['swinkit', 'evaluate', str(model), *data_option])}")
     print(f"  {shlex.join(['swinkit', 'predict', str(model), str(sample)])}")

@@ -41,7 +41,7 @@ class SegmentationReport:
 
 
 def check_segmentation(
-    data: SegmentationImages, pairs: Pairs, *, step: Callable[[int], None] = lambda done: None
+    data: SegmentationImages, pairs: Pairs, *, step: Callable[[int], object] = lambda done: None
 ) -> SegmentationReport:
     """Read every image and mask.
 

@@ -19,6 +19,9 @@ class Task(nn.Module, ABC):
     best_metric: str
     """The name, such as "val/top1", of the result by which the best weights are kept; higher is better."""
 
+    model_methods: tuple[str, ...] = ()
+    """Methods of `model`, besides forward, that use its weights: FSDP gathers them for these, too."""
+
     @abstractmethod
     def forward(self, batch: Any) -> dict[str, Tensor]:
         """A batch, already on the device, to its losses by name: scalars, whose sum is minimised."""

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from swinkit.recipes.ade20k import (
+    ade20k_resnet101,
+    ade20k_swin_b,
+    ade20k_swin_b_22k,
+    ade20k_swin_b_22k_paper,
+    ade20k_swin_l_22k,
+    ade20k_swin_l_22k_paper,
+    ade20k_swin_s,
+    ade20k_swin_s_paper,
+    ade20k_swin_t,
+    ade20k_swin_t_paper,
+)
+from swinkit.recipes.digit_scenes import digit_scenes_segmentation
 from swinkit.recipes.digits import digits
 from swinkit.recipes.finetune import finetune, finetune_small
+from swinkit.recipes.finetune_segmentation import finetune_segmentation, finetune_segmentation_small
 from swinkit.recipes.imagenet1k import (
     imagenet1k_swin_b,
     imagenet1k_swin_b_384_finetune,
@@ -33,12 +47,15 @@ from swinkit.recipes.imagenet22k import (
     imagenet22k_to_1k_swin_s,
     imagenet22k_to_1k_swin_t,
 )
-from swinkit.tasks import ClassificationRecipe
+from swinkit.tasks import ClassificationRecipe, SegmentationRecipe
 
-RECIPES: dict[str, Callable[[], ClassificationRecipe]] = {
+RECIPES: dict[str, Callable[[], ClassificationRecipe] | Callable[[], SegmentationRecipe]] = {
     "digits": digits,
+    "digit_scenes_segmentation": digit_scenes_segmentation,
     "finetune": finetune,
     "finetune_small": finetune_small,
+    "finetune_segmentation": finetune_segmentation,
+    "finetune_segmentation_small": finetune_segmentation_small,
     "imagenet1k_swin_t": imagenet1k_swin_t,
     "imagenet1k_swin_s": imagenet1k_swin_s,
     "imagenet1k_swin_b": imagenet1k_swin_b,
@@ -62,5 +79,15 @@ RECIPES: dict[str, Callable[[], ClassificationRecipe]] = {
     "imagenet22k_to_1k_swin_b_paper": imagenet22k_to_1k_swin_b_paper,
     "imagenet22k_to_1k_swin_b_384_paper": imagenet22k_to_1k_swin_b_384_paper,
     "imagenet22k_to_1k_swin_l_384_paper": imagenet22k_to_1k_swin_l_384_paper,
+    "ade20k_swin_t": ade20k_swin_t,
+    "ade20k_swin_s": ade20k_swin_s,
+    "ade20k_swin_b": ade20k_swin_b,
+    "ade20k_swin_b_22k": ade20k_swin_b_22k,
+    "ade20k_swin_l_22k": ade20k_swin_l_22k,
+    "ade20k_swin_t_paper": ade20k_swin_t_paper,
+    "ade20k_swin_s_paper": ade20k_swin_s_paper,
+    "ade20k_swin_b_22k_paper": ade20k_swin_b_22k_paper,
+    "ade20k_swin_l_22k_paper": ade20k_swin_l_22k_paper,
+    "ade20k_resnet101": ade20k_resnet101,
 }
 """Public names to functions, in reading order. A recipe's own name is its public one."""

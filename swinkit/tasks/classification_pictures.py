@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +24,9 @@ from swinkit.visualize import PredictionSample, choose_predictions, plot_confusi
 PICTURES = ("curves", "confusion", "predictions", "sample")
 
 
-def drawn_before(run: RunFolder) -> tuple[Path, ...]:
-    """The pictures in the folder of a finished run; none where they were not finished."""
-    pictures = [run.root / f"{name}.png" for name in PICTURES]
+def drawn_before(run: RunFolder, names: Sequence[str] = PICTURES) -> tuple[Path, ...]:
+    """The pictures of these names in the folder of a finished run; none where the last one is not there yet."""
+    pictures = [run.root / f"{name}.png" for name in names]
     return tuple(path for path in pictures if path.exists()) if pictures[-1].exists() else ()
 
 
@@ -38,7 +39,7 @@ def draw_pictures(
     plot_curves(run.metrics, curves)
     classifier = open_classifier(run.best_model, device=device)
     _, drawn = draw_results(classifier, validation, run.root, workers=workers)
-    _save_image(validation[0][0], sample)
+    save_image(validation[0][0], sample)
     return (curves, *drawn, sample)
 
 
@@ -90,7 +91,8 @@ def measure(classifier: Classifier, data: ClassificationData, *, workers: int = 
     return Measured(scores, labels, predicted, probabilities)
 
 
-def _save_image(image: Image.Image, path: Path) -> None:
+def save_image(image: Image.Image, path: Path) -> None:
+    """Write a PNG whole or not at all; InputError where it cannot be written."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         image.save(temporary, "PNG")

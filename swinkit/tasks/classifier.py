@@ -15,6 +15,7 @@ from swinkit.classification import SwinClassifier
 from swinkit.data.preprocessing import EvalPreprocessing, eval_transform, published_preprocessing
 from swinkit.errors import InputError
 from swinkit.tasks.model_files import model_file
+from swinkit.tasks.run_facts import from_plain
 from swinkit.weights import CATALOGUE, load_weights, read_weights_file, recognise
 from swinkit.weights.catalogue import Preprocessing
 from swinkit.weights.describe import read_description
@@ -79,10 +80,7 @@ def _own(path: Path, description: dict[str, Any]) -> Classifier:
     stored = description.get("preprocessing")
     if stored is not None:
         try:
-            values: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
-            }
-            preprocessing = EvalPreprocessing(**values)
+            preprocessing = from_plain(EvalPreprocessing, stored)
         except (AttributeError, TypeError, ValueError) as error:
             raise InputError(f"the preprocessing in {path} is damaged or from another version ({error})") from None
     classes = description.get("classes") or class_names(model.num_classes)

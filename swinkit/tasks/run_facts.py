@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from torch import nn
 
@@ -30,6 +30,16 @@ def plain(recipe: Any) -> dict[str, Any]:
     """A recipe, a dataclass, as plain data for files."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(recipe), default=str))
     return values
+
+
+T = TypeVar("T")
+
+
+def from_plain(kind: type[T], values: Mapping[str, Any]) -> T:
+    """The dataclass of this kind that `plain` wrote, lists taken for tuples; TypeError, AttributeError or InputError
+    where the values are not its own."""
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return kind(**given)
 
 
 def deciding(recipe: Any) -> dict[str, Any]:

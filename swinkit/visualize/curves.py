@@ -34,7 +34,7 @@ OTHER_COLOURS = (GREEN, PURPLE, SKY, INK)
 def plot_curves(metrics_jsonl: Path, out: Path) -> None:
     """Draws the learning curves that a run has logged so far.
 
-    Three panels, those without values left out: every `*/loss`, every `*/top<k>` (percent), every `*/lr`. Nothing is
+    Panels, those without values left out: every `*/loss`, `*/top<k>` (percent), `*/miou`, `*/lr`. Nothing is
     smoothed but what the legend says: from 400 points on, groups of points are drawn as their mean and range. Values
     that are not finite are marked on the axis. Where a resumed run repeats steps, the last ones count.
 
@@ -64,7 +64,12 @@ def plot_curves(metrics_jsonl: Path, out: Path) -> None:
     save_figure(figure, out)
 
 
-PANELS = (("Loss", "loss"), ("Accuracy (%)", "top"), ("Learning rate", "lr"))
+PANELS = (
+    ("Loss", "loss"),
+    ("Accuracy (%)", "top"),
+    ("Mean IoU (0 to 1)", "miou"),
+    ("Learning rate", "lr"),
+)
 
 
 def _names(series: dict[str, Series], ending: str) -> list[str]:

@@ -1,0 +1,55 @@
+"""Which images are meant on the command line, and what the files made of them are called."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from swinkit.data.images import is_image_name
+from swinkit.errors import InputError
+
+
+def image_paths(given: Sequence[Path]) -> Iterator[Path]:
+    """The files meant: folders stand for the images in them."""
+    if not given:
+        raise InputError("name at least one image or folder of images")
+    for path in given:
+        if not path.is_dir():
+            yield from _matching(path)
+            continue
+        try:
+            found = sorted(file for file in path.iterdir() if file.is_file() and is_image_name(file.name))
+        except OSError as error:
+            raise InputError(f"cannot read the folder {path} ({error.strerror}); check its permissions") from None
+        if not found:
+            raise InputError(f"the folder {path} holds no image; name files or another folder")
+        yield from found
+
+
+def picture_paths(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """For every image a picture of its own in `folder`, called after the image and its folder."""
+    pictures: dict[Path, None] = {}
+    for path in paths:
+        name = "_".join([*path.parent.parts[-1:], path.stem]).replace("/", "")
+        picture, number = folder / f"{name}.png", 1
+        while picture in pictures:
+            number += 1
+            picture = folder / f"{name}_{number}.png"
+        pictures[picture] = None
+    return list(pictures)
+
+
+def run_name(checkpoint: str) -> str:
+    """What a checkpoint is called in the names of folders: after its run, or its file."""
+    path = Path(checkpoint)
+    return path.parent.name or path.stem if path.name in ("best.safetensors", "last.safetensors") else path.stem
+
+
+def _matching(path: Path) -> list[Path]:
+    """The files that a pattern such as *.jpg stands for, where a shell has not replaced it already; else the path."""
+    if path.exists() or not glob.has_magic(str(path)):
+        return [path]
+    pattern = path.relative_to(path.anchor)
+    found = sorted(file for file in Path(path.anchor or ".").glob(str(pattern)) if is_image_name(file.name))
+    return found or [path]

@@ -1,0 +1,176 @@
+"""A segmentation recipe, run: data, model, training, pictures."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from swinkit.backbone import SwinTransformer, TimmFeatures
+from swinkit.data.digit_scenes import open_segmentation_scenes
+from swinkit.data.sampling import TrainSampler
+from swinkit.data.seeding import SeededSamples
+from swinkit.data.segmentation import SegmentationData, SegmentationImages
+from swinkit.data.segmentation_augmentation import SegmentationTransform
+from swinkit.data.segmentation_check import require_sound
+from swinkit.data.segmentation_folders import open_segmentation_folder
+from swinkit.engine.loop import TrainingResult, TrainingSettings, train
+from swinkit.engine.processes import Processes, cpu_threads, joined_processes
+from swinkit.engine.run_folder import RunFolder, open_run_folder
+from swinkit.errors import InputError
+from swinkit.segmentation import UperNet
+from swinkit.tasks.batches import EpochBatches
+from swinkit.tasks.classification_pictures import drawn_before
+from swinkit.tasks.run_facts import announce, deciding, plain
+from swinkit.tasks.segmentation import SegmentationEvaluationImages, SegmentationTask
+from swinkit.tasks.segmentation_pictures import PICTURES, draw_pictures
+from swinkit.tasks.segmentation_recipe import SegmentationRecipe
+from swinkit.tasks.starting_weights import load_starting_weights
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SegmentationRun:
+    """What `train_segmentor` leaves behind."""
+
+    result: TrainingResult
+    folder: RunFolder
+    pictures: tuple[Path, ...]
+    """Learning curves, IoU of the classes, predictions, training data and a validation image to try; only the first
+    process draws them."""
+
+
+def train_segmentor(recipe: SegmentationRecipe, run_dir: Path | None = None) -> SegmentationRun:
+    """Train a segmentor, or go on with the run that the same call began before.
+
+    Args:
+        recipe: what to do.
+        run_dir: the run's folder; None is runs/NAME in the current folder.
+
+    Raises:
+        InputError: where data, weights, recipe or folder cannot be used, or a loss is not finite.
+    """
+    recipe = recipe.resolved()
+    with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
+        torch.manual_seed(recipe.loop.seed)
+        data = open_data(recipe)
+        _require_memory(recipe, len(data[0].classes), processes)
+        batches = _training_batches(recipe, data[0], processes)
+        task = _build_task(recipe, data[1], processes)
+        with processes.first_before_others():
+            folder = open_run_folder(run_dir or Path("runs") / recipe.name, deciding(recipe))
+        images = (len(data[0]), len(data[1]))
+        announce(recipe, task.model, images=images, classes=data[0].classes, root=folder.root, to=processes)
+        settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
+        result = train(task, batches, settings, folder, processes)
+    pictures: tuple[Path, ...] = ()
+    if processes.is_first:
+        pictures = drawn_before(folder, PICTURES) if result.updates_now == 0 else ()
+        pictures = pictures or draw_pictures(folder, data, device=processes.device, workers=recipe.loop.workers)
+    return SegmentationRun(result, folder, pictures)
+
+
+def open_data(recipe: SegmentationRecipe) -> tuple[SegmentationData, SegmentationData]:
+    """Training and validation images of a recipe; raises InputError where they cannot be used."""
+    if recipe.dataset == "digit_scenes":
+        return open_segmentation_scenes(recipe.scenes)
+    if recipe.data is None:
+        raise InputError(f"the recipe {recipe.name} needs images with masks; say where they are with --data DIR")
+    data: tuple[SegmentationImages, SegmentationImages] = open_segmentation_folder(
+        recipe.data,
+        classes_file=recipe.classes_file,
+        reduce_zero_label=recipe.reduce_zero_label,
+        validation_fraction=recipe.validation_fraction,
+    )
+    for part in data:
+        require_sound(part)
+    return data
+
+
+def _training_batches(recipe: SegmentationRecipe, data: SegmentationData, processes: Processes) -> EpochBatches:
+    loop = recipe.loop
+    sampler = TrainSampler(
+        len(data),
+        batch_size=loop.batch_size,
+        seed=loop.seed,
+        rank=processes.rank,
+        world_size=processes.count,
+        accumulation=loop.accumulate,
+    )
+    view = SeededSamples(data, SegmentationTransform(recipe.augmentation), seed=loop.seed)
+    return EpochBatches(view, sampler, workers=loop.workers, pin_memory=processes.device.type == "cuda")
+
+
+def _build_task(recipe: SegmentationRecipe, validation: SegmentationData, processes: Processes) -> SegmentationTask:
+    model = UperNet(_backbone(recipe), recipe.head, num_classes=len(validation.classes))
+    if recipe.weights is not None and not (recipe.timm_backbone and recipe.weights == "timm"):
+        _log.info("%s: %s", recipe.weights, load_starting_weights(model, recipe.weights))
+    description = model.description() | {
+        "classes": list(validation.classes),
+        "inference": asdict(recipe.inference),
+        "recipe": plain(recipe),
+    }
+    if processes.count > 1 and processes.device.type == "cuda":  # there is no SyncBN of CPU processes
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    if recipe.loop.sharding == "fsdp" and len(validation) < processes.count:
+        raise InputError(
+            f"{len(validation)} validation images are too few for {processes.count} processes that share a model; use "
+            "--sharding ddp"
+        )
+    return SegmentationTask(
+        model,
+        evaluation=SegmentationEvaluationImages(
+            validation, recipe.inference, workers=recipe.loop.workers, processes=processes
+        ),
+        description=description,
+        auxiliary_weight=recipe.auxiliary_weight,
+        class_weights=_class_weights(recipe, len(validation.classes)),
+    )
+
+
+def _backbone(recipe: SegmentationRecipe) -> SwinTransformer | TimmFeatures:
+    if recipe.timm_backbone is not None:
+        return TimmFeatures(recipe.timm_backbone, pretrained=recipe.weights == "timm")
+    return SwinTransformer(recipe.model, checkpoint_activations=recipe.loop.checkpoint_activations)
+
+
+def _class_weights(recipe: SegmentationRecipe, num_classes: int) -> Tensor | None:
+    weights = recipe.class_weights
+    if weights is None:
+        return None
+    if len(weights) != num_classes or min(weights) < 0 or max(weights) <= 0:
+        raise InputError(
+            f"--class-weights must be {num_classes} numbers from 0 on, not all 0, one for each class; there are "
+            f"{len(weights)}"
+        )
+    return torch.tensor(weights)
+
+
+def _require_memory(recipe: SegmentationRecipe, num_classes: int, processes: Processes) -> None:
+    """Raises InputError where a step cannot fit: its images, and of both heads the logits at the size of the labels,
+    their logarithms and their gradient, are more than there is memory."""
+    crop = recipe.augmentation.crop_size
+    images = recipe.loop.batch_of_process(processes.count)
+    needed = images * crop[0] * crop[1] * 4 * (3 + 2 * 3 * num_classes)
+    there = _memory(processes.device)
+    if there is not None and needed > there:
+        raise InputError(
+            f"crops of {crop[0]} x {crop[1]} pixels, {images} at once, with {num_classes} classes take more than "
+            f"{needed / 2**30:.0f} GiB, and there are {there / 2**30:.0f}; lower --augmentation.crop-size or "
+            "--batch-size, or raise --accumulate"
+        )
+
+
+def _memory(device: torch.device) -> int | None:
+    """Bytes of the device; None where they are not known."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return None
