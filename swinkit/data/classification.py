@@ -24,7 +24,9 @@ class ClassificationData(Protocol):
     """Labelled images. `labels[i]` is the class of sample i, an index into `classes`."""
 
     classes: tuple[str, ...]
-    labels: np.ndarray
+
+    @property
+    def labels(self) -> np.ndarray: ...
 
     def __len__(self) -> int: ...
 

@@ -16,7 +16,7 @@ from swinkit.recipes.ade20k import (
     ade20k_swin_t,
     ade20k_swin_t_paper,
 )
-from swinkit.recipes.digit_scenes import digit_scenes_segmentation
+from swinkit.recipes.digit_scenes import digit_scenes_segmentation, digit_tiles
 from swinkit.recipes.digits import digits
 from swinkit.recipes.finetune import finetune, finetune_small
 from swinkit.recipes.finetune_segmentation import finetune_segmentation, finetune_segmentation_small
@@ -51,6 +51,7 @@ from swinkit.tasks import ClassificationRecipe, SegmentationRecipe
 
 RECIPES: dict[str, Callable[[], ClassificationRecipe] | Callable[[], SegmentationRecipe]] = {
     "digits": digits,
+    "digit_tiles": digit_tiles,
     "digit_scenes_segmentation": digit_scenes_segmentation,
     "finetune": finetune,
     "finetune_small": finetune_small,
