@@ -26,6 +26,10 @@ SEMANTIC_CLASSES = ("background", *DIGITS)
 
 _VALIDATION_COLUMNS = 0.7
 """Training scenes come from the photographs' columns left of this share, validation scenes from those right of it."""
+_DIMMED = 0.6
+"""The photographs' brightness, so that any ink can be brighter."""
+_CONTRAST = 80.0
+"""How much brighter ink is at least than what lies below, of 0..255."""
 _INK = 0.4
 """A pixel belongs to a digit where its ink covers at least this share of what lies below."""
 _VISIBLE = 0.8
@@ -104,7 +108,7 @@ class DigitScenes:
         return _scene(pixels, instances, labels)
 
     def _background(self, draw: np.random.Generator) -> np.ndarray:
-        """A random square of a photograph, up to 1.6 times as large as the scene and then reduced, (H, W, 3)."""
+        """A random square of a photograph, up to 1.6 times the scene, then reduced, and dimmed: (H, W, 3)."""
         size = self.settings.size
         photograph = self._photographs[draw.integers(len(self._photographs))]
         side = int(draw.integers(size, min(int(1.6 * size), *photograph.shape[:2]) + 1))
@@ -112,7 +116,7 @@ class DigitScenes:
         crop = Image.fromarray(photograph[top : top + side, left : left + side])
         if draw.random() < 0.5:
             crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return np.asarray(crop.resize((size, size), Image.Resampling.BILINEAR)).astype(np.float64)
+        return _DIMMED * np.asarray(crop.resize((size, size), Image.Resampling.BILINEAR)).astype(np.float64)
 
     def _place(self, draw: np.random.Generator, pixels: np.ndarray, instances: np.ndarray, number: int) -> int | None:
         """Blend a random digit in and mark its pixels with `number`; its label, or None where it finds no room."""
@@ -217,13 +221,13 @@ def _leaves_enough(instances: np.ndarray, area: tuple[slice, slice], inked: np.n
 
 
 def _colour(draw: np.random.Generator, below: np.ndarray) -> np.ndarray:
-    """A random RGB colour, 0..255, that differs from what lies `below` by at least 100 in brightness."""
+    """A random RGB colour, 0..255, brighter than what lies `below` by at least `_CONTRAST`."""
     weights = np.array([0.299, 0.587, 0.114])
     for _ in range(100):
         colour = draw.uniform(0, 255, 3)
-        if abs(weights @ (colour - below)) >= 100:
+        if weights @ (colour - below) >= _CONTRAST:
             return colour
-    return np.full(3, 0.0 if weights @ below > 127 else 255.0)
+    return np.full(3, 255.0)
 
 
 def _scene(pixels: np.ndarray, instances: np.ndarray, labels: list[int]) -> Scene:

@@ -5,8 +5,11 @@ Shapes: B images, H W image.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 Triple = tuple[float, float, float]
 
@@ -20,3 +23,13 @@ def normalise(images: Tensor, *, mean: Triple = PIXEL_MEAN, std: Triple = PIXEL_
     values = images if images.dtype == torch.float64 else images.float()
     centre, spread = (values.new_tensor(triple)[:, None, None] for triple in (mean, std))
     return (values - centre) / spread
+
+
+def normalised_batch(
+    images: Sequence[Tensor], *, divisor: int = 32, mean: Triple = PIXEL_MEAN, std: Triple = PIXEL_STD
+) -> Tensor:
+    """Images (3, h, w) of values 0..255 and any sizes as one batch (B, 3, H, W), as in the published detection code:
+    normalised, then padded right and bottom with zeros to the largest, and to multiples of `divisor`."""
+    height, width = (-(-max(image.shape[axis] for image in images) // divisor) * divisor for axis in (1, 2))
+    ready = [normalise(image, mean=mean, std=std) for image in images]
+    return torch.stack([F.pad(x, (0, width - x.shape[2], 0, height - x.shape[1])) for x in ready])

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from golden_comparison import Comparison, miss, uncompared
+from golden_detection import check_detection
 from golden_file import BUFFERS, WEIGHTS, Golden, read_golden
 from golden_models import check_classification, check_dense_backbone
 from golden_segmentation import check_upernet
@@ -27,14 +28,15 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "classification_": check_classification,
     "dense_backbone_": check_dense_backbone,
     "upernet": check_upernet,
+    "mask_rcnn": check_detection,
+    "cascade_mask_rcnn": check_detection,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 
-NOT_YET = ("mask_rcnn", "cascade_mask_rcnn")
-"""Kinds of golden files that exist, for models that swinkit does not have."""
-
 BACKENDS: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa")
 INPUTS = {"input", "target", "images", "labels"}
+INPUT_PARTS = ("images.", "targets.")
+"""Beginnings of the names of a detector's inputs."""
 
 
 def kind_of(path: Path) -> Callable[[Golden, AttentionBackend], list[Comparison]]:
@@ -42,8 +44,6 @@ def kind_of(path: Path) -> Callable[[Golden, AttentionBackend], list[Comparison]
     for prefix, check in KINDS.items():
         if path.name.startswith(prefix):
             return check
-    if path.name.startswith(NOT_YET):
-        raise InputError(f"{path} is of a kind that swinkit does not support yet; supported: {', '.join(KINDS)}")
     raise InputError(f"the name of {path} does not say its kind; it must begin with {' or '.join(KINDS)}")
 
 
@@ -59,7 +59,8 @@ def check_file(path: Path, backend: AttentionBackend) -> list[Comparison]:
         traceback.print_exc()
         return [miss(path.name, f"{type(error).__name__} while running the model, see above")]
     loaded = {WEIGHTS + name for name in golden.weights if not name.endswith(BUFFERS)}
-    lines += uncompared(golden, lines, used=INPUTS | loaded)
+    inputs = INPUTS | {name for name in golden.stored if name.startswith(INPUT_PARTS)}
+    lines += uncompared(golden, lines, used=inputs | loaded)
     return lines if lines else [miss(path.name, "nothing in it to compare")]
 
 

@@ -1,0 +1,46 @@
+"""Anchors: the reference boxes of every cell of every level.
+
+Shapes: H W map, A anchors of a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from swinkit.ops.constants import cached_constant
+
+
+def cell_anchors(stride: int, scales: Sequence[float], ratios: Sequence[float]) -> Tensor:
+    """The anchors of a cell around its upper left corner, (A, 4): for each ratio of height to width every scale, as a
+    multiple of `stride`, of the square root of the area."""
+    roots = torch.tensor(ratios, dtype=torch.float32).sqrt()
+    sizes = torch.tensor(scales, dtype=torch.float32)
+    widths = (stride / roots[:, None] * sizes).flatten()
+    heights = (stride * roots[:, None] * sizes).flatten()
+    return torch.stack([-widths, -heights, widths, heights], 1) / 2
+
+
+def build_level_anchors(
+    height: int, width: int, stride: int, scales: tuple[float, ...], ratios: tuple[float, ...], device: torch.device
+) -> Tensor:
+    """All anchors of a map, (H * W * A, 4), cells row by row; cell (y, x) lies at (x, y) * stride, as published."""
+    base = cell_anchors(stride, scales, ratios).to(device)
+    y, x = (torch.arange(length, device=device, dtype=torch.float32) * stride for length in (height, width))
+    shifts = torch.stack([x.repeat(height), y.repeat_interleave(width)] * 2, 1)  # (H * W, 4)
+    return (shifts[:, None] + base).view(-1, 4)
+
+
+level_anchors = cached_constant(build_level_anchors)
+"""`build_level_anchors`, remembered for the sizes met last."""
+
+
+def cells_inside(shape: tuple[int, int], stride: int, padded: tuple[int, int], anchors: int, like: Tensor) -> Tensor:
+    """Which anchors of a map of `shape` lie in cells of an image that is `padded` (height, width) large: the rest is
+    padding to the size of the batch's other images. (H * W * A,) bool."""
+    rows, columns = (min(-(-side // stride), cells) for side, cells in zip(padded, shape, strict=True))
+    inside = like.new_zeros(shape, dtype=torch.bool)
+    inside[:rows, :columns] = True
+    return inside.view(-1, 1).expand(-1, anchors).reshape(-1)

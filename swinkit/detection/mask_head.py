@@ -1,0 +1,89 @@
+"""The mask head: which cells of a region belong to its object (arXiv 1703.06870).
+
+Shapes: R regions, N objects, C channels, S side of a region's features, M = 2 S side of a mask, K classes, H W image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.ops import roi_align
+
+from swinkit.detection.config import DetectorConfig
+from swinkit.detection.fpn import PlainConv
+from swinkit.detection.sampler import Samples
+
+MASKS_AT_ONCE = 16
+"""So many objects' full-size masks are floating numbers at a time while targets are cut out of them."""
+
+
+class MaskHead(nn.Module):
+    """Region features (R, C, S, S) to mask logits (R, K, M, M).
+
+    Names are those of the official code's `mask_head`; weights are drawn as there (Kaiming normal over the fan out).
+    """
+
+    def __init__(self, config: DetectorConfig, num_classes: int) -> None:
+        super().__init__()
+        width = config.channels
+        self.convs = nn.ModuleList(PlainConv(width, width, 3) for _ in range(config.mask_convs))
+        self.upsample = nn.ConvTranspose2d(width, width, 2, stride=2)
+        self.conv_logits = nn.Conv2d(width, num_classes, 1)
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(module.bias) if module.bias is not None else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        for convolve in self.convs:
+            x = F.relu(convolve(x))
+        return self.conv_logits(F.relu(self.upsample(x)))
+
+    def probabilities(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Masks of each region's class (R,), 0..1: (R, M, M)."""
+        return of_class(self(x), labels).sigmoid()
+
+
+def of_class(logits: Tensor, labels: Tensor) -> Tensor:
+    """(R, K, M, M) to the (R, M, M) of each region's class, in float32."""
+    return logits[torch.arange(len(labels), device=labels.device), labels].float()
+
+
+def mask_loss(logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+    """Mean binary cross entropy of the true classes' masks (R, M, M); 0 without regions."""
+    chosen = of_class(logits, labels)
+    if not len(labels):
+        return logits.sum() * 0
+    return F.binary_cross_entropy_with_logits(chosen, targets)
+
+
+@torch.no_grad()
+def mask_targets(samples: Sequence[Samples], masks: Sequence[Tensor], size: int, padded: tuple[int, int]) -> Tensor:
+    """The part of each foreground sample's object within its box, (R, M, M) of 0 and 1.
+
+    Masks are read as regions are (`align_regions`), and cut at one half.
+
+    Args:
+        samples: of each image.
+        masks: (N, H, W) bool of each image's objects.
+        size: M.
+        padded: height and width of the padded batch; outside the image there is no object.
+    """
+    return torch.cat([_targets(s, each, size, padded) for s, each in zip(samples, masks, strict=True)])
+
+
+def _targets(samples: Samples, masks: Tensor, size: int, padded: tuple[int, int]) -> Tensor:
+    targets = samples.boxes.new_zeros(len(samples.objects), size, size, dtype=torch.float32)
+    beyond = (0, padded[1] - masks.shape[2], 0, padded[0] - masks.shape[1])
+    for first in range(0, len(masks), MASKS_AT_ONCE):
+        here = torch.nonzero((samples.objects >= first) & (samples.objects < first + MASKS_AT_ONCE))[:, 0]
+        if len(here):
+            part = F.pad(masks[first : first + MASKS_AT_ONCE].float(), beyond)[:, None]
+            number = (samples.objects[here] - first)[:, None].float()
+            regions = torch.cat([number, samples.foreground[here].float()], 1)
+            read = roi_align(part, regions, size, 1.0, sampling_ratio=-1, aligned=True)[:, 0]
+            targets[here] = (read >= 0.5).float()
+    return targets

@@ -1,0 +1,45 @@
+"""What the heads see of each region, read off the level of the pyramid that suits its size (arXiv 1612.03144, eq. 1).
+
+Shapes: B images, R regions, C channels, H W map, S side of what is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchvision.ops import roi_align
+
+
+def region_levels(boxes: Tensor, levels: int, finest_scale: float) -> Tensor:
+    """The level of each box (R, 4): 0 up to twice `finest_scale` of the square root of its area, and one more for each
+    doubling; (R,) int64, 0..levels - 1."""
+    scale = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=0).sqrt()
+    return (scale / finest_scale + 1e-6).log2().floor().clamp(0, levels - 1).long()
+
+
+def align_regions(
+    maps: Sequence[Tensor], strides: Sequence[int], boxes: Sequence[Tensor], size: int, finest_scale: float
+) -> Tensor:
+    """(R, C, S, S): bilinear means over S x S parts of every region, pixel centres at half coordinates, with as many
+    points a part as it has cells.
+
+    Args:
+        maps: (B, C, H_i, W_i), finest first.
+        strides: pixels between their cells.
+        boxes: (R_b, 4) of each image, in pixels of the padded image.
+        size: S.
+        finest_scale: see `region_levels`.
+    """
+    numbers = torch.cat([each.new_full((len(each), 1), image) for image, each in enumerate(boxes)])
+    flat = torch.cat(list(boxes))
+    regions = torch.cat([numbers, flat], 1).float()  # (R, 5)
+    levels = region_levels(flat, len(maps), finest_scale)
+    read = maps[0].new_zeros(len(flat), maps[0].shape[1], size, size)
+    for level, (x, stride) in enumerate(zip(maps, strides, strict=True)):
+        here = torch.nonzero(levels == level)[:, 0]
+        part = roi_align(x, regions[here].to(x.dtype), size, 1 / stride, sampling_ratio=-1, aligned=True)
+        # Adding a part without regions too keeps every level in the graph, which DDP asks for.
+        read = read.index_add(0, here, part)
+    return read
