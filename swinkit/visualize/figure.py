@@ -25,6 +25,8 @@ BLUE, RED, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#C8102E", "#009E73", "#E69F0
 INK, GREY, PALE = "#222222", "#6E6E6E", "#E6E6E6"
 
 MAX_BYTES = 300_000
+PHOTOGRAPH_BYTES = 2_000_000
+"""For pictures that are mostly photographs, whose colours matter."""
 
 # Fonts of the usual systems for scripts that DejaVu Sans lacks; those that are installed are asked in this order.
 FALLBACK_FONTS = (
@@ -118,11 +120,11 @@ def shrink_to_content(figure: Figure, *, margin: float = 0.15) -> None:
         axes.set_position(Bbox(corners))
 
 
-def save_figure(figure: Figure, out: Path) -> None:
+def save_figure(figure: Figure, out: Path, *, max_bytes: int = MAX_BYTES) -> None:
     """Draws `figure` and writes it to the PNG file `out`, whole or not at all; makes the folder where it is missing.
 
-    Texts are drawn as they are: no mathematics between dollar signs, no TeX. In pictures over 300 KB, colours are
-    reduced to 256 or fewer.
+    Texts are drawn as they are: no mathematics between dollar signs, no TeX. In pictures over `max_bytes`, colours
+    are reduced to 256 or fewer.
 
     Raises:
         InputError: where `out` is not named .png or cannot be written.
@@ -131,7 +133,7 @@ def save_figure(figure: Figure, out: Path) -> None:
         raise InputError(f"pictures are written as PNG: name {out} with the ending .png")
     for text in figure.findobj(Text):
         _make_plain(text)
-    content = _png(figure)
+    content = _png(figure, max_bytes)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         _write_whole(out, content)
@@ -169,13 +171,13 @@ def _canvas(figure: Figure) -> FigureCanvasAgg:
     return figure.canvas
 
 
-def _png(figure: Figure) -> bytes:
+def _png(figure: Figure, max_bytes: int) -> bytes:
     canvas = _canvas(figure)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     content = _encoded(picture, figure.dpi)
     for colours in (256, 128, 64, 32):
-        if len(content) <= MAX_BYTES:
+        if len(content) <= max_bytes:
             break
         content = _encoded(picture.quantize(colours), figure.dpi)
     return content

@@ -1,0 +1,19 @@
+"""A colour for every class, the same every time."""
+
+from __future__ import annotations
+
+import colorsys
+
+_GOLDEN = 0.618033988749895
+_TONES = ((0.85, 0.95), (0.55, 0.75), (0.95, 0.70), (0.45, 0.95))
+"""Saturation and value, one pair after the other."""
+
+
+def class_colours(count: int) -> list[tuple[int, int, int]]:
+    """`count` RGB colours, 0..255, neighbours far apart in hue; the first ones stay when there are more."""
+    colours = []
+    for number in range(count):
+        saturation, value = _TONES[number % len(_TONES)]
+        rgb = colorsys.hsv_to_rgb((0.58 + number * _GOLDEN) % 1.0, saturation, value)
+        colours.append((round(255 * rgb[0]), round(255 * rgb[1]), round(255 * rgb[2])))
+    return colours
