@@ -95,14 +95,14 @@ class CocoData:
         """The targets of image `index` without reading it."""
         table = self.table
         height, width = (int(length) for length in table.sizes[self.images[index]])
-        rows = [row for row in self._rows(index) if self.is_target[row]]
+        rows = [row for row in self.rows(index) if self.is_target[row]]
         boxes = table.boxes[rows].reshape(-1, 4)
         edges = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
         edges = edges.clip(0, [width, height, width, height])
         found = Instances(
             boxes=torch.from_numpy(edges).float(),
             labels=torch.from_numpy(self._label_of[table.categories[rows]]),
-            masks=decode_masks([self._segmentation(row) for row in rows], height, width) if self.has_masks else None,
+            masks=decode_masks([self.segmentation(row) for row in rows], height, width) if self.has_masks else None,
         )
         if found.masks is None:
             return found
@@ -143,7 +143,7 @@ class CocoData:
         unused = iter(range(table.category_ids[-1] + 1, table.category_ids[-1] + 1 + len(self.classes)))
         annotations: list[dict[str, Any]] = []
         for index in range(len(self)):
-            for row in self._rows(index):
+            for row in self.rows(index):
                 if not self.has_masks or table.mask_states[row] in ("good", "partly"):
                     annotations.append({"id": len(annotations) + 1, **self._annotation(index, row)})
         return {
@@ -168,18 +168,18 @@ class CocoData:
             "iscrowd": int(table.is_crowd[row]),
         }
         if self.has_masks:
-            found["segmentation"] = self._segmentation(row)
+            found["segmentation"] = self.segmentation(row)
             if area != area:
                 height, width = (int(length) for length in table.sizes[self.images[index]])
                 found["area"] = float(coco_mask.area(run_lengths(found["segmentation"], height, width)))
         return found
 
-    def _rows(self, index: int) -> range:
+    def rows(self, index: int) -> range:
         """Numbers of the annotations of image `index`."""
         image = self.images[index]
         return range(int(self.table.starts[image]), int(self.table.starts[image + 1]))
 
-    def _segmentation(self, row: int) -> Any:
+    def segmentation(self, row: int) -> Any:
         return sound_segmentation(json.loads(self.table.segmentations[row]))
 
 
@@ -204,11 +204,10 @@ def read_coco(
     table = read_coco_table(json_path)
     _raise_first([problem for problem in table.problems if problem.stops], json_path)
     _raise_first(list(missing_files(table, image_root)), json_path)
-    data = CocoData(
-        table, image_root, _class_order(table, classes), has_masks=decide_masks(table) if masks is None else masks
-    )
-    lacking = list(_without_mask(table)) if data.has_masks else []
-    _warn([*table.problems, *lacking], json_path)
+    has_masks = all_have_masks(table) if masks is None else masks
+    data = CocoData(table, image_root, _class_order(table, classes), has_masks=has_masks)
+    lacking = [] if masks is False else list(without_mask(table))
+    _warn([*table.problems, *lacking], json_path, has_masks=has_masks)
     if not data.is_target.any():
         raise InputError(
             f"No image of {json_path} has an object {'with a mask ' if data.has_masks else ''}to learn: annotate some."
@@ -222,20 +221,18 @@ def is_target(table: CocoTable, *, has_masks: bool) -> np.ndarray:
     return targets & np.isin(table.mask_states, ("good", "partly")) if has_masks else targets
 
 
-def decide_masks(table: CocoTable) -> bool:
-    """Whether every object has a segmentation, be it a bad one. Logs a warning where only some have."""
-    absent = table.mask_states[~table.is_crowd] == "absent"
-    if absent.all():
-        return False
-    if absent.any():
-        first = int(np.flatnonzero(~table.is_crowd & (table.mask_states == "absent"))[0])
-        _log.warning(
-            "%d of %d objects have no mask, the first %s: boxes alone are used; give all a mask, or ask for masks.",
-            absent.sum(),
-            len(absent),
-            table.describe(first),
-        )
-    return not absent.any()
+def all_have_masks(table: CocoTable) -> bool:
+    """Whether there are objects and every one has a segmentation, be it a bad one."""
+    states = table.mask_states[~table.is_crowd]
+    return bool(len(states)) and not (states == "absent").any()
+
+
+def without_mask(table: CocoTable) -> Iterator[Problem]:
+    """The objects that have no mask although others have."""
+    states = np.where(table.is_crowd, "good", table.mask_states)
+    if not (table.mask_states[~table.is_crowd] == "absent").all():
+        for row in np.flatnonzero(states == "absent"):
+            yield Problem("no mask", table.describe(int(row)), "has no mask, but others have")
 
 
 def missing_files(table: CocoTable, image_root: Path) -> Iterator[Problem]:
@@ -277,11 +274,6 @@ def _class_order(table: CocoTable, classes: Sequence[str] | None) -> Sequence[st
     return classes
 
 
-def _without_mask(table: CocoTable) -> Iterator[Problem]:
-    for row in np.flatnonzero(~table.is_crowd & (table.mask_states == "absent")):
-        yield Problem("no mask", table.describe(int(row)), "has no mask")
-
-
 def _raise_first(problems: Sequence[Problem], json_path: Path) -> None:
     if problems:
         more = f" (and {len(problems) - 1} more in {json_path.name})" if len(problems) > 1 else ""
@@ -290,17 +282,21 @@ def _raise_first(problems: Sequence[Problem], json_path: Path) -> None:
         )
 
 
-def _warn(problems: Sequence[Problem], json_path: Path) -> None:
+def _warn(problems: Sequence[Problem], json_path: Path, *, has_masks: bool) -> None:
     """One line for each kind, with the first of it."""
     kinds: defaultdict[str, list[Problem]] = defaultdict(list)
     for problem in problems:
         kinds[problem.kind].append(problem)
-    for found in kinds.values():
+    for kind, found in kinds.items():
         more = f", and {len(found) - 1} more like it in {json_path.name}" if len(found) > 1 else ""
-        _log.warning("%s%s: %s.", found[0], more, _CONSEQUENCE_WORDS.get(found[0].kind, "left out of what is learned"))
+        _log.warning("%s%s: %s.", found[0], more, _consequence(kind, has_masks=has_masks))
 
 
-_CONSEQUENCE_WORDS = {
-    "box beyond the image": "cut off at the image's edge",
-    "bad polygon": "that polygon is left out, and an object without any other too, where masks are learned",
-}
+def _consequence(kind: str, *, has_masks: bool) -> str:
+    if kind == "box beyond the image":
+        return "cut off at the image's edge"
+    if kind == "bad polygon" and has_masks:
+        return "that polygon is left out, and the object too if it has no other"
+    if kind in ("bad polygon", "no mask") and not has_masks:
+        return "boxes alone are used" if kind == "no mask" else "masks are not used"
+    return "left out of what is learned"
