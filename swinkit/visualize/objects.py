@@ -154,11 +154,13 @@ def _write_labels(
     scores: Sequence[float | None] = found.scores.tolist() if isinstance(found, Detections) else [None] * len(boxes)
     for box, label, score in zip(boxes, found.labels.tolist(), scores, strict=True):
         number = "" if score is None else f"{score:.2f}"
-        text = f"{clip_name(classes[label], LONGEST_NAME)} {number}".strip()
+        text = number if len(classes) == 1 else f"{clip_name(classes[label], LONGEST_NAME)} {number}".strip()
         width, height = _extent(text, font_size)
         if number and width > max(box[2] - box[0], ROOM):
             width, height = _extent(number, font_size)
             text = number
+        if not text:  # the only class goes without saying
+            continue
         spot = _free_spot(axes, box, (width, height), taken)
         if spot is not None:
             taken.append(spot)
