@@ -70,6 +70,8 @@ def read_image_size(path: Path) -> tuple[int, int]:
     """
     try:
         with Image.open(path, formats=_formats()) as image:
+            if image.format == "PNG" and "exif" not in image.info:
+                return image.size  # Pillow would read all pixels to look for EXIF after them
             is_turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
             return image.size[::-1] if is_turned else image.size
     except Exception:  # decoders raise anything on broken bytes; reading all of it says what is wrong
