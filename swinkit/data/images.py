@@ -72,8 +72,9 @@ def read_image_size(path: Path) -> tuple[int, int]:
         with Image.open(path, formats=_formats()) as image:
             if image.format == "PNG" and "exif" not in image.info:
                 return image.size  # Pillow would read all pixels to look for EXIF after them
-            is_turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
-            return image.size[::-1] if is_turned else image.size
+            if image.getexif().get(_EXIF_ORIENTATION, 1) not in (5, 6, 7, 8):
+                return image.size
+            return read_image(path).size  # which turns it; formats and versions of Pillow differ in what size says
     except Exception:  # decoders raise anything on broken bytes; reading all of it says what is wrong
         return read_image(path).size
 
