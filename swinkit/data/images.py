@@ -21,6 +21,8 @@ IMAGE_SUFFIXES = frozenset(
 # Only formats that Pillow decodes itself: EPS, for one, would start Ghostscript on a file nobody has looked at.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO", "AVIF")
 
+_EXIF_ORIENTATION = 0x0112
+
 _NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -59,6 +61,22 @@ def read_image(source: Path | str | bytes, *, name: str | None = None, max_pixel
         raise ImageError(f"{shown} has more pixels than Pillow accepts: remove it or scale it down.") from None
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error on broken bytes
         raise _explained(error, source, shown) from error
+
+
+def read_image_size(path: Path) -> tuple[int, int]:
+    """Width and height of the image as `read_image` gives it, by the file's header alone where that tells.
+
+    Raises ImageError where the file is missing or no readable image.
+    """
+    try:
+        with Image.open(path, formats=_formats()) as image:
+            if image.format == "PNG" and "exif" not in image.info:
+                return image.size  # Pillow would read all pixels to look for EXIF after them
+            if image.getexif().get(_EXIF_ORIENTATION, 1) not in (5, 6, 7, 8):
+                return image.size
+            return read_image(path).size  # which turns it; formats and versions of Pillow differ in what size says
+    except Exception:  # decoders raise anything on broken bytes; reading all of it says what is wrong
+        return read_image(path).size
 
 
 def is_image_name(name: str) -> bool:

@@ -36,7 +36,7 @@ class TrainSampler:
         world_size: int = 1,
         accumulation: int = 1,
     ) -> None:
-        _check_batch(batch_size, num_samples, shares=world_size * accumulation)
+        check_batch(batch_size, num_samples, shares=world_size * accumulation)
         self.num_samples = num_samples
         self.batch_size = batch_size
         self.updates_per_epoch = num_samples // batch_size
@@ -87,7 +87,8 @@ class EvalSampler:
                 begin = end
 
 
-def _check_batch(batch_size: int, num_samples: int, *, shares: int) -> None:
+def check_batch(batch_size: int, num_samples: int, *, shares: int) -> None:
+    """Raises InputError where batches of this size cannot be made or divided."""
     if batch_size < 1:
         raise InputError(f"The batch size is {batch_size}: set it to 1 or more.")
     if batch_size > num_samples:

@@ -12,11 +12,16 @@ PIXEL_ART = 64
 def thumbnail(image: Image.Image, width: int, height: int) -> Image.Image:
     """`image` as RGB, upright, in its own proportions, as large as fits into width x height pixels."""
     image = as_rgb(ImageOps.exif_transpose(image))
-    scale = min(width / image.width, height / image.height)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    enlarged = scale > 1 and max(image.size) <= PIXEL_ART
+    size = fitted_size(image.size, width, height)
+    enlarged = max(size) > max(image.size) and max(image.size) <= PIXEL_ART
     method = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
     return image.resize(size, method, reducing_gap=3.0)
+
+
+def fitted_size(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
+    """The (width, height) that an image of `size` (width, height) has as a thumbnail."""
+    scale = min(width / size[0], height / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from swinkit.data.images import ImageError, is_image_name, read_image
+from swinkit.data.images import ImageError, is_image_name, read_image, read_image_size
 from swinkit.errors import InputError
 
 RED, GREEN, WHITE = (200, 10, 20), (0, 128, 0), (255, 255, 255)
@@ -177,3 +177,21 @@ def test_one_pixel(tmp_path):
 def test_image_names():
     assert is_image_name("a/b.JPEG") and is_image_name("x.webp")
     assert not any(map(is_image_name, ["._a.jpg", "a.txt", "jpg", ".DS_Store"]))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+@pytest.mark.parametrize("orientation", [None, 1, 3, 6, 8])
+def test_sizes_by_the_header_are_those_of_the_image(tmp_path, suffix, orientation):
+    exif = Image.Exif()
+    if orientation:
+        exif[274] = orientation
+    path = saved(noise(64, 48), tmp_path / f"a.{suffix}", **({"exif": exif} if orientation else {}))
+    assert read_image_size(path) == read_image(path).size
+    assert read_image_size(path) == ((48, 64) if orientation in (6, 8) else (64, 48))
+
+
+def test_sizes_of_what_is_no_image_are_refused(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"text")
+    for name in ("a.jpg", "none.jpg"):
+        with pytest.raises(ImageError, match=name):
+            read_image_size(tmp_path / name)

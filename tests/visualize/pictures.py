@@ -32,9 +32,9 @@ def capture_figure(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> Calla
     saved: list[Figure] = []
     save = module.save_figure
 
-    def save_and_keep(figure: Figure, out: Path) -> None:
+    def save_and_keep(figure: Figure, out: Path, **options: int) -> None:
         saved.append(figure)
-        save(figure, out)
+        save(figure, out, **options)
 
     monkeypatch.setattr(module, "save_figure", save_and_keep)
     return lambda: saved[-1]

@@ -1,0 +1,45 @@
+"""Images with objects: what a detection data set is to everything after it.
+
+Shapes: N objects, h w image.
+"""
+
+from typing import Any, Protocol
+
+from PIL import Image
+from torch import Tensor
+
+from swinkit.structures import Instances
+
+
+class DetectionData(Protocol):
+    """Images with the objects in them."""
+
+    classes: tuple[str, ...]
+    """Names; label i is classes[i]."""
+    has_masks: bool
+    """Whether the objects have masks beside their boxes."""
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of every image, known without reading it."""
+
+    @property
+    def image_ids(self) -> list[int]:
+        """What `coco` and the results call the images."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, Instances]:
+        """The image in 8-bit RGB, and the objects to learn: never a crowd or an ignored region."""
+
+    def sample_name(self, index: int) -> str:
+        """What to call sample `index` in messages and pictures."""
+
+    def coco(self) -> dict[str, Any]:
+        """The ground truth in COCO's form (images, annotations with the crowds, categories in the order of the labels):
+        what detections are compared with."""
+
+
+def collate_detection(samples: list[tuple[Tensor, Instances]]) -> tuple[list[Tensor], list[Instances]]:
+    """A batch of transformed samples: images (3, h, w) uint8, each of its own size, and their objects."""
+    return [image for image, _ in samples], [objects for _, objects in samples]

@@ -1,0 +1,81 @@
+"""What resizing, mirroring and cutting do to an image and to the objects in it.
+
+Images are (3, h, w) uint8 tensors. Boxes stay within the image; sizes and roundings are the published code's (mmcv's
+imrescale, imresize and imcrop).
+
+Shapes: N objects, h w image.
+"""
+
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+from torchvision.tv_tensors import BoundingBoxes, BoundingBoxFormat
+
+from swinkit.ops.resizing import resized_image, resized_shape
+from swinkit.structures import Instances
+
+Sample = tuple[Tensor, Instances]
+
+
+def resize_within(image: Tensor, objects: Instances, *, shorter_side: int, longest_side: int) -> Sample:
+    """The largest image of the same proportions with at most these sides.
+
+    Pixels bilinearly without smoothing, rounded; masks from the nearest pixel at or before the place, as OpenCV does
+    both. Each axis of the boxes is scaled by what rounding made of it.
+    """
+    height, width = image.shape[1:]
+    size = resized_shape(height, width, 1.0, (shorter_side, longest_side))
+    if size == (height, width):
+        return image, objects
+    scale = torch.tensor([size[1] / width, size[0] / height] * 2, dtype=torch.float32)
+    boxes = _within(objects.boxes * scale, size)
+    masks = None
+    if objects.masks is not None:
+        rows, columns = _nearest(height, size[0]), _nearest(width, size[1])
+        masks = objects.masks[:, rows][:, :, columns]
+    return resized_image(image, size), Instances(boxes, objects.labels, masks)
+
+
+def mirror(image: Tensor, objects: Instances, *, vertically: bool = False) -> Sample:
+    """Left and right exchanged, or top and bottom."""
+    height, width = image.shape[1:]
+    boxes = BoundingBoxes(objects.boxes, format=BoundingBoxFormat.XYXY, canvas_size=(height, width))
+    axis = 1 if vertically else 2
+    flipped = (F.vertical_flip if vertically else F.horizontal_flip)(boxes).as_subclass(Tensor)
+    masks = None if objects.masks is None else objects.masks.flip(axis)
+    return image.flip(axis), Instances(flipped, objects.labels, masks)
+
+
+def cut_out(image: Tensor, objects: Instances, *, top: int, left: int, height: int, width: int) -> Sample:
+    """The part of the image; boxes are cut off at its edges, and objects of which nothing is left are dropped.
+
+    Nothing is left where the box has no area in the part or, other than in the published code, which goes by boxes
+    alone, where the mask has no pixel in it: such an object cannot be seen.
+    """
+    boxes = _within(objects.boxes - torch.tensor([left, top] * 2, dtype=torch.float32), (height, width))
+    kept = (boxes[:, 2:] > boxes[:, :2]).all(1)
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    masks = None
+    if objects.masks is not None:
+        masks = objects.masks[:, rows, columns]
+        kept &= masks.flatten(1).any(1)
+        masks = masks[kept]
+    return image[:, rows, columns], Instances(boxes[kept], objects.labels[kept], masks)
+
+
+def jitter_colours(image: Tensor, strength: float) -> Tensor:
+    """Brightness, contrast and saturation each by a random factor within 1 +- strength, in random order."""
+    return v2.ColorJitter(strength, strength, strength)(image)
+
+
+def _within(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    height, width = size
+    limits = torch.tensor([width, height] * 2, dtype=boxes.dtype)
+    return torch.minimum(boxes.clamp(min=0), limits)
+
+
+def _nearest(length: int, new_length: int) -> Tensor:
+    """(new_length,) int64: which of `length` pixels each new one takes its value from."""
+    places = torch.arange(new_length, dtype=torch.float64) * (length / new_length)
+    return places.floor().long().clamp(max=length - 1)
