@@ -15,9 +15,16 @@ from swinkit.engine.loop import TrainingResult
 from swinkit.engine.run_folder import RunFolder
 from swinkit.errors import InputError
 from swinkit.recipes import RECIPES
-from swinkit.tasks import ClassificationRecipe, SegmentationRecipe, train_classifier, train_segmentor
+from swinkit.tasks import (
+    ClassificationRecipe,
+    DetectionRecipe,
+    SegmentationRecipe,
+    train_classifier,
+    train_detector,
+    train_segmentor,
+)
 
-R = TypeVar("R", ClassificationRecipe, SegmentationRecipe)
+R = TypeVar("R", ClassificationRecipe, SegmentationRecipe, DetectionRecipe)
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,11 @@ def train_command(arguments: Sequence[str]) -> None:
     _train(options.recipe, options.run_dir)
 
 
-def _train(recipe: ClassificationRecipe | SegmentationRecipe, run_dir: Path | None) -> None:
-    if isinstance(recipe, SegmentationRecipe):
+def _train(recipe: ClassificationRecipe | SegmentationRecipe | DetectionRecipe, run_dir: Path | None) -> None:
+    if isinstance(recipe, DetectionRecipe):
+        detection = train_detector(recipe, run_dir)
+        report(detection, recipe.data, f"box AP {detection.result.best:.4f}")
+    elif isinstance(recipe, SegmentationRecipe):
         segmentation = train_segmentor(recipe, run_dir)
         report(segmentation, recipe.data, f"mIoU {segmentation.result.best:.4f}")
     else:

@@ -56,6 +56,25 @@ class Processes:
             dist.all_reduce(tensor)
         return tensor
 
+    def gather(self, content: bytes) -> list[bytes]:
+        """What every process gives, in the order of their ranks, on every one of them."""
+        if self.count == 1:
+            return [content]
+        lengths = torch.zeros(self.count, dtype=torch.int64)
+        lengths[self.rank] = len(content)
+        sizes = [int(length) for length in self.sum(lengths).tolist()]
+        own = _padded(content, max(sizes), self.device)
+        parts = [torch.empty_like(own) for _ in sizes]
+        dist.all_gather(parts, own)
+        return [part[:size].cpu().numpy().tobytes() for part, size in zip(parts, sizes, strict=True)]
+
+
+def _padded(content: bytes, length: int, device: torch.device) -> Tensor:
+    """Bytes as a uint8 tensor of this length."""
+    padded = torch.zeros(length, dtype=torch.uint8)
+    padded[: len(content)] = torch.frombuffer(bytearray(content or b"\0"), dtype=torch.uint8)[: len(content)]
+    return padded.to(device)
+
 
 def choose_device(name: str | None) -> torch.device:
     """`name` as a device, or the best one there is; raises InputError where it is not there."""

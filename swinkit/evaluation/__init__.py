@@ -2,7 +2,7 @@
 
 from swinkit.evaluation.classification import CONFUSION_LIMIT, ClassificationScores
 from swinkit.evaluation.coco_numbers import ClassNumbers, CocoNumbers
-from swinkit.evaluation.detection import DetectionResults, DetectionScores, results_table
+from swinkit.evaluation.detection import DetectionResults, DetectionScores, encode_mask, results_table
 from swinkit.evaluation.segmentation import SegmentationScores
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "DetectionResults",
     "DetectionScores",
     "SegmentationScores",
+    "encode_mask",
     "results_table",
 ]

@@ -47,9 +47,11 @@ from swinkit.recipes.imagenet22k import (
     imagenet22k_to_1k_swin_s,
     imagenet22k_to_1k_swin_t,
 )
-from swinkit.tasks import ClassificationRecipe, SegmentationRecipe
+from swinkit.tasks import ClassificationRecipe, DetectionRecipe, SegmentationRecipe
 
-RECIPES: dict[str, Callable[[], ClassificationRecipe] | Callable[[], SegmentationRecipe]] = {
+RECIPES: dict[
+    str, Callable[[], ClassificationRecipe] | Callable[[], SegmentationRecipe] | Callable[[], DetectionRecipe]
+] = {
     "digits": digits,
     "digit_tiles": digit_tiles,
     "digit_scenes_segmentation": digit_scenes_segmentation,

@@ -12,10 +12,10 @@ from swinkit.engine.settings import LoopSettings, OptimizerSettings, ScheduleSet
 from swinkit.segmentation import InferenceSettings, UperNetConfig
 from swinkit.tasks import ClassificationRecipe, SegmentationRecipe
 
-SCENES = SceneSettings(size=64, digits=(1, 4), side=(20, 32), train_scenes=4000, val_scenes=200)
+SCENES = SceneSettings(size=64, digits=(2, 5), side=(20, 32), train_scenes=4000, val_scenes=200)
 
 BACKBONE = SwinConfig(
-    embed_dim=48, depths=(1, 3, 1), num_heads=(3, 6, 12), window_size=4, image_size=(32, 32), patch_size=4
+    embed_dim=48, depths=(1, 3, 1), num_heads=(3, 6, 12), window_size=8, image_size=(64, 64), patch_size=4
 )
 """Patches of 4 pixels are a little larger than the pixels of the digits' source."""
 
@@ -59,9 +59,9 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
         name="digit_scenes_segmentation",
         dataset="digit_scenes",
         scenes=SCENES,
-        pretraining=digit_tiles(),
+        class_weights=(0.2, *[1.0] * 10),
         model=BACKBONE,
-        head=UperNetConfig(channels=48, auxiliary_channels=32, pool_scales=(1, 2), dropout=0.1, auxiliary_level=1),
+        head=UperNetConfig(channels=48, auxiliary_channels=32, pool_scales=(1, 2), dropout=0.0, auxiliary_level=1),
         augmentation=SegmentationAugmentation(
             crop_size=(64, 64),
             resize=None,
@@ -71,7 +71,7 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
             photometric=False,
         ),
         inference=InferenceSettings(),
-        optimizer=OptimizerSettings(lr=1e-3, reference_batch=None, weight_decay=0.05, no_decay="dense"),
+        optimizer=OptimizerSettings(lr=2e-3, reference_batch=None, weight_decay=0.05, no_decay="dense"),
         schedule=ScheduleSettings(decay="cosine", warmup_steps=50, warmup_ratio=1e-3),
-        loop=LoopSettings(epochs=5, batch_size=16, clip_grad=5.0, evaluate_every=1, workers=1, threads=1),
+        loop=LoopSettings(epochs=8, batch_size=32, clip_grad=5.0, evaluate_every=2, workers=1, threads=2),
     )

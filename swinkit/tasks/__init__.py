@@ -3,6 +3,9 @@
 from swinkit.tasks.classification_recipe import ClassificationRecipe
 from swinkit.tasks.classification_run import ClassificationRun, train_classifier
 from swinkit.tasks.classifier import Classifier, open_classifier
+from swinkit.tasks.detection_recipe import DetectionRecipe
+from swinkit.tasks.detection_run import DetectionRun, train_detector
+from swinkit.tasks.detector import Detector, open_detector
 from swinkit.tasks.segmentation_recipe import SegmentationRecipe
 from swinkit.tasks.segmentation_run import SegmentationRun, train_segmentor
 from swinkit.tasks.segmentor import Segmentor, open_segmentor
@@ -11,11 +14,16 @@ __all__ = [
     "ClassificationRecipe",
     "ClassificationRun",
     "Classifier",
+    "DetectionRecipe",
+    "DetectionRun",
+    "Detector",
     "SegmentationRecipe",
     "SegmentationRun",
     "Segmentor",
     "open_classifier",
+    "open_detector",
     "open_segmentor",
     "train_classifier",
+    "train_detector",
     "train_segmentor",
 ]

@@ -34,7 +34,8 @@ OTHER_COLOURS = (GREEN, PURPLE, SKY, INK)
 def plot_curves(metrics_jsonl: Path, out: Path) -> None:
     """Draws the learning curves that a run has logged so far.
 
-    Panels, those without values left out: every `*/loss`, `*/top<k>` (percent), `*/miou`, `*/lr`. Nothing is
+    Panels, those without values left out: every `*/loss`, `*/top<k>` (percent), `*/miou`,
+    `*/*_ap` and `*/*_ap50`, `*/lr`. Nothing is
     smoothed but what the legend says: from 400 points on, groups of points are drawn as their mean and range. Values
     that are not finite are marked on the axis. Where a resumed run repeats steps, the last ones count.
 
@@ -68,6 +69,7 @@ PANELS = (
     ("Loss", "loss"),
     ("Accuracy (%)", "top"),
     ("Mean IoU (0 to 1)", "miou"),
+    ("Average precision (0 to 1)", "ap"),
     ("Learning rate", "lr"),
 )
 
@@ -76,6 +78,8 @@ def _names(series: dict[str, Series], ending: str) -> list[str]:
     last = {name: name.rpartition("/")[2] for name in series if name != "epoch"}
     if ending == "top":
         return sorted(name for name, word in last.items() if word[:3] == "top" and word[3:].isdigit())
+    if ending == "ap":
+        return sorted(name for name, word in last.items() if word.endswith(("_ap", "_ap50")))
     return sorted(name for name, word in last.items() if word == ending)
 
 

@@ -1,0 +1,133 @@
+"""A detection recipe, run: data, model, training, pictures."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from swinkit.backbone import SwinTransformer, TimmFeatures
+from swinkit.data.aspect_sampling import AspectRatioSampler
+from swinkit.data.detection import DetectionData, collate_detection
+from swinkit.data.detection_augmentation import detection_transform
+from swinkit.data.detection_check import require_sound
+from swinkit.data.detection_scenes import open_detection_scenes
+from swinkit.data.detection_sources import open_detection_data
+from swinkit.data.seeding import SeededSamples
+from swinkit.detection import RCNN
+from swinkit.engine.loop import TrainingResult, TrainingSettings, train
+from swinkit.engine.processes import Processes, cpu_threads, joined_processes
+from swinkit.engine.run_folder import RunFolder, open_run_folder
+from swinkit.errors import InputError
+from swinkit.tasks.batches import EpochBatches
+from swinkit.tasks.classification_pictures import drawn_before
+from swinkit.tasks.detection import DetectionEvaluationImages, DetectionTask
+from swinkit.tasks.detection_pictures import PICTURES, draw_pictures
+from swinkit.tasks.detection_recipe import DetectionRecipe
+from swinkit.tasks.run_facts import announce, deciding, plain
+from swinkit.tasks.starting_weights import load_starting_weights, pretrained
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DetectionRun:
+    """What `train_detector` leaves behind."""
+
+    result: TrainingResult
+    folder: RunFolder
+    pictures: tuple[Path, ...]
+    """Learning curves, detections (and as json), training data and a validation image to try; only the first process
+    draws them."""
+
+
+def train_detector(recipe: DetectionRecipe, run_dir: Path | None = None) -> DetectionRun:
+    """Train a detector, or go on with the run that the same call began before.
+
+    Args:
+        recipe: what to do.
+        run_dir: the run's folder; None is runs/NAME in the current folder.
+
+    Raises:
+        InputError: where data, weights, recipe or folder cannot be used, or a loss is not finite.
+    """
+    recipe = recipe.resolved()
+    root = run_dir or Path("runs") / recipe.name
+    weights = recipe.weights or pretrained(recipe.pretraining, root)
+    with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
+        torch.manual_seed(recipe.loop.seed)
+        data = open_data(recipe)
+        batches = _training_batches(recipe, data[0], processes)
+        task = _build_task(recipe, data, weights, processes)
+        with processes.first_before_others():
+            folder = open_run_folder(root, deciding(recipe))
+        images = (len(data[0]), len(data[1]))
+        announce(recipe, task.model, images=images, classes=data[0].classes, root=folder.root, to=processes)
+        settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
+        result = train(task, batches, settings, folder, processes)
+    pictures: tuple[Path, ...] = ()
+    if processes.is_first:
+        pictures = drawn_before(folder, PICTURES) if result.updates_now == 0 else ()
+        pictures = pictures or draw_pictures(folder, data, device=processes.device, workers=recipe.loop.workers)
+    return DetectionRun(result, folder, pictures)
+
+
+def open_data(recipe: DetectionRecipe) -> tuple[DetectionData, DetectionData]:
+    """Training and validation images of a recipe; raises InputError where they cannot be used."""
+    if recipe.dataset == "digit_scenes":
+        return open_detection_scenes(recipe.scenes)
+    if recipe.data is None:
+        raise InputError(f"the recipe {recipe.name} needs images with objects; say where they are with --data DIR")
+    train_part, val_part = open_detection_data(
+        recipe.data, image_root=recipe.images, masks=recipe.masks, validation_fraction=recipe.validation_fraction
+    )
+    for part in (train_part, val_part):
+        require_sound(part)
+    return (train_part.with_objects() if recipe.skip_empty else train_part), val_part
+
+
+def _training_batches(recipe: DetectionRecipe, data: DetectionData, processes: Processes) -> EpochBatches:
+    loop = recipe.loop
+    sampler = AspectRatioSampler(
+        data.sizes,
+        batch_size=loop.batch_size,
+        seed=loop.seed,
+        rank=processes.rank,
+        world_size=processes.count,
+        accumulation=loop.accumulate,
+    )
+    view = SeededSamples(data, detection_transform(recipe.augmentation), seed=loop.seed)
+    pin = processes.device.type == "cuda"
+    return EpochBatches(view, sampler, workers=loop.workers, pin_memory=pin, collate=collate_detection)
+
+
+def _build_task(
+    recipe: DetectionRecipe, data: tuple[DetectionData, DetectionData], weights: str | None, processes: Processes
+) -> DetectionTask:
+    classes, has_masks = data[0].classes, data[0].has_masks and recipe.masks is not False
+    model = RCNN(_backbone(recipe), recipe.detector, num_classes=len(classes), has_masks=has_masks)
+    if weights is not None and not (recipe.timm_backbone and weights == "timm"):
+        _log.info("%s: %s", weights, load_starting_weights(model, weights))
+    description = model.description() | {
+        "classes": list(classes),
+        "resize": asdict(recipe.resize),
+        "recipe": plain(recipe),
+    }
+    if processes.count > 1 and processes.device.type == "cuda":  # there is no SyncBN of CPU processes
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    if recipe.loop.sharding == "fsdp" and len(data[1]) < processes.count:
+        raise InputError(
+            f"{len(data[1])} validation images are too few for {processes.count} processes that share a model; use "
+            "--sharding ddp"
+        )
+    evaluation = DetectionEvaluationImages(data[1], recipe.resize, workers=recipe.loop.workers, processes=processes)
+    return DetectionTask(model, evaluation=evaluation, description=description)
+
+
+def _backbone(recipe: DetectionRecipe) -> SwinTransformer | TimmFeatures:
+    if recipe.timm_backbone is not None:
+        return TimmFeatures(recipe.timm_backbone, pretrained=recipe.weights == "timm")
+    return SwinTransformer(recipe.model, checkpoint_activations=recipe.loop.checkpoint_activations)
