@@ -52,9 +52,10 @@ def _show_scenes(out: Path) -> None:
 
 
 def _check_masks(root: Path, options: CheckOptions) -> None:
+    parts = find_parts(root)
     classes = read_classes(options.classes_file, root)
     problems = 0
-    for part, places in find_parts(root).items():
+    for part, places in parts.items():
         pairs = match_pairs(root, *places)
         data = SegmentationImages(root, pairs.images, pairs.masks, classes, reduce_zero_label=options.reduce_zero_label)
         report = _checked(data, pairs, part)

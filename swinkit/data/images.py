@@ -21,6 +21,8 @@ IMAGE_SUFFIXES = frozenset(
 # Only formats that Pillow decodes itself: EPS, for one, would start Ghostscript on a file nobody has looked at.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO", "AVIF")
 
+_ORIENTATION = 0x0112  # EXIF's tag; 5 to 8 are turned by a quarter
+
 _NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -59,6 +61,23 @@ def read_image(source: Path | str | bytes, *, name: str | None = None, max_pixel
         raise ImageError(f"{shown} has more pixels than Pillow accepts: remove it or scale it down.") from None
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error on broken bytes
         raise _explained(error, source, shown) from error
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Height and width that `read_image` will give, from the file's header alone.
+
+    Raises ImageError where the header shows that `read_image` would refuse the file.
+    """
+    try:
+        with Image.open(path, formats=_formats()) as image:
+            _check_size(image, str(path), MAX_PIXELS)
+            is_turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            return (image.width, image.height) if is_turned else (image.height, image.width)
+    except ImageError:
+        raise
+    except Exception:  # whatever is wrong: reading the whole says it in a sentence
+        image = read_image(path)
+        return image.height, image.width
 
 
 def is_image_name(name: str) -> bool:
