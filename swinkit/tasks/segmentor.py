@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,18 @@ def _foreign(path: Path) -> Segmentor:
         raise InputError(f"{path} holds no UperNet: its weights have no decode_head of one; give a segmentor's file")
     backbone = {n.removeprefix("backbone."): t for n, t in tensors.items() if n.startswith("backbone.")}
     num_classes, channels = tensors["decode_head.conv_seg.weight"].shape[:2]
-    auxiliary = tensors.get("auxiliary_head.conv_seg.weight")
-    config = UperNetConfig(channels=channels, auxiliary_channels=256 if auxiliary is None else auxiliary.shape[1])
-    model = UperNet(SwinTransformer(infer_config(backbone)), config, num_classes=num_classes)
+    swin = SwinTransformer(infer_config(backbone))
+    config = replace(_auxiliary_config(tensors, swin), channels=channels)
+    model = UperNet(swin, config, num_classes=num_classes)
     load_weights(model, path)
     classes = file.classes if len(file.classes) == num_classes else tuple(str(number) for number in range(num_classes))
     return Segmentor(model, classes, InferenceSettings(resize=(512, 2048)), {})
+
+
+def _auxiliary_config(tensors: Mapping[str, Tensor], backbone: SwinTransformer) -> UperNetConfig:
+    """Width and level of the auxiliary head: it takes the feature with as many channels as its convolution."""
+    first = tensors.get("auxiliary_head.convs.0.conv.weight")
+    if first is None or first.shape[1] not in backbone.channels:
+        return UperNetConfig()
+    level = backbone.channels.index(first.shape[1])
+    return UperNetConfig(auxiliary_channels=first.shape[0], auxiliary_level=level)
