@@ -56,6 +56,13 @@ class Processes:
             dist.all_reduce(tensor)
         return tensor
 
+    def share_buffers(self, module: nn.Module) -> None:
+        """Give every process the first one's running statistics of batch norm and other buffers of real numbers."""
+        if self.count > 1:
+            for buffer in module.buffers():
+                if buffer.is_floating_point():
+                    dist.broadcast(buffer, 0)
+
 
 def choose_device(name: str | None) -> torch.device:
     """`name` as a device, or the best one there is; raises InputError where it is not there."""
