@@ -76,8 +76,8 @@ def read_size(path: Path) -> tuple[int, int]:
     except ImageError:
         raise
     except Exception:  # whatever is wrong: reading the whole says it in a sentence
-        image = read_image(path)
-        return image.height, image.width
+        whole = read_image(path)
+        return whole.height, whole.width
 
 
 def is_image_name(name: str) -> bool:

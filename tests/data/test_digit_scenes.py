@@ -34,7 +34,9 @@ def test_a_scene_is_the_same_every_time_and_another_for_another_seed_number_or_p
 
 
 def test_training_and_validation_share_no_digit_image():
-    source = {image.tobytes(): number for number, image in enumerate(np.rint(load_digits().images * 255 / 16).astype("u1"))}
+    source = {
+        image.tobytes(): number for number, image in enumerate(np.rint(load_digits().images * 255 / 16).astype("u1"))
+    }
     train, val = ({source[ink.tobytes()] for ink in scenes(part)._ink} for part in ("train", "val"))
     assert not train & val
     assert len(train) > 1400 and len(val) > 340
@@ -42,7 +44,9 @@ def test_training_and_validation_share_no_digit_image():
 
 def test_every_digit_image_can_be_chosen_and_keeps_its_label():
     target = load_digits().target
-    source = {image.tobytes(): number for number, image in enumerate(np.rint(load_digits().images * 255 / 16).astype("u1"))}
+    source = {
+        image.tobytes(): number for number, image in enumerate(np.rint(load_digits().images * 255 / 16).astype("u1"))
+    }
     for part in ("train", "val"):
         data = scenes(part)
         assert [target[source[ink.tobytes()]] for ink in data._ink] == data._labels.tolist()

@@ -186,7 +186,9 @@ def test_parts_come_before_undivided_folders(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["sky\nroad\n", "sky\r\nroad\r\n", "\ufeffsky\nroad", "  sky \n\nroad\n\n"], ids=["lf", "crlf", "bom", "gaps"]
+    "text",
+    ["sky\nroad\n", "sky\r\nroad\r\n", "\ufeffsky\nroad", "  sky \n\nroad\n\n"],
+    ids=["lf", "crlf", "bom", "gaps"],
 )
 def test_class_files(tmp_path, text):
     path = write_text(tmp_path, "classes.txt", text)
@@ -200,7 +202,9 @@ def test_names_of_any_script_and_with_spaces(tmp_path):
     assert read_classes(None, tmp_path) == ("traffic light", "ébène; door", "猫")
 
 
-ADE = "Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t0.1576\t11664\t1172\t1\twall\n2\t0.1072\t6046\t612\t1\tbuilding, edifice\n"
+ADE = (
+    "Idx\tRatio\tTrain\tVal\tStuff\tName\n1\t0.1576\t11664\t1172\t1\twall\n2\t0.1072\t6046\t612\t1\tbuilding, edifice\n"
+)
 
 
 def test_ades_own_list(tmp_path):
