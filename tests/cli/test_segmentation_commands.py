@@ -362,6 +362,8 @@ def test_bad_data_is_reported_before_training(name: str, tmp_path: Path, capsys:
         (("--batch-size", "13"), "batch size 13 is larger than the training set of 12 images"),
         (("--weights", "missing.pth"), "missing.pth is neither a file nor"),
         (("--head.auxiliary-level", "2"), "auxiliary_level 2"),
+        (("--epochs", "3"), "--epochs changes nothing where --updates is 40; change that, or add --updates None"),
+        (("--evaluate-every", "3"), "--evaluate-every changes nothing where --evaluate-every-updates is 20"),
         (("--data", "None"), "needs images with masks; say where they are with --data DIR"),
     ],
 )
