@@ -38,8 +38,17 @@ class Segmentor:
         return self.model.decode_head.conv_seg.weight.device
 
     def predict(self, image: Image.Image, settings: InferenceSettings | None = None) -> Tensor:
-        """The class of every pixel of an RGB image, (H, W) int64 on the CPU."""
-        return predict_classes(self.model, pil_to_tensor(image).to(self.device), settings or self.inference).cpu()
+        """The class of every pixel of an RGB image, (H, W) int64 on the CPU.
+
+        Raises InputError where the GPU's memory is too small for it.
+        """
+        try:
+            return predict_classes(self.model, pil_to_tensor(image), settings or self.inference).cpu()
+        except torch.OutOfMemoryError:
+            raise InputError(
+                f"{self.device} has too little memory for an image of {image.width} x {image.height} pixels; show it in "
+                "windows, with --mode slide"
+            ) from None
 
 
 def open_segmentor(source: str | Path, *, device: torch.device | None = None) -> Segmentor:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import sessions
 import torch
+from mask_folders import write_masks
 from run_results import assert_same_run, losses, metrics
 
-from swinkit.data.digit_scenes import SceneSettings, open_segmentation_scenes
+from swinkit.data.segmentation_folders import open_segmentation_folder
 from swinkit.engine.checkpoints import load_checkpoint
 from swinkit.engine.processes import Processes
 from swinkit.tasks import open_segmentor
@@ -57,28 +58,20 @@ def test_a_run_killed_three_times_ends_like_the_whole_one(whole: Path, tmp_path:
     assert {path.stem for path in run.glob("*.png")} == pictures and not list(run.glob(".*"))
 
 
-@pytest.fixture(params=["ddp", "fsdp"])
-def together(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """The run of two processes; seven validation images do not divide."""
-    arguments = ["train", "digit_scenes_segmentation", *sessions.TINY_SCENES, "--sharding", request.param]
-    log = tmp_path / "log"
-    assert sessions.run_together([*arguments, "--run-dir", str(tmp_path / "run")], log) == 0, log.with_suffix(
-        ".0"
-    ).read_text()
-    assert log.with_suffix(".1").read_text() == ""
-    return tmp_path / "run"
-
-
-def test_two_processes_evaluate_like_one(together: Path) -> None:
+@pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
+def test_two_processes_evaluate_like_one(sharding: str, tmp_path: Path) -> None:
     """Batch norm sees each process's images alone, so training differs; the scores are those of the saved model, bit
-    for bit, as counts of pixels are summed."""
-    settings = SceneSettings(size=32, side=(14, 20), digits=(1, 2), train_scenes=96, val_scenes=7)
-    segmentor = open_segmentor(together / "last.safetensors")
+    for bit, as counts of pixels are summed. Five validation images do not divide."""
+    data, run, log = write_masks(tmp_path / "data", val=5), tmp_path / "run", tmp_path / "log"
+    arguments = ["train", "finetune_segmentation", *sessions.TINY_MASKS, "--data", str(data), "--sharding", sharding]
+    assert sessions.run_together([*arguments, "--run-dir", str(run)], log) == 0, log.with_suffix(".0").read_text()
+    assert log.with_suffix(".1").read_text() == ""
+    segmentor = open_segmentor(run / "last.safetensors")
     one = Processes(0, 1, torch.device("cpu"))
-    data = open_segmentation_scenes(settings)[1]
-    scores = SegmentationEvaluationImages(data, segmentor.inference, workers=0, processes=one).scores(segmentor.model)
-    last = metrics(together)[-1]
+    part = open_segmentation_folder(data)[1]
+    scores = SegmentationEvaluationImages(part, segmentor.inference, workers=0, processes=one).scores(segmentor.model)
+    last = metrics(run)[-1]
     assert last["val/miou"] == scores.miou and last["val/mean_accuracy"] == scores.mean_accuracy
-    assert scores.pixels == 7 * 32 * 32
-    curve = losses(together)
-    assert len(curve) == 24 and sum(curve[-4:]) / 4 < 0.7 * curve[0]
+    assert scores.pixels == 5 * 38 * 48 and 0.4 < scores.miou < 1.0
+    curve = losses(run)
+    assert len(curve) == 40 and sum(curve[-4:]) / 4 < 0.7 * curve[0]

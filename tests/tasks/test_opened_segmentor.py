@@ -56,6 +56,16 @@ def test_prediction_follows_the_settings(tmp_path: Path) -> None:
     assert torch.equal(segmentor.predict(image, whole), predict_classes(segmentor.model, pixels, whole))
 
 
+def test_too_little_memory_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("swinkit.tasks.segmentor.predict_classes", fail)
+    segmentor = open_segmentor(saved(tmp_path / "a.safetensors", small_model()))
+    with pytest.raises(InputError, match="too little memory for an image of 50 x 40 pixels; .* --mode slide"):
+        segmentor.predict(noise(50, 40))
+
+
 def test_a_timm_backbone_is_built_again(tmp_path: Path) -> None:
     torch.manual_seed(0)
     head = UperNetConfig(channels=16, auxiliary_channels=8)
@@ -135,9 +145,7 @@ def test_without_fitting_names_classes_are_numbers(tmp_path: Path, names: Any) -
 
 
 def test_files_that_hold_no_segmentor(tmp_path: Path) -> None:
-    tensors = {
-        n.removeprefix("backbone."): t for n, t in small_model().state_dict().items() if n.startswith("backbone")
-    }
+    tensors = small_model().backbone.state_dict()
     save_file(tensors, tmp_path / "backbone.safetensors")
     save_file({"conv1.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     for name in ("backbone", "other"):
