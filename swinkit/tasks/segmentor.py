@@ -46,8 +46,8 @@ class Segmentor:
             return predict_classes(self.model, pil_to_tensor(image), settings or self.inference).cpu()
         except torch.OutOfMemoryError:
             raise InputError(
-                f"{self.device} has too little memory for an image of {image.width} x {image.height} pixels; show it in "
-                "windows, with --mode slide"
+                f"{self.device} has too little memory for an image of {image.width} x {image.height} pixels; show "
+                "it in windows, with --mode slide"
             ) from None
 
 

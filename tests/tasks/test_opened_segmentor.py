@@ -62,7 +62,7 @@ def test_too_little_memory_is_one_sentence(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr("swinkit.tasks.segmentor.predict_classes", fail)
     segmentor = open_segmentor(saved(tmp_path / "a.safetensors", small_model()))
-    with pytest.raises(InputError, match="too little memory for an image of 50 x 40 pixels; .* --mode slide"):
+    with pytest.raises(InputError, match=r"too little memory for an image of 50 x 40 pixels; .* --mode slide"):
         segmentor.predict(noise(50, 40))
 
 

@@ -16,8 +16,8 @@ from swinkit.data.segmentation_augmentation import SegmentationAugmentation
 from swinkit.engine.processes import Processes
 from swinkit.errors import InputError
 from swinkit.segmentation import InferenceSettings, UperNet, UperNetConfig
-from swinkit.tasks import SegmentationRecipe, open_segmentor, train_segmentor
-from swinkit.tasks.segmentation_run import open_data
+from swinkit.tasks import SegmentationRecipe, open_segmentor, segmentation_pictures, train_segmentor
+from swinkit.tasks.segmentation_run import _build_task, open_data
 from swinkit.tasks.starting_weights import load_starting_weights
 
 
@@ -184,8 +184,6 @@ def test_data_without_a_place(tmp_path: Path) -> None:
     ],
 )
 def test_processes_that_would_wait_for_each_other(inference: InferenceSettings, scenes: int, words: str) -> None:
-    from swinkit.tasks.segmentation_run import _build_task
-
     recipe = replace(tiny(sharding="fsdp"), inference=inference)
     recipe = replace(recipe, scenes=replace(recipe.scenes, val_scenes=scenes))
     two = Processes(0, 2, torch.device("cpu"))
@@ -195,8 +193,6 @@ def test_processes_that_would_wait_for_each_other(inference: InferenceSettings, 
 
 
 def test_pictures_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from swinkit.tasks import segmentation_pictures
-
     monkeypatch.setattr("swinkit.tasks.segmentation_run.draw_pictures", segmentation_pictures.draw_pictures)
     run = train_segmentor(tiny(updates=2), tmp_path)
     assert [path.name for path in run.pictures] == [f"{name}.png" for name in segmentation_pictures.PICTURES]

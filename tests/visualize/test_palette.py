@@ -1,6 +1,7 @@
 """Colours of classes differ, stay, and are colours."""
 
 import colorsys
+from itertools import pairwise
 
 from swinkit.visualize.palette import class_colours
 
@@ -15,7 +16,7 @@ def test_colours_differ_and_the_first_ones_stay():
 
 def test_neighbours_are_far_apart():
     hues = [colorsys.rgb_to_hsv(*(value / 255 for value in colour))[0] for colour in class_colours(150)]
-    steps = [min(abs(a - b), 1 - abs(a - b)) for a, b in zip(hues, hues[1:], strict=False)]
+    steps = [min(abs(a - b), 1 - abs(a - b)) for a, b in pairwise(hues)]
     assert min(steps) > 0.3
     for index in range(12):
         for other in range(index):

@@ -77,7 +77,7 @@ def test_index_masks_hold_the_classes(tmp_path):
 def test_index_masks_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     for out in (tmp_path / "file" / "mask.png", tmp_path):
-        with pytest.raises(InputError, match="cannot write the mask .*: give another place"):
+        with pytest.raises(InputError, match=r"cannot write the mask .*: give another place"):
             save_index_mask(halves(), 3, out)
 
 
