@@ -34,6 +34,35 @@ TINY_FINETUNE = (
 )
 """Options that make `swinkit train finetune` a short run, of a few dozen images in a folder."""
 
+TINY_SEGMENTOR = (
+    *("--model.embed-dim", "16", "--model.depths", "1", "1", "--model.num-heads", "1", "2", "--model.window-size", "4"),
+    *("--head.channels", "16", "--head.auxiliary-channels", "8", "--head.pool-scales", "1", "2"),
+    *("--head.auxiliary-level", "1", "--augmentation.crop-size", "32", "32", "--batch-size", "4", "--log-every", "1"),
+    *("--optimizer.lr", "0.01", "--schedule.warmup-steps", "0", "--device", "cpu", "--workers", "0", "--threads", "1"),
+    *("--clip-grad", "5", "--augmentation.no-photometric"),
+)
+"""Options that make a segmentation recipe one of an UperNet of 40,000 parameters on crops of 32 x 32 pixels."""
+
+TINY_SCENES = (
+    *TINY_SEGMENTOR,
+    *("--scenes.size", "32", "--scenes.side", "14", "20", "--scenes.digits", "1", "2"),
+    *("--scenes.train-scenes", "96", "--scenes.val-scenes", "7", "--epochs", "1", "--augmentation.ratio", "1", "1"),
+)
+"""Options that make `swinkit train digit_scenes_segmentation` a run of two seconds: 24 updates, in which the loss
+halves."""
+
+TINY_MASKS = (
+    *TINY_SEGMENTOR,
+    "--updates",
+    "40",
+    "--evaluate-every-updates",
+    "20",
+    "--augmentation.ratio",
+    "0.75",
+    "1.25",
+)
+"""Options that make `swinkit train finetune_segmentation` a short run, of a dozen images of 40 x 48 pixels."""
+
 
 def start(arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> ForkServerProcess:
     """`swinkit ARGUMENTS` on one thread, its stdout and stderr in `log`."""

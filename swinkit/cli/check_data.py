@@ -52,14 +52,15 @@ def _show_scenes(out: Path) -> None:
 
 
 def _check_masks(root: Path, options: CheckOptions) -> None:
+    parts = find_parts(root)
     classes = read_classes(options.classes_file, root)
     problems = 0
-    for part, places in find_parts(root).items():
+    for part, places in parts.items():
         pairs = match_pairs(root, *places)
         data = SegmentationImages(root, pairs.images, pairs.masks, classes, reduce_zero_label=options.reduce_zero_label)
         report = _checked(data, pairs, part)
         print(f"\n{part}: {report.images:,} images with masks in {places[0]} and {places[1]}")
-        _show(report)
+        _show(report, first=1 if options.reduce_zero_label else 0)
         problems += len(report.problems)
         if report.images and not report.problems:
             picture = options.out / f"{root.resolve().name}_{part}.png"
@@ -76,7 +77,8 @@ def _checked(data: SegmentationImages, pairs: Pairs, part: str) -> SegmentationR
     return check_segmentation(data, pairs, step=lambda _: next(steps, None))
 
 
-def _show(report: SegmentationReport) -> None:
+def _show(report: SegmentationReport, *, first: int) -> None:
+    """Print a report; `first` is the masks' value of the first class."""
     if report.sizes:
         heights, widths = ([size[axis] for size in report.sizes] for axis in (0, 1))
         (height, width), count = report.sizes.most_common(1)[0]
@@ -87,7 +89,7 @@ def _show(report: SegmentationReport) -> None:
     total = max(1, int(report.pixels.sum()))
     table = Table("class", "value", "% of pixels", box=None)
     for index, name in enumerate([*report.classes, "(ignored)"]):
-        value = str(index) if index < len(report.classes) else ""
+        value = str(index + first) if index < len(report.classes) else ""
         table.add_row(name, value, f"{100 * report.pixels[index] / total:.2f}")
     result_console().print(table)
     for line in problems_text(report):

@@ -16,7 +16,7 @@ from swinkit.cli.image_paths import run_name
 from swinkit.cli.segmentation_options import ShownAs
 from swinkit.data.digit_scenes import SceneSettings, open_segmentation_scenes
 from swinkit.data.segmentation import SegmentationData
-from swinkit.data.segmentation_folders import open_validation_part
+from swinkit.data.segmentation_folders import open_validation_part, read_classes
 from swinkit.engine.processes import choose_device
 from swinkit.errors import InputError
 from swinkit.evaluation import SegmentationScores
@@ -33,8 +33,8 @@ class EvaluateSegmentorOptions:
     """Folder with images and masks, as for training. Default: what the model was trained on."""
     part: Literal["held_out", "all"] = "held_out"
     """Of a folder without a validation part: the images that training holds out, or all."""
-    reduce_zero_label: bool | None = None
-    """Masks have 0 for "other", which is ignored, as in ADE20K. Default: as in training."""
+    reduce_zero_label: bool = False
+    """Masks have 0 for "other", which is ignored, as in ADE20K; always so where the model was trained on such masks."""
     shown: Annotated[ShownAs, tyro.conf.arg(name="")] = field(default_factory=ShownAs)
     out: Path | None = None
     """Folder for the pictures. Default: evaluation/NAME."""
@@ -81,27 +81,51 @@ def _data(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> Segmentati
     root = options.data or (Path(recipe["data"]) if recipe.get("data") else None)
     if root is None:
         raise InputError("say where the images with masks are, with --data DIR")
-    reduce = options.reduce_zero_label
+    if not recipe.get("classes_file"):
+        _check_classes(root, segmentor)
     return open_validation_part(
         root,
         classes=segmentor.classes,
-        reduce_zero_label=bool(recipe.get("reduce_zero_label", False)) if reduce is None else reduce,
+        reduce_zero_label=options.reduce_zero_label or bool(recipe.get("reduce_zero_label", False)),
         validation_fraction=recipe.get("validation_fraction", 0.2),
         whole=options.part == "all",
     )
 
 
+def _check_classes(root: Path, segmentor: Segmentor) -> None:
+    """Raises InputError where the list of classes beside the masks numbers them otherwise than the model does."""
+    try:
+        listed = read_classes(None, root)
+    except InputError:
+        return  # there is none, which only training needs
+    known = segmentor.classes
+    if len(listed) != len(known):
+        raise InputError(
+            f"{root} lists {len(listed)} classes, but the model knows {len(known)}; take the data it was trained for"
+        )
+    is_named = known != tuple(map(str, range(len(known))))
+    place = next((n for n, name in enumerate(listed) if name != known[n] and name in known), None)
+    if is_named and place is not None:
+        raise InputError(
+            f"class {place} is {listed[place]!r} in {root} and {known[place]!r} in the model, so the masks mean other "
+            "classes; give masks numbered as in training"
+        )
+
+
 def _results(
     scores: SegmentationScores, segmentor: Segmentor, images: int, pictures: Sequence[Path]
 ) -> dict[str, object]:
+    def known(value: float) -> float | None:  # JSON has no word for "of no pixels"
+        return None if value != value else value
+
     def by_class(values: Sequence[float]) -> dict[str, float | None]:
-        return {n: None if v != v else v for n, v in zip(segmentor.classes, values, strict=True)}
+        return {name: known(value) for name, value in zip(segmentor.classes, values, strict=True)}
 
     return {
         "images": images,
-        "miou": scores.miou,
-        "pixel_accuracy": scores.pixel_accuracy,
-        "mean_accuracy": scores.mean_accuracy,
+        "miou": known(scores.miou),
+        "pixel_accuracy": known(scores.pixel_accuracy),
+        "mean_accuracy": known(scores.mean_accuracy),
         "iou": by_class(scores.per_class_iou().tolist()),
         "accuracy": by_class(scores.per_class_accuracy().tolist()),
         "pictures": [str(picture) for picture in pictures],

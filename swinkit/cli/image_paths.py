@@ -27,17 +27,22 @@ def image_paths(given: Sequence[Path]) -> Iterator[Path]:
         yield from found
 
 
-def picture_paths(paths: Sequence[Path], folder: Path) -> list[Path]:
-    """For every image a picture of its own in `folder`, called after the image and its folder."""
-    pictures: dict[Path, None] = {}
+def picture_paths(paths: Sequence[Path], folder: Path, *, endings: Sequence[str] = ("",)) -> list[Path]:
+    """For every image a picture of its own in `folder`, called after the image and its folder.
+
+    With several `endings`, such as "_mask", all files NAME + ending + .png are the image's own.
+    """
+    pictures: list[Path] = []
+    taken: set[str] = set()
     for path in paths:
-        name = "_".join([*path.parent.parts[-1:], path.stem]).replace("/", "")
-        picture, number = folder / f"{name}.png", 1
-        while picture in pictures:
+        whole = "_".join([*path.parent.parts[-1:], path.stem]).replace("/", "")
+        name, number = whole, 1
+        while any(name + ending in taken for ending in endings):
             number += 1
-            picture = folder / f"{name}_{number}.png"
-        pictures[picture] = None
-    return list(pictures)
+            name = f"{whole}_{number}"
+        taken |= {name + ending for ending in endings}
+        pictures.append(folder / f"{name}.png")
+    return pictures
 
 
 def run_name(checkpoint: str) -> str:

@@ -46,7 +46,8 @@ def predict_masks_command(arguments: Sequence[str]) -> None:
     segmentor = open_segmentor(options.checkpoint, device=choose_device(options.device))
     settings = options.shown.settings(segmentor.inference)
     results, failures = [], []
-    for path, picture in zip(paths, picture_paths(paths, options.out), strict=True):
+    pictures = picture_paths(paths, options.out, endings=("", "_mask"))
+    for path, picture in zip(paths, pictures, strict=True):
         try:
             image = read_image(path)
         except InputError as error:

@@ -13,6 +13,7 @@ import tyro
 
 from swinkit.engine.loop import TrainingResult
 from swinkit.engine.run_folder import RunFolder
+from swinkit.engine.settings import LoopSettings
 from swinkit.errors import InputError
 from swinkit.recipes import RECIPES
 from swinkit.tasks import (
@@ -58,7 +59,19 @@ def train_command(arguments: Sequence[str]) -> None:
         description=inspect.getdoc(RECIPES[name]),
         config=(tyro.conf.AvoidSubcommands,),
     )
+    _check_length(default.loop, options.recipe.loop)
     _train(options.recipe, options.run_dir)
+
+
+def _check_length(default: LoopSettings, loop: LoopSettings) -> None:
+    """Raises InputError where options in epochs would change nothing, as the recipe counts in updates."""
+    for epochs, updates in (("epochs", "updates"), ("evaluate_every", "evaluate_every_updates")):
+        if getattr(loop, updates) is not None and getattr(loop, epochs) != getattr(default, epochs):
+            option, other = (name.replace("_", "-") for name in (epochs, updates))
+            raise InputError(
+                f"--{option} changes nothing where --{other} is {getattr(loop, updates)}; change that, or add "
+                f"--{other} None"
+            )
 
 
 def _train(recipe: ClassificationRecipe | SegmentationRecipe | DetectionRecipe, run_dir: Path | None) -> None:

@@ -33,7 +33,7 @@ _CONTRAST = 80.0
 _INK = 0.4
 """A pixel belongs to a digit where its ink covers at least this share of what lies below."""
 _VISIBLE = 0.8
-"""A digit is not placed where it would leave less than this share of an earlier one to be seen."""
+"""A digit is not placed where it would leave less than this share of what is to be seen of an earlier one."""
 _TRIES = 20
 
 

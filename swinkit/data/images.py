@@ -70,6 +70,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
     """
     try:
         with Image.open(path, formats=_formats()) as image:
+            _check_size(image, str(path), MAX_PIXELS)
             if image.format == "PNG" and "exif" not in image.info:
                 return image.size  # Pillow would read all pixels to look for EXIF after them
             if image.getexif().get(_EXIF_ORIENTATION, 1) not in (5, 6, 7, 8):

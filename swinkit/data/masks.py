@@ -73,9 +73,11 @@ def as_labels(values: np.ndarray, num_classes: int, *, reduce_zero_label: bool, 
     labels = np.where(ignored, IGNORE, values - first)
     outside = labels[(labels < 0) | ((labels >= num_classes) & ~ignored)]
     if outside.size:
+        is_one_more = not reduce_zero_label and (labels[~ignored] <= num_classes).all()
         raise MaskError(
             f"The mask {name} has the value {int(outside[0]) + first}, but {num_classes} classes have the values "
-            f"{first} to {num_classes - 1 + first} (and {IGNORE} is ignored): correct the mask or the list of classes."
+            f"{first} to {num_classes - 1 + first} (and {IGNORE} is ignored): correct the mask or the list of classes"
+            f"{', or give --reduce-zero-label, if 0 is no class' if is_one_more else ''}."
         )
     return labels.astype(np.uint8)
 

@@ -21,7 +21,7 @@ from swinkit.ops.normalization import normalise
 from swinkit.ops.resizing import resized_image, resized_shape
 
 _TRIES = 10
-"""Crops that are drawn before one with too much of one class is taken all the same."""
+"""How often a crop with too much of one class is drawn again; the last one is taken whatever it holds."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class SegmentationTransform:
 
     def _crop(self, truth: Tensor) -> tuple[slice, slice]:
         """Where to cut."""
-        for _ in range(_TRIES):
+        for _ in range(1 + _TRIES):
             places = tuple(
                 _random_part(length, crop)
                 for length, crop in zip(truth.shape, self.augmentation.crop_size, strict=True)

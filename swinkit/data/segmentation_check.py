@@ -6,13 +6,10 @@ Shapes: K classes.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from swinkit.data.image_stores import FolderStore
-from swinkit.data.images import ImageError, read_image
+from swinkit.data.images import ImageError, read_image, read_image_size
 from swinkit.data.masks import MaskError, check_mask_header
 from swinkit.data.segmentation import SegmentationImages
 from swinkit.data.segmentation_folders import Pairs
@@ -57,7 +54,11 @@ def check_segmentation(
     for index in range(len(data)):
         _check_sample(data, index, report)
         step(index + 1)
-    for name, count in zip(data.classes, report.pixels, strict=False):
+    if not len(data):
+        report.problems.append("there is no image with a mask")
+    elif not report.pixels[:-1].any() and not report.problems:
+        report.problems.append("in every mask every pixel is ignored")
+    for name, count in zip(data.classes, report.pixels[:-1], strict=True):
         if not count:
             report.remarks.append(f"the class {name!r} occurs in no mask")
     return report
@@ -86,27 +87,17 @@ def require_sound(data: SegmentationImages, *, masks: int = MASKS_BEFORE_TRAININ
     read = set(np.linspace(0, len(data) - 1, min(masks, len(data))).round().astype(int).tolist())
     labelled = 0
     for index in range(len(data)):
-        size = _header_size(data.image_path(index))
-        if index not in read:
-            if size is not None:
-                check_mask_header(data.mask_path(index), size)
-            continue
-        labelled += int((data.labels(index, size) != IGNORE).sum())
+        width, height = read_image_size(data.image_path(index))
+        size = (height, width)
+        if index in read:
+            labelled += int((data.labels(index, size) != IGNORE).sum())
+        else:
+            check_mask_header(data.mask_path(index), size)
     if not labelled:
         raise InputError(
             f"No pixel of the masks in {data.root} is labelled: every value is ignored; check the masks, and whether "
             "reduce_zero_label is meant (with it, the value 0 is ignored, too)."
         )
-
-
-def _header_size(path: Path) -> tuple[int, int] | None:
-    """Height and width by the file's header; None where EXIF may have them turned. ImageError where it is none."""
-    try:
-        with Image.open(path) as image:
-            return None if image.getexif().get(0x0112, 1) != 1 else (image.height, image.width)
-    except Exception:  # whatever is wrong: reading it says it in a sentence
-        FolderStore(path.parent).read(path.name)
-        return None
 
 
 def problems_text(report: SegmentationReport, most: int = 20) -> Iterator[str]:

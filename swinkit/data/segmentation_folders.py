@@ -20,6 +20,7 @@ from swinkit.data.masks import MASK_SUFFIXES
 from swinkit.data.segmentation import SegmentationImages
 from swinkit.data.splits import stratified_split
 from swinkit.errors import InputError
+from swinkit.ops.labels import IGNORE
 
 IMAGES = ("images", "img_dir", "imgs")
 MASKS = ("annotations", "masks", "labels", "ann_dir")
@@ -60,8 +61,8 @@ def open_segmentation_folder(
     Raises InputError, naming files, where no layout is found, an image lacks its mask or has two, or there is no list
     of classes.
     """
-    classes = read_classes(classes_file, root)
     folders = find_parts(root)
+    classes = read_classes(classes_file, root)
     if "train" not in folders:
         raise InputError(f"{root} has masks to validate on, but none to train on: add {ACCEPTED}.")
     parts = {part: _sound(match_pairs(root, *places), root / places[0]) for part, places in folders.items()}
@@ -98,7 +99,7 @@ def hold_out(data: SegmentationImages, fraction: float) -> tuple[SegmentationIma
 def read_classes(path: Path | None, root: Path) -> tuple[str, ...]:
     """Class names, one a line: from `path`, or from classes.txt or ADE20K's objectInfo150.txt in `root`.
 
-    Raises InputError where there is no such file, or it is empty, or names a class twice.
+    Raises InputError where there is no such file, or it is empty, or names a class twice or more than 255.
     """
     path = path or next((root / name for name in (CLASSES, ADE_CLASSES) if (root / name).is_file()), None)
     if path is None:
@@ -112,6 +113,11 @@ def read_classes(path: Path | None, root: Path) -> tuple[str, ...]:
     names = [line for line in lines if line]
     if not names:
         raise InputError(f"{path} names no class: write one class name a line.")
+    if len(names) > IGNORE:
+        raise InputError(
+            f"{path} names {len(names)} classes, but masks have room for {IGNORE} (the value {IGNORE} is ignored): "
+            "merge or leave out some."
+        )
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
         raise InputError(f"{path} names the class {twice!r} twice: give every class a name of its own.")

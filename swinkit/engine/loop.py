@@ -297,6 +297,7 @@ class _Trainer:
         """Results on the validation data, and the model kept if it is the best so far."""
         with self.average.in_place() if self.average is not None else nullcontext():
             self.task.eval()
+            self.processes.share_buffers(self.task.model)  # the first process's are those that are saved
             with torch.no_grad(), self._autocast():
                 self.results = self.task.evaluate()
             self.wrapped.train()

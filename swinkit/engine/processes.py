@@ -68,6 +68,13 @@ class Processes:
         dist.all_gather(parts, own)
         return [part[:size].cpu().numpy().tobytes() for part, size in zip(parts, sizes, strict=True)]
 
+    def share_buffers(self, module: nn.Module) -> None:
+        """Give every process the first one's running statistics of batch norm and other buffers of real numbers."""
+        if self.count > 1:
+            for buffer in module.buffers():
+                if buffer.is_floating_point():
+                    dist.broadcast(buffer, 0)
+
 
 def _padded(content: bytes, length: int, device: torch.device) -> Tensor:
     """Bytes as a uint8 tensor of this length."""

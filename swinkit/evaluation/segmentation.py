@@ -5,6 +5,7 @@ Shapes: B images, H W image, K classes.
 
 from __future__ import annotations
 
+import math
 from typing import Self
 
 import torch
@@ -108,7 +109,7 @@ class SegmentationScores:
     @property
     def miou(self) -> float:
         """Mean IoU over the classes that are in the labels or the predictions."""
-        return float(self.per_class_iou().nanmean())
+        return _mean(self.per_class_iou())
 
     @property
     def pixel_accuracy(self) -> float:
@@ -118,7 +119,7 @@ class SegmentationScores:
     @property
     def mean_accuracy(self) -> float:
         """Mean over the classes that are in the labels of the share of their pixels that is right."""
-        return float(self.per_class_accuracy().nanmean())
+        return _mean(self.per_class_accuracy())
 
     def per_class_iou(self) -> Tensor:
         """(K,) float64 on the CPU: pixels that truth and prediction share over those of either; NaN without any."""
@@ -130,3 +131,9 @@ class SegmentationScores:
         """(K,) float64 on the CPU: share of the pixels of each class that is right, NaN for classes without pixels."""
         table = self.confusion
         return table.diagonal().double() / table.sum(1)
+
+
+def _mean(values: Tensor) -> float:
+    """The mean of those that are numbers, NaN of none; summed without rounding, so that no order changes a digit."""
+    known = [value for value in values.tolist() if value == value]
+    return math.fsum(known) / len(known) if known else math.nan

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from swinkit.errors import InputError
-from swinkit.weights import CATALOGUE, resolve
+from swinkit.weights import read_weights_file, resolve
 from swinkit.weights.describe import read_description
+
+_HEADS = {"decode_head": "segmentation", "roi_head": "detection", "bbox_head": "detection"}
+"""What the official code calls the heads of its models, to their task."""
 
 
 def model_file(source: str | Path) -> Path:
@@ -23,13 +26,13 @@ def model_file(source: str | Path) -> Path:
 
 
 def task_of(path: Path) -> str:
-    """ "classification", "detection" or "segmentation": what a file of `model_file` says it is, or is by its published
-    name; else "classification"."""
+    """ "classification", "detection" or "segmentation": what a file of `model_file` says it is, or is by the heads in
+    it; else "classification". Raises InputError where it is no weights file."""
     description = read_description(path)
     if description is not None:
         return str(description.get("task", "classification"))
-    entry = CATALOGUE.get(path.stem)
-    return entry.task if entry is not None and entry.task != "backbone" else "classification"
+    heads = {part for name in read_weights_file(path).tensors for part in name.split(".")[:2]}
+    return next((task for head, task in _HEADS.items() if head in heads), "classification")
 
 
 def _in_folder(source: str | Path) -> str | Path:

@@ -121,11 +121,7 @@ def _build_task(
     }
     if processes.count > 1 and processes.device.type == "cuda":  # there is no SyncBN of CPU processes
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    if recipe.loop.sharding == "fsdp" and len(validation) < processes.count:
-        raise InputError(
-            f"{len(validation)} validation images are too few for {processes.count} processes that share a model; use "
-            "--sharding ddp"
-        )
+    _require_even_evaluation(recipe, len(validation), processes)
     return SegmentationTask(
         model,
         evaluation=SegmentationEvaluationImages(
@@ -135,6 +131,22 @@ def _build_task(
         auxiliary_weight=recipe.auxiliary_weight,
         class_weights=_class_weights(recipe, len(validation.classes)),
     )
+
+
+def _require_even_evaluation(recipe: SegmentationRecipe, images: int, processes: Processes) -> None:
+    """Raises InputError where processes that share a model would not run it equally often in the validation."""
+    if recipe.loop.sharding != "fsdp" or processes.count == 1:
+        return
+    if images < processes.count:
+        raise InputError(
+            f"{images} validation images are too few for {processes.count} processes that share a model; use "
+            "--sharding ddp"
+        )
+    if recipe.inference.crop is not None:
+        raise InputError(
+            "images of different sizes have different numbers of windows, for which processes that share a model would "
+            "wait for each other; leave --inference.crop out, or use --sharding ddp"
+        )
 
 
 def _backbone(recipe: SegmentationRecipe) -> SwinTransformer | TimmFeatures:

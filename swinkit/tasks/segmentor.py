@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,17 @@ class Segmentor:
         return self.model.decode_head.conv_seg.weight.device
 
     def predict(self, image: Image.Image, settings: InferenceSettings | None = None) -> Tensor:
-        """The class of every pixel of an RGB image, (H, W) int64 on the CPU."""
-        return predict_classes(self.model, pil_to_tensor(image).to(self.device), settings or self.inference).cpu()
+        """The class of every pixel of an RGB image, (H, W) int64 on the CPU.
+
+        Raises InputError where the GPU's memory is too small for it.
+        """
+        try:
+            return predict_classes(self.model, pil_to_tensor(image), settings or self.inference).cpu()
+        except torch.OutOfMemoryError:
+            raise InputError(
+                f"{self.device} has too little memory for an image of {image.width} x {image.height} pixels; show "
+                "it in windows, with --mode slide"
+            ) from None
 
 
 def open_segmentor(source: str | Path, *, device: torch.device | None = None) -> Segmentor:
@@ -81,9 +91,18 @@ def _foreign(path: Path) -> Segmentor:
         raise InputError(f"{path} holds no UperNet: its weights have no decode_head of one; give a segmentor's file")
     backbone = {n.removeprefix("backbone."): t for n, t in tensors.items() if n.startswith("backbone.")}
     num_classes, channels = tensors["decode_head.conv_seg.weight"].shape[:2]
-    auxiliary = tensors.get("auxiliary_head.conv_seg.weight")
-    config = UperNetConfig(channels=channels, auxiliary_channels=256 if auxiliary is None else auxiliary.shape[1])
-    model = UperNet(SwinTransformer(infer_config(backbone)), config, num_classes=num_classes)
+    swin = SwinTransformer(infer_config(backbone))
+    config = replace(_auxiliary_config(tensors, swin), channels=channels)
+    model = UperNet(swin, config, num_classes=num_classes)
     load_weights(model, path)
     classes = file.classes if len(file.classes) == num_classes else tuple(str(number) for number in range(num_classes))
     return Segmentor(model, classes, InferenceSettings(resize=(512, 2048)), {})
+
+
+def _auxiliary_config(tensors: Mapping[str, Tensor], backbone: SwinTransformer) -> UperNetConfig:
+    """Width and level of the auxiliary head: it takes the feature with as many channels as its convolution."""
+    first = tensors.get("auxiliary_head.convs.0.conv.weight")
+    if first is None or first.shape[1] not in backbone.channels:
+        return UperNetConfig()
+    level = backbone.channels.index(first.shape[1])
+    return UperNetConfig(auxiliary_channels=first.shape[0], auxiliary_level=level)

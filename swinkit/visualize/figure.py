@@ -136,12 +136,13 @@ def save_figure(figure: Figure, out: Path, *, max_bytes: int = MAX_BYTES) -> Non
     content = _png(figure, max_bytes)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(out, content)
+        write_whole(out, content)
     except OSError as error:
         raise InputError(f"cannot write the picture {out} ({error.strerror}): give another place") from error
 
 
-def _write_whole(out: Path, content: bytes) -> None:
+def write_whole(out: Path, content: bytes) -> None:
+    """Write a file in one step: `out` has all of it or is as it was. Raises OSError where it cannot be written."""
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import colorsys
 
 _GOLDEN = 0.618033988749895
-_TONES = ((0.85, 0.95), (0.55, 0.75), (0.95, 0.70), (0.45, 0.95))
-"""Saturation and value, one pair after the other."""
+_TONES = ((0.85, 0.95), (0.45, 0.95), (0.95, 0.65))
+"""Saturation and value, one pair after the other: three, so that close hues (8 or 13 apart) differ in tone."""
 
 
 def class_colours(count: int) -> list[tuple[int, int, int]]:

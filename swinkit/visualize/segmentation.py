@@ -5,6 +5,7 @@ Shapes: H W image, K classes.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from swinkit.visualize.figure import (
     new_figure,
     save_figure,
     shrink_to_content,
+    write_whole,
 )
 from swinkit.visualize.palette import class_colours
 from swinkit.visualize.thumbnail import thumbnail
@@ -69,15 +71,13 @@ def save_index_mask(classes: np.ndarray, num_classes: int, out: Path) -> None:
     """Write classes (H, W), 0..255, as a PNG whose pixels' values are the classes and whose palette shows them."""
     mask = Image.fromarray(classes.astype(np.uint8))
     mask.putpalette(_colour_table(num_classes).ravel().tolist())
-    partial = out.with_name(f".{out.name}.partial")
+    content = io.BytesIO()
+    mask.save(content, "PNG")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        mask.save(partial, "PNG")
-        partial.replace(out)
+        write_whole(out, content.getvalue())
     except OSError as error:
-        raise InputError(f"cannot write the mask {out} ({error.strerror or error}): give another place") from None
-    finally:
-        partial.unlink(missing_ok=True)
+        raise InputError(f"cannot write the mask {out} ({error.strerror}): give another place") from None
 
 
 def draw_segmentation(

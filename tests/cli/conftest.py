@@ -1,10 +1,11 @@
-"""Two finished runs for the tests of the command line: digits, and a folder of colours."""
+"""Finished runs for the tests of the command line: digits, a folder of colours, and a folder of images and masks."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sessions
+from mask_folders import write_masks
 from PIL import Image
 
 COLOURS = {"blue": (30, 60, 200), "green": (40, 160, 60), "red": (200, 40, 50)}
@@ -38,5 +39,21 @@ def colours_run(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("colours_run") / "run"
     log = folder.parent / "log"
     arguments = ["train", "finetune", *sessions.TINY_FINETUNE, "--data", str(colours), "--validation-fraction", "0.25"]
+    assert sessions.run([*arguments, "--run-dir", str(folder)], log) == 0, log.read_text()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve images with masks to train on and four to validate on."""
+    return write_masks(tmp_path_factory.mktemp("masks"))
+
+
+@pytest.fixture(scope="session")
+def masks_run(masks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run on `masks`, and what it printed beside it, in `log`."""
+    folder = tmp_path_factory.mktemp("masks_run") / "run"
+    log = folder.parent / "log"
+    arguments = ["train", "finetune_segmentation", *sessions.TINY_MASKS, "--data", str(masks)]
     assert sessions.run([*arguments, "--run-dir", str(folder)], log) == 0, log.read_text()
     return folder

@@ -10,7 +10,9 @@ import swinkit
 from swinkit.cli import main
 from swinkit.recipes import RECIPES
 
-COMMANDS = ("train", "evaluate", "predict", "models", "recipes", "convert")
+COMMANDS = ("train", "evaluate", "predict", "check-data", "models", "recipes", "convert")
+BY_TASK = ("evaluate", "predict")
+"""Commands whose options depend on the checkpoint, which comes first."""
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,10 +29,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "train"])
-def test_help_of_every_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_every_command(name: str, digits_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     assert f"usage: swinkit {name} [-h]" in capsys.readouterr().out
-    assert main([name, "some", "thing", "--no-such-option"]) == 2
+    assert main([name, "some" if name not in BY_TASK else str(digits_run), "thing", "--no-such-option"]) == 2
     assert "no-such-option" in capsys.readouterr().err
 
 
@@ -39,9 +41,31 @@ def test_help_of_every_command(name: str, capsys: pytest.CaptureFixture[str]) ->
 )
 def test_help_calls_things_by_their_names(name: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     main([name, "--help"])
-    usage, _, options = capsys.readouterr().out.partition("\n")
-    assert usage.endswith(words)
-    assert all(word in options for word in words.split())
+    helps = capsys.readouterr().out.split("usage: ")[1:]
+    assert len(helps) == (2 if name in BY_TASK else 1)
+    for text in helps:
+        usage, _, options = text.partition("\n\n")
+        assert " ".join(usage.split()).endswith(words)
+        assert all(word in options for word in words.split())
+
+
+@pytest.mark.parametrize("name", BY_TASK)
+def test_help_lists_every_task(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"swinkit {name} CHECKPOINT ...: the options depend on what the checkpoint is a model of.")
+    classification, _, segmentation = text.partition("--- segmentation ---")
+    assert "--- classification ---" in classification and "--mode" not in classification
+    assert "--mode {trained,whole,slide,multi_scale}" in segmentation and "--device" in segmentation
+
+
+@pytest.mark.parametrize("name", BY_TASK)
+def test_the_checkpoint_comes_first(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--device", "cpu", "runs/digits"]) == 2
+    assert f"name the checkpoint before the options: swinkit {name} CHECKPOINT --device ..." in capsys.readouterr().err
+    assert main([name]) == 2
+    captured = capsys.readouterr()
+    assert f"say which checkpoint: swinkit {name} CHECKPOINT" in captured.err and "--- segmentation ---" in captured.out
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:

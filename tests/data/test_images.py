@@ -168,6 +168,27 @@ def test_want_of_memory_or_descriptors_is_not_blamed_on_the_image(tmp_path, monk
         assert not isinstance(caught.value, InputError)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_size_by_the_header_is_that_of_the_image(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "a.jpg"
+    noise().save(path, exif=exif)
+    image = read_image(path)
+    assert read_image_size(path) == image.size
+
+
+def test_sizes_of_files_that_are_no_images(tmp_path):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "bomb.png").write_bytes(png_header(60_000, 60_000))
+    noise().save(tmp_path / "a.tga")
+    for name, words in (("empty.png", "is empty"), ("bomb.png", "has more pixels"), ("a.tga", "not an image in a")):
+        with pytest.raises(ImageError, match=words):
+            read_image_size(tmp_path / name)
+    with pytest.raises(ImageError, match="There is no image"):
+        read_image_size(tmp_path / "missing.png")
+
+
 def test_one_pixel(tmp_path):
     buffer = io.BytesIO()
     Image.new("RGB", (1, 1), RED).save(buffer, "PNG")

@@ -2,19 +2,25 @@
 
 import inspect
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 import tyro
 
+from swinkit.backbone import VARIANTS, SwinTransformer
 from swinkit.classification import SwinClassifier
 from swinkit.data.augmentation import SmallImageAugmentation
 from swinkit.recipes import RECIPES
-from swinkit.tasks import ClassificationRecipe
+from swinkit.segmentation import UperNet
+from swinkit.tasks import ClassificationRecipe, SegmentationRecipe
 
 ALL = pytest.mark.parametrize("name", RECIPES)
 
 
-def from_command_line(recipe: ClassificationRecipe, *arguments: str) -> ClassificationRecipe:
+Recipe = TypeVar("Recipe", ClassificationRecipe, SegmentationRecipe)
+
+
+def from_command_line(recipe: Recipe, *arguments: str) -> Recipe:
     return tyro.cli(type(recipe), default=recipe, args=list(arguments), config=(tyro.conf.AvoidSubcommands,))
 
 
@@ -91,6 +97,29 @@ def test_small_recipes_are_small():
     for name, limit in {"digits": 150_000, "finetune_small": 3_000_000}.items():
         model = SwinClassifier(RECIPES[name]().model, num_classes=10)
         assert sum(parameter.numel() for parameter in model.parameters()) < limit
+
+
+@pytest.mark.parametrize("variant", ["swin_t", "swin_b", "swin_l_384"])
+def test_finetune_segmentation_takes_any_published_variant(variant):
+    recipe = replace(RECIPES["finetune_segmentation"](), variant=variant).resolved()
+    drop_path = RECIPES["finetune_segmentation"]().model.drop_path_rate
+    assert recipe.model == replace(VARIANTS[variant], drop_path_rate=drop_path) and recipe.variant is None
+
+
+def test_finetune_segmentation_starts_offline():
+    for name in ("finetune_segmentation", "finetune_segmentation_small"):
+        recipe = RECIPES[name]()
+        assert recipe.weights is None and recipe.data is None and not recipe.reduce_zero_label
+        assert recipe.augmentation.resize is recipe.inference.resize is None
+
+
+def test_digit_scenes_need_nothing():
+    recipe = RECIPES["digit_scenes_segmentation"]()
+    assert recipe.dataset == "digit_scenes" and recipe.data is None and recipe.weights is None
+    assert recipe.augmentation.horizontal_flip == 0  # a mirrored digit is none
+    assert recipe.augmentation.crop_size == (recipe.scenes.size, recipe.scenes.size)
+    model = UperNet(SwinTransformer(recipe.model), recipe.head, num_classes=11)
+    assert sum(parameter.numel() for parameter in model.parameters()) < 3_000_000
 
 
 def test_digits_needs_nothing():
