@@ -13,6 +13,9 @@ result (fast, but the order of the sum varies), or writes it to a place of its o
 Shapes: as in `triton_kernels`; the tiles of the second kernel are (keys, queries).
 """
 
+# Annotations here are read by Triton: what has none is a pointer, a tile or a number of the kernel.
+# mypy: disable-error-code="no-untyped-def, import-untyped, import-not-found"
+
 from __future__ import annotations
 
 import triton

@@ -4,11 +4,15 @@ Only `triton_op` imports this file, when it launches a kernel: swinkit works wit
 
 A program owns one head, `BLOCK_M` queries of a window, and a run of windows one after another. Which tokens make up a
 window is arithmetic on coordinates, so nothing is padded, rolled or cut in memory. The bias of a head and the mask are
-the same in all windows of a program: it loads its part once and keeps it in registers. All keys of a window (up to 256) are one tile,
-so softmax needs no running maximum. Logits carry a factor log2(e), because the hardware's exponential is exp2.
+the same in all windows of a program: it loads its part once and keeps it in registers. All keys of a window (up to
+256) are one tile, so softmax needs no running maximum. Logits carry a factor log2(e), because the hardware's
+exponential is exp2.
 
 Shapes: B images, H W map, C channels, T tokens in a window, h heads, d head dim. A token of qkv is (3, h, d).
 """
+
+# Annotations here are read by Triton: what has none is a pointer, a tile or a number of the kernel.
+# mypy: disable-error-code="no-untyped-def, import-untyped, import-not-found"
 
 from __future__ import annotations
 

@@ -7,14 +7,21 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads, d head dim
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from swinkit.ops.window_attention.triton_plan import Kernel, Plan, build_plan
+from swinkit.ops.window_attention.triton_plan import Device, Kernel, Plan, build_plan
 from swinkit.ops.windows import WindowGrid
+
+LEAST_SHARED_MEMORY = 99 * 1024
+"""Bytes for a program, of all devices of compute capability 8.0 or later."""
+
+NO_FLAGS: Mapping[str, bool] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -45,10 +52,10 @@ class Problem:
             heads=self.num_heads,
             head_dim=self.channels // self.num_heads,
             item_size=self.qkv.element_size(),
-            processors=processors(self.qkv.device),
+            device=device_of(self.qkv.device),
         )
 
-    def launch(self, kernel: Any, plan: Plan, *tensors: Tensor | None, **options: bool) -> None:
+    def launch(self, kernel: Any, plan: Plan, *tensors: Tensor | None, flags: Mapping[str, bool] = NO_FLAGS) -> None:
         """Run `kernel` on qkv, padding, bias and `tensors`; a missing one is replaced by qkv, and not touched."""
         pointers = [self.qkv if tensor is None else tensor for tensor in (self.qkv, self.padding, self.bias, *tensors)]
         grid = self.grid
@@ -71,13 +78,17 @@ class Problem:
                 BLOCK_D=plan.dims,
                 num_warps=plan.tile.warps,
                 num_stages=plan.tile.stages,
-                **options,
+                **flags,
             )
 
 
-def processors(device: torch.device) -> int:
-    """Streaming multiprocessors; 1 for the CPU, where kernels are interpreted one program after another."""
-    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+def device_of(device: torch.device) -> Device:
+    """For the CPU, where kernels are interpreted one program after another, one processor that has all it needs."""
+    if device.type != "cuda":
+        return Device(processors=1, shared_memory=1 << 30)
+    facts = torch.cuda.get_device_properties(device)
+    # torch's own type stubs do not know the second.
+    return Device(facts.multi_processor_count, getattr(facts, "shared_memory_per_block_optin", LEAST_SHARED_MEMORY))
 
 
 def run_forward(problem: Problem) -> Tensor:
@@ -106,7 +117,7 @@ def run_backward(
     d_padding = _sums(padding_parts, (2, channels), problem, has_padding, deterministic)
     if problem.windows:
         _launch_backward(problem, queries, keys, d_out, d_qkv, d_padding, d_bias, is_atomic=not deterministic)
-    return d_qkv, _whole_padding(problem, d_padding), None if d_bias is None else _total(d_bias, problem.bias)
+    return d_qkv, _whole_padding(problem, d_padding), _total(d_bias, problem.bias)
 
 
 def _launch_backward(
@@ -128,9 +139,11 @@ def _launch_backward(
         log_total = torch.empty(size, dtype=torch.float32, device=d_out.device)
         delta = torch.empty_like(log_total)
     gradients = (d_out, d_qkv, d_padding, d_bias, log_total, delta)
-    problem.launch(queries_kernel, queries, *gradients, WANTS_BIAS=d_bias is not None, IS_ATOMIC=is_atomic)
+    problem.launch(
+        queries_kernel, queries, *gradients, flags={"WANTS_BIAS": d_bias is not None, "IS_ATOMIC": is_atomic}
+    )
     if not queries.is_whole:
-        problem.launch(keys_kernel, keys, d_out, d_qkv, d_padding, log_total, delta, IS_ATOMIC=is_atomic)
+        problem.launch(keys_kernel, keys, d_out, d_qkv, d_padding, log_total, delta, flags={"IS_ATOMIC": is_atomic})
 
 
 def _sums(parts: int, shape: tuple[int, ...], problem: Problem, wanted: bool, deterministic: bool) -> Tensor | None:
@@ -144,13 +157,16 @@ def _sums(parts: int, shape: tuple[int, ...], problem: Problem, wanted: bool, de
     return torch.zeros((1, *shape), dtype=torch.float32, device=device)
 
 
-def _total(parts: Tensor, like: Tensor) -> Tensor:
+def _total(parts: Tensor | None, like: Tensor | None) -> Tensor | None:
+    """The sum of (parts, ...) in the dtype of `like`."""
+    if parts is None or like is None:
+        return None
     return (parts[0] if parts.shape[0] == 1 else parts.sum(0)).to(like.dtype)
 
 
 def _whole_padding(problem: Problem, d_padding: Tensor | None) -> Tensor | None:
     """(parts, 2, C) of k and v to (3 C): nobody sees the output of a padded token, so its q has no gradient."""
-    if d_padding is None or problem.padding is None:
-        return None
     keys_and_values = _total(d_padding, problem.padding)
+    if keys_and_values is None:
+        return None
     return torch.cat((torch.zeros_like(keys_and_values[:1]), keys_and_values)).flatten()

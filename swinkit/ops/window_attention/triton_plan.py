@@ -9,7 +9,7 @@ Shapes: T tokens in a window, h heads, d head dim.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 MOST_TOKENS = 256
@@ -18,7 +18,18 @@ MOST_HEAD_DIM = 64
 SMALLEST_TILE = 16
 """A matrix product of the hardware takes no smaller side."""
 
+MOST_TOKENS_WHOLE = 64
+"""Of a window that one program of the backward pass takes as a whole."""
+
 Kernel = Literal["forward", "queries", "keys"]
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a launch depends on: streaming multiprocessors, and the bytes of shared memory that a program may have."""
+
+    processors: int
+    shared_memory: int
 
 
 @dataclass(frozen=True)
@@ -31,16 +42,17 @@ class Tile:
 
 
 # By the tokens of a window rounded up to a power of two. A "queries" tile as large as the window gives dk and dv too.
+# 16 rows for each warp, or 16 rows in all: others make Triton compute a product more than once, or spill registers.
 TILES: Mapping[Kernel, Mapping[int, Tile]] = {
-    "forward": {16: Tile(16, 1), 32: Tile(32, 2), 64: Tile(64, 4), 128: Tile(64, 4), 256: Tile(64, 8)},
-    "queries": {16: Tile(16, 1), 32: Tile(32, 2), 64: Tile(64, 4), 128: Tile(64, 8), 256: Tile(32, 8)},
-    "keys": {128: Tile(64, 8), 256: Tile(32, 8)},
+    "forward": {16: Tile(16, 1), 32: Tile(32, 2), 64: Tile(64, 4), 128: Tile(64, 4), 256: Tile(16, 8)},
+    "queries": {16: Tile(16, 1), 32: Tile(32, 2), 64: Tile(64, 4), 128: Tile(16, 4), 256: Tile(16, 8)},
+    "keys": {128: Tile(16, 4), 256: Tile(16, 8)},
 }
-# fp32 goes without tensor cores: its operands take registers.
+# fp32 goes without tensor cores, so that nothing is rounded to TF32: its operands take registers.
 TILES_FP32: Mapping[Kernel, Mapping[int, Tile]] = {
-    "forward": {16: Tile(16, 1), 32: Tile(32, 2), 64: Tile(64, 8), 128: Tile(32, 8), 256: Tile(16, 8)},
-    "queries": {16: Tile(16, 1), 32: Tile(32, 2), 64: Tile(64, 8), 128: Tile(32, 8), 256: Tile(16, 8)},
-    "keys": {128: Tile(32, 8), 256: Tile(16, 8)},
+    "forward": {16: Tile(16, 1, 1), 32: Tile(32, 4, 1), 64: Tile(64, 8, 1), 128: Tile(16, 4, 1), 256: Tile(16, 8, 1)},
+    "queries": {16: Tile(16, 1, 1), 32: Tile(32, 4, 1), 64: Tile(64, 8, 1), 128: Tile(16, 4, 1), 256: Tile(16, 8, 1)},
+    "keys": {128: Tile(16, 4, 1), 256: Tile(16, 8, 1)},
 }
 # Programs for each processor of the device. A program loads its bias once, and adds its bias gradient once, whatever
 # the number of its windows: so fewer for the kernels of the backward pass.
@@ -63,6 +75,11 @@ class Plan:
     def programs(self) -> int:
         return self.heads * self.blocks * self.chunks
 
+    def shared_memory(self, item_size: int) -> int:
+        """Bytes that a program needs, at most: tiles of q, k, v and the output's gradient, and one of probabilities."""
+        rows, keys = self.tile.rows, self.keys
+        return self.tile.stages * 2 * (rows + keys) * self.dims * item_size + rows * keys * item_size * 3 // 2
+
     @property
     def is_whole(self) -> bool:
         """Whether a tile is a whole window."""
@@ -82,7 +99,7 @@ def build_plan(
     heads: int,
     head_dim: int,
     item_size: int,
-    processors: int,
+    device: Device,
 ) -> Plan:
     """The launch of `kernel`.
 
@@ -94,12 +111,27 @@ def build_plan(
         heads: h.
         head_dim: d.
         item_size: bytes of a number in qkv.
-        processors: streaming multiprocessors of the device.
+        device: what runs it.
     """
     keys = side(tokens)
     tile = (TILES_FP32 if item_size == 4 else TILES)[kernel][keys]
     blocks = -(-tokens // tile.rows)
-    wanted = PROGRAMS[kernel] * processors
+    wanted = PROGRAMS[kernel] * device.processors
     per_program = max(1, sum(groups) * heads * blocks // wanted)
     chunks = sum(-(-windows // per_program) for windows in groups)
-    return Plan(tile, keys, side(head_dim), blocks, heads, chunks, per_program)
+    plan = Plan(tile, keys, side(head_dim), blocks, heads, chunks, per_program)
+    if plan.shared_memory(item_size) > device.shared_memory:  # then the next window is not fetched ahead
+        plan = replace(plan, tile=replace(tile, stages=1))
+    return plan
+
+
+def fits(*, tokens: int, head_dim: int, item_size: int, device: Device) -> bool:
+    """Whether the device has the shared memory for every kernel."""
+    kernels: tuple[Kernel, ...] = (
+        ("forward", "queries", "keys") if tokens > MOST_TOKENS_WHOLE else ("forward", "queries")
+    )
+    plans = (
+        build_plan(kernel, groups=[1], tokens=tokens, heads=1, head_dim=head_dim, item_size=item_size, device=device)
+        for kernel in kernels
+    )
+    return all(plan.shared_memory(item_size) <= device.shared_memory for plan in plans)
