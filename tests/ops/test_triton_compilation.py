@@ -1,4 +1,4 @@
-"""The fused kernels compile for a GPU on a machine that has none: what the interpreter cannot find, types and layouts."""
+"""The fused kernels compile for a GPU on a machine that has none: types and layouts, which the interpreter skips."""
 
 from __future__ import annotations
 
