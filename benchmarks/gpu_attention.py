@@ -71,7 +71,7 @@ class Bench:
         }
 
     def _first(self, work: Work) -> tuple[float, int]:
-        """Seconds of the first call, compilation included; bytes that a later one takes at its peak, above what was there."""
+        """Seconds of the first call, compilation included; bytes that a later one adds at its peak."""
         began = time.perf_counter()
         work()
         self._wait()

@@ -5,6 +5,7 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads, d head dim
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from collections.abc import Callable
@@ -91,9 +92,14 @@ def _computed_dtype(x: Tensor) -> torch.dtype:
 @torch.compiler.assume_constant_result
 def device_obstacle(device: torch.device) -> str | None:
     """Why the fused kernels cannot run on this device, or None."""
+    return _device_obstacle(device, os.environ.get("TRITON_INTERPRET") == "1")
+
+
+@functools.cache
+def _device_obstacle(device: torch.device, is_interpreted: bool) -> str | None:
     if importlib.util.find_spec("triton") is None:
         return "it needs Triton, which is not installed here; it comes with PyTorch for CUDA on Linux"
-    if os.environ.get("TRITON_INTERPRET") == "1" and device.type == "cpu":
+    if is_interpreted and device.type == "cpu":
         return None
     if device.type != "cuda":
         return f"it runs on CUDA devices, and the tokens are on {device.type}"

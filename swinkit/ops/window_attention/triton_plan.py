@@ -8,6 +8,7 @@ Shapes: T tokens in a window, h heads, d head dim.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -125,6 +126,7 @@ def build_plan(
     return plan
 
 
+@functools.cache
 def fits(*, tokens: int, head_dim: int, item_size: int, device: Device) -> bool:
     """Whether the device has the shared memory for every kernel."""
     kernels: tuple[Kernel, ...] = (
