@@ -85,7 +85,9 @@ def test_no_biases(name: str) -> None:
     check(GRIDS[name], has_biases=False)
 
 
-@pytest.mark.parametrize("name", LARGER)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "window_16" else []) for name in LARGER]
+)
 def test_windows_and_heads_of_every_size(name: str) -> None:
     grid, heads, head_dim = LARGER[name]
     check(grid, batch=1, heads=heads, head_dim=head_dim)
