@@ -72,6 +72,12 @@ def _is_zero(size: Any) -> bool:
     return statically_known_true(size == 0)
 
 
+def is_padded(grid: WindowGrid) -> bool:
+    """Whether a map is not known to be whole windows."""
+    height, width = grid.padded
+    return not (_is_zero(height - grid.height) and _is_zero(width - grid.width))
+
+
 def pad_tokens(x: Tensor, height: int, width: int) -> Tensor:
     """Zeros at the bottom and right of (B, H, W, C) up to height x width; no copy where there is nothing to add."""
     bottom, right = height - x.shape[1], width - x.shape[2]

@@ -5,7 +5,7 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads, d head dim
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -45,6 +45,8 @@ class Case:
     qkv_bias: Tensor | None
     bias: Tensor | None
     upstream: Tensor
+    heads: int
+    scale: float
 
     def project(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.qkv_bias)
@@ -55,8 +57,22 @@ class Case:
 
     def attend(self, backend: AttentionBackend) -> Tensor:
         return window_attention(
-            self.x, self.project, bias=self.bias, grid=self.grid, num_heads=HEADS, scale=0.7, backend=backend
+            self.x,
+            self.project,
+            bias=self.bias,
+            grid=self.grid,
+            num_heads=self.heads,
+            scale=self.scale,
+            backend=backend,
         )
+
+    def widened(self, dtype: torch.dtype = torch.float64) -> Case:
+        """The same inputs, as they have been rounded, in another dtype."""
+        leaves = {name: getattr(self, name) for name in ("x", "weight", "qkv_bias", "bias")}
+        wide = {
+            name: None if leaf is None else leaf.detach().to(dtype).requires_grad_() for name, leaf in leaves.items()
+        }
+        return replace(self, **wide, upstream=self.upstream.to(dtype))
 
     def gradients(self, out: Tensor) -> tuple[Tensor, ...]:
         return torch.autograd.grad(out, self.leaves, self.upstream)
@@ -69,20 +85,26 @@ def make_case(
     has_biases: bool = True,
     dtype: torch.dtype = torch.float64,
     device: str = "cpu",
+    heads: int = HEADS,
+    head_dim: int = CHANNELS // HEADS,
 ) -> Case:
+    """The same numbers for every dtype; logits spread alike whatever the number of channels."""
     generator = torch.Generator().manual_seed(0)
+    channels = heads * head_dim
 
     def random(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float64).to(device, dtype).requires_grad_()
 
-    size = (batch, grid.height, grid.width, CHANNELS)
+    size = (batch, grid.height, grid.width, channels)
     return Case(
         grid=grid,
         x=random(*size),
-        weight=random(3 * CHANNELS, CHANNELS),
-        qkv_bias=random(3 * CHANNELS) if has_biases else None,
-        bias=random(HEADS, grid.tokens, grid.tokens) if has_biases else None,
+        weight=(random(3 * channels, channels) * (CHANNELS / channels) ** 0.5).detach().requires_grad_(),
+        qkv_bias=random(3 * channels) if has_biases else None,
+        bias=random(heads, grid.tokens, grid.tokens) if has_biases else None,
         upstream=random(*size).detach(),
+        heads=heads,
+        scale=0.7 * (CHANNELS / HEADS / head_dim) ** 0.5,
     )
 
 

@@ -5,25 +5,80 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 
 from swinkit.errors import InputError
+from swinkit.ops.window_attention.fused import triton_attention, triton_obstacle
 from swinkit.ops.window_attention.gathered import matmul_attention, sdpa_attention
 from swinkit.ops.window_attention.reference import reference_attention
+from swinkit.ops.window_attention.triton_plan import MOST_TOKENS, side
 from swinkit.ops.windows import WindowGrid, are_symbols
 
-AttentionBackend = Literal["auto", "reference", "matmul", "sdpa"]
+AttentionBackend = Literal["auto", "reference", "matmul", "sdpa", "triton"]
 
-__all__ = ["AttentionBackend", "check_backend", "window_attention"]
+__all__ = ["AttentionBackend", "backend_obstacle", "check_backend", "choose_backend", "window_attention"]
+
+# What "auto" takes on a CUDA device, the first that can run, by T rounded up to a power of two. The order is that of
+# memory traffic by count (docs/attention.md), not yet a measured one; benchmarks/gpu_attention.py measures it.
+PREFERRED_ON_CUDA: Mapping[int, tuple[AttentionBackend, ...]] = dict.fromkeys(
+    (16, 32, 64, 128, 256), ("triton", "sdpa")
+)
+
+ATTEND = {
+    "reference": reference_attention,
+    "matmul": matmul_attention,
+    "sdpa": sdpa_attention,
+    "triton": triton_attention,
+}
 
 
 def check_backend(backend: str) -> None:
     """Raise an InputError where there is no such way to compute attention."""
     if backend not in get_args(AttentionBackend):
         raise InputError(f"there is no attention backend {backend!r}; choose one of {get_args(AttentionBackend)}")
+
+
+def backend_obstacle(
+    backend: AttentionBackend, x: Tensor, *, grid: WindowGrid, num_heads: int, dropout_p: float = 0.0
+) -> str | None:
+    """Why a backend cannot run for these arguments of `window_attention`, in one sentence; None if it can.
+
+    "reference" and "matmul" run everywhere, and so does "auto".
+    """
+    if backend == "sdpa":
+        return sdpa_obstacle(grid)
+    if backend == "triton":
+        return triton_obstacle(x, grid, num_heads, dropout_p)
+    return None
+
+
+def sdpa_obstacle(grid: WindowGrid) -> str | None:
+    """Why "sdpa" cannot run, or None."""
+    if are_symbols(grid.height, grid.width):
+        return "it needs to know which mask kinds there are, and sizes are free under torch.export; choose matmul"
+    return None
+
+
+def choose_backend(
+    x: Tensor, *, bias: Tensor | None, grid: WindowGrid, num_heads: int, dropout_p: float = 0.0
+) -> AttentionBackend:
+    """What "auto" is for these arguments of `window_attention`.
+
+    On a CUDA device the first of `PREFERRED_ON_CUDA` that can run: "triton", which moves the fewest bytes by count; no
+    measurement stands behind that yet. On a CPU "matmul" where the bias must get a gradient, for which sdpa has no fast
+    path there, else "sdpa". Exported programs get what runs everywhere, "matmul" where sizes are free.
+    """
+    if are_symbols(*x.shape):
+        return "matmul"
+    if x.is_cuda and not torch.compiler.is_exporting():
+        for backend in PREFERRED_ON_CUDA[side(min(grid.tokens, MOST_TOKENS))]:
+            if backend_obstacle(backend, x, grid=grid, num_heads=num_heads, dropout_p=dropout_p) is None:
+                return backend
+    return "matmul" if not x.is_cuda and bias is not None and bias.requires_grad else "sdpa"
 
 
 def window_attention(
@@ -50,20 +105,18 @@ def window_attention(
         scale: what q is multiplied with, usually (C / h) ** -0.5.
         dropout_p: dropout on the attention weights, 0..1; 0 in evaluation.
         backend: "reference" is the definition; "sdpa" uses scaled_dot_product_attention; "matmul" two batched matrix
-            products. "auto" takes "matmul" where a CPU must give the bias a gradient, for which sdpa has no fast path
-            there, and where sizes are free under torch.export; "sdpa" elsewhere.
+            products; "triton" the fused kernels of `fused`. For "auto" see `choose_backend`.
 
     Returns:
         (B, H, W, C) before the output projection.
+
+    Raises:
+        InputError: where the backend that was asked for cannot run, see `backend_obstacle`.
     """
-    if backend == "reference":
-        attend = reference_attention
-    elif backend == "matmul" or (backend == "auto" and _prefers_matmul(x, bias)):
-        attend = matmul_attention
+    if backend == "auto":
+        backend = choose_backend(x, bias=bias, grid=grid, num_heads=num_heads, dropout_p=dropout_p)
     else:
-        attend = sdpa_attention
-    return attend(x, project, bias=bias, grid=grid, num_heads=num_heads, scale=scale, dropout_p=dropout_p)
-
-
-def _prefers_matmul(x: Tensor, bias: Tensor | None) -> bool:
-    return are_symbols(*x.shape) or (not x.is_cuda and bias is not None and bias.requires_grad)
+        obstacle = backend_obstacle(backend, x, grid=grid, num_heads=num_heads, dropout_p=dropout_p)
+        if obstacle is not None:
+            raise InputError(f"attention backend {backend!r} cannot run: {obstacle}")
+    return ATTEND[backend](x, project, bias=bias, grid=grid, num_heads=num_heads, scale=scale, dropout_p=dropout_p)
