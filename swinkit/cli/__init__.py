@@ -17,6 +17,7 @@ The Swin Transformer: train it, measure it, look at what it sees.
   evaluate CHECKPOINT           scores and pictures of a trained model on labelled images
   predict CHECKPOINT IMAGE...   what a trained model sees in images, as pictures, text or JSON
   check-data DATA               what a data set holds and what is wrong with it, before training
+  convert-data SOURCE           Pascal VOC or YOLO annotations as COCO json
   models                        architectures and published weights
   recipes                       what can be trained
   convert FILE OUT              weights of any code base as a safetensors file
@@ -66,6 +67,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
     # Imported here, so that `swinkit --help` does not wait for pictures, data and training.
     from swinkit.cli.check_data import check_data_command
     from swinkit.cli.convert import convert_command
+    from swinkit.cli.convert_data import convert_data_command
     from swinkit.cli.evaluate import evaluate_command
     from swinkit.cli.listings import models_command, recipes_command
     from swinkit.cli.predict import predict_command
@@ -76,6 +78,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
         "evaluate": evaluate_command,
         "predict": predict_command,
         "check-data": check_data_command,
+        "convert-data": convert_data_command,
         "models": models_command,
         "recipes": recipes_command,
         "convert": convert_command,

@@ -16,9 +16,10 @@ from swinkit.recipes.ade20k import (
     ade20k_swin_t,
     ade20k_swin_t_paper,
 )
-from swinkit.recipes.digit_scenes import digit_scenes_segmentation, digit_tiles
+from swinkit.recipes.digit_scenes import digit_scenes_detection, digit_scenes_segmentation, digit_tiles
 from swinkit.recipes.digits import digits
 from swinkit.recipes.finetune import finetune, finetune_small
+from swinkit.recipes.finetune_detection import finetune_detection, finetune_detection_small
 from swinkit.recipes.finetune_segmentation import finetune_segmentation, finetune_segmentation_small
 from swinkit.recipes.imagenet1k import (
     imagenet1k_swin_b,
@@ -55,6 +56,9 @@ RECIPES: dict[
     "digits": digits,
     "digit_tiles": digit_tiles,
     "digit_scenes_segmentation": digit_scenes_segmentation,
+    "digit_scenes_detection": digit_scenes_detection,
+    "finetune_detection": finetune_detection,
+    "finetune_detection_small": finetune_detection_small,
     "finetune": finetune,
     "finetune_small": finetune_small,
     "finetune_segmentation": finetune_segmentation,

@@ -31,7 +31,7 @@ def finetune_segmentation() -> SegmentationRecipe:
         inference=InferenceSettings(),
         optimizer=OptimizerSettings(lr=6e-5, reference_batch=None, weight_decay=0.01, no_decay="dense"),
         schedule=ScheduleSettings(decay="poly", warmup_steps=300, warmup_ratio=1e-6),
-        loop=LoopSettings(updates=8000, batch_size=8, clip_grad=None, evaluate_every_updates=800, checkpoint_every=200),
+        loop=LoopSettings(epochs=80, batch_size=8, clip_grad=None, evaluate_every=4),
     )
 
 
