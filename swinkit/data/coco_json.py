@@ -197,7 +197,7 @@ def _top_level(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
 def _read_categories(path: Path, items: Sequence[Any]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     names: dict[int, str] = {}
     for number, item in enumerate(items):
-        if not isinstance(item, dict) or not _is_id(item.get("id")) or not isinstance(item.get("name"), str):
+        if not isinstance(item, dict) or not _is_id(item.get("id")) or not _is_name(item.get("name")):
             raise InputError(f"Category number {number} of {path} must have a whole number as id and a name.")
         if item["id"] in names:
             raise InputError(f"{path} uses the category id {item['id']} twice: give every category an id of its own.")
@@ -218,7 +218,7 @@ def _read_images(path: Path, items: Sequence[Any], problems: list[Problem]) -> I
         name, height, width = item.get("file_name"), item.get("height"), item.get("width")
         if item["id"] in seen:
             problems.append(Problem("id used twice", where, "is there twice: give every image an id of its own"))
-        elif not isinstance(name, str) or not _is_file_name(name):
+        elif not _is_name(name):
             problems.append(Problem("broken item", where, f"has the file_name {name!r}, which names no file"))
         elif not _is_length(height) or not _is_length(width):
             what = f"({name}) has the height {height} and the width {width}: whole numbers above 0 are needed"
@@ -240,7 +240,7 @@ class _AnnotationReader:
         if not isinstance(item, dict):
             problems.append(Problem("broken item", f"annotation number {number} of {self._path}", "is no JSON object"))
             return None
-        shown = str(item["id"]) if item.get("id") is not None else f"number {number}"
+        shown = str(item["id"]) if _is_id(item.get("id")) else f"number {number}"
         image = self._numbers.get(item["image_id"]) if _is_id(item.get("image_id")) else None
         category = self._categories.get(item["category_id"]) if _is_id(item.get("category_id")) else None
         name = f"image {item.get('image_id')}" + (f" ({self._images[image].file_name})" if image is not None else "")
@@ -307,8 +307,11 @@ def _is_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
-def _is_file_name(text: str) -> bool:
-    return bool(text) and "\0" not in text and not any(0xD800 <= ord(character) <= 0xDFFF for character in text)
+def _is_name(value: object) -> TypeGuard[str]:
+    """Whether this is a text that can name a file or a class: UTF-8 can write it."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return False
+    return not any(0xD800 <= ord(character) <= 0xDFFF for character in value)
 
 
 def _is_length(value: object) -> TypeGuard[int | float]:

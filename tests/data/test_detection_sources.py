@@ -28,7 +28,7 @@ def layout(root, json_name, folder, **more):
 def test_divided_layouts(tmp_path, train, val):
     expected = [layout(tmp_path, *train), layout(tmp_path, *val)]
     (tmp_path / "annotations").mkdir(exist_ok=True)
-    for other in ("captions_train2017.json", "person_keypoints_train2017.json"):
+    for other in ("captions_train2017.json", "person_keypoints_train2017.json", "train_old.json"):
         if "instances" in train[0]:
             (tmp_path / "annotations" / other).write_text("{}")
     found = find_detection_files(tmp_path)
