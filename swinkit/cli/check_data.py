@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,22 +13,30 @@ from rich.progress import track
 from rich.table import Table
 
 from swinkit.cli.console import result_console
+from swinkit.data.coco_json import read_coco_table
+from swinkit.data.detection_check import check_detection, problem_lines, sample_indices, summary_lines
+from swinkit.data.detection_scenes import open_detection_scenes
+from swinkit.data.detection_sources import find_detection_files
 from swinkit.data.digit_scenes import SceneSettings, open_segmentation_scenes
 from swinkit.data.segmentation import SegmentationImages
 from swinkit.data.segmentation_check import SegmentationReport, check_segmentation, problems_text
-from swinkit.data.segmentation_folders import Pairs, find_parts, match_pairs, read_classes
+from swinkit.data.segmentation_folders import find_parts, match_pairs, read_classes
 from swinkit.errors import InputError
-from swinkit.tasks.segmentation_pictures import draw_data
+from swinkit.tasks.detection_pictures import draw_data as draw_objects
+from swinkit.tasks.segmentation_pictures import draw_data as draw_masks
+from swinkit.visualize import plot_detection_data
 
 
 @dataclass(frozen=True)
 class CheckOptions:
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """A folder of images and masks, or digit_scenes for the embedded scenes."""
+    """A folder of images and masks, a COCO json or a folder with one, or digit_scenes for the embedded scenes."""
     classes_file: Path | None = None
-    """Text file with a class name a line. Default: classes.txt in the folder."""
+    """Of masks: text file with a class name a line. Default: classes.txt in the folder."""
     reduce_zero_label: bool = False
-    """Masks have 0 for "other", which is ignored, as in ADE20K."""
+    """Of masks: 0 is "other", which is ignored, as in ADE20K."""
+    images: Path | None = None
+    """Of a COCO json: folder of the images, where they do not lie in one of the usual places."""
     out: Path = Path("check")
     """Folder for the pictures."""
 
@@ -38,17 +46,59 @@ def check_data_command(arguments: Sequence[str]) -> None:
     options = tyro.cli(
         CheckOptions, args=list(arguments), prog="swinkit check-data", description=check_data_command.__doc__
     )
+    source = Path(options.data)
     if options.data == "digit_scenes":
         _show_scenes(options.out)
-        return
-    _check_masks(Path(options.data), options)
+    elif source.is_file() or _holds_json(source):
+        _check_objects(source, options)
+    else:
+        _check_masks(source, options)
+
+
+def _holds_json(root: Path) -> bool:
+    """Whether there is a json where COCO data have theirs; a folder of masks has none."""
+    folders = (root, root / "annotations", root / "train", root / "valid", root / "val")
+    return any(any(folder.glob("*.json")) for folder in folders if folder.is_dir())
 
 
 def _show_scenes(out: Path) -> None:
-    for part, data in zip(("train", "val"), open_segmentation_scenes(SceneSettings()), strict=True):
-        picture = out / f"digit_scenes_{part}.png"
-        draw_data(data, picture, count=12)
-        print(f"digit_scenes, {part}: {len(data):,} scenes; picture: {picture}")
+    settings = SceneSettings()
+    for part, masks, objects in zip(
+        ("train", "val"), open_segmentation_scenes(settings), open_detection_scenes(settings), strict=True
+    ):
+        pictures = out / f"digit_scenes_{part}_masks.png", out / f"digit_scenes_{part}_objects.png"
+        draw_masks(masks, pictures[0], count=12)
+        draw_objects(objects, pictures[1], count=12)
+        print(f"digit_scenes, {part}: {len(masks):,} scenes; pictures: {pictures[0]} {pictures[1]}")
+
+
+def _check_objects(source: Path, options: CheckOptions) -> None:
+    problems = 0
+    for part, files in find_detection_files(source, image_root=options.images).items():
+        count = len(read_coco_table(files.json_path).image_ids)
+        report, data = check_detection(files.json_path, files.image_root, step=_bar(count, part))
+        print(f"\n{part}:")
+        for line in (*summary_lines(report), *problem_lines(report)):
+            print(f"  {line}")
+        problems += len(report.stopping)
+        if len(data):
+            picture = options.out / f"{source.resolve().stem}_{part}.png"
+            chosen = [(Path(data.sample_name(i)).name, *data[i]) for i in sample_indices(data, 6)]
+            plot_detection_data(chosen, report.classes, report.objects_of_class, picture, title=part)
+            print(f"  picture: {picture}")
+    _conclude(source, problems)
+
+
+def _conclude(source: Path, problems: int) -> None:
+    if problems:
+        raise InputError(f"{source} has {problems} problem(s), listed above; training would stop at them")
+
+
+def _bar(count: int, part: str) -> Callable[[int], object]:
+    """Call it for every image done: a bar on stderr while a part is read."""
+    console = Console(stderr=True)
+    steps = iter(track(range(count), description=f"reading {part}", transient=True, console=console))
+    return lambda done: next(steps, None)
 
 
 def _check_masks(root: Path, options: CheckOptions) -> None:
@@ -58,23 +108,15 @@ def _check_masks(root: Path, options: CheckOptions) -> None:
     for part, places in parts.items():
         pairs = match_pairs(root, *places)
         data = SegmentationImages(root, pairs.images, pairs.masks, classes, reduce_zero_label=options.reduce_zero_label)
-        report = _checked(data, pairs, part)
+        report = check_segmentation(data, pairs, step=_bar(len(data), part))
         print(f"\n{part}: {report.images:,} images with masks in {places[0]} and {places[1]}")
         _show(report, first=1 if options.reduce_zero_label else 0)
         problems += len(report.problems)
         if report.images and not report.problems:
             picture = options.out / f"{root.resolve().name}_{part}.png"
-            draw_data(data, picture)
+            draw_masks(data, picture)
             print(f"  picture: {picture}")
-    if problems:
-        raise InputError(f"{root} has {problems} problem(s), listed above; training would stop at them")
-
-
-def _checked(data: SegmentationImages, pairs: Pairs, part: str) -> SegmentationReport:
-    """The report, with a bar while it is made."""
-    console = Console(stderr=True)
-    steps = iter(track(range(len(data)), description=f"reading {part}", transient=True, console=console))
-    return check_segmentation(data, pairs, step=lambda _: next(steps, None))
+    _conclude(root, problems)
 
 
 def _show(report: SegmentationReport, *, first: int) -> None:
