@@ -77,7 +77,7 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
         inference=InferenceSettings(),
         optimizer=OptimizerSettings(lr=2e-3, reference_batch=None, weight_decay=0.05, no_decay="dense"),
         schedule=ScheduleSettings(decay="cosine", warmup_steps=50, warmup_ratio=1e-3),
-        loop=LoopSettings(epochs=8, batch_size=32, clip_grad=5.0, evaluate_every=2, workers=1, threads=2),
+        loop=LoopSettings(epochs=8, batch_size=32, clip_grad=5.0, evaluate_every=2, workers=1, threads=1),
     )
 
 
@@ -101,7 +101,7 @@ def digit_scenes_detection() -> DetectionRecipe:
         resize=DetectionResize(64, 64),
         optimizer=OptimizerSettings(lr=1e-3, reference_batch=None, weight_decay=0.05, no_decay="dense"),
         schedule=ScheduleSettings(decay="cosine", warmup_steps=100, warmup_ratio=1e-3),
-        loop=LoopSettings(epochs=6, batch_size=16, clip_grad=5.0, evaluate_every=2, workers=1, threads=2),
+        loop=LoopSettings(epochs=6, batch_size=16, clip_grad=5.0, evaluate_every=2, workers=1, threads=1),
     )
 
 
@@ -116,11 +116,12 @@ def small_detector(*, anchor: float) -> DetectorConfig:
         channels=48,
         fc_channels=192,
         mask_convs=2,
+        mask_roi_size=7,
         rpn=replace(
             MASK_RCNN.rpn,
             scales=(anchor,),
             training=ProposalConfig(before_nms=300, kept=150),
             inference=ProposalConfig(before_nms=300, kept=100),
         ),
-        stages=(replace(MASK_RCNN.stages[0], sampler=SamplerConfig(count=64)),),
+        stages=(replace(MASK_RCNN.stages[0], sampler=SamplerConfig(count=32, foreground=0.5)),),
     )
