@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from swinkit.layers.patch import Geometry
-from swinkit.ops.relative_position import relative_position_bias
+from swinkit.ops.relative_position import RememberedBias
 from swinkit.ops.window_attention import AttentionBackend, check_backend, window_attention
 from swinkit.ops.windows import WindowGrid, are_symbols
 
@@ -59,6 +59,7 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
         self.proj_drop = nn.Dropout(drop_rate)
+        self.gather_bias = RememberedBias()
         self.relative_position_bias_table = (
             nn.Parameter(torch.zeros((2 * window - 1) ** 2, num_heads)) if relative_bias else None
         )
@@ -79,7 +80,7 @@ class WindowAttention(nn.Module):
         """(B, H, W, C) to (B, H, W, C)."""
         grid = self.grid(x.shape[1], x.shape[2])
         table = self.relative_position_bias_table
-        bias = None if table is None else relative_position_bias(table, grid.window, (self.window, self.window))
+        bias = None if table is None else self.gather_bias(table, grid.window, (self.window, self.window))
         x = window_attention(
             x,
             self.qkv,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from swinkit.ops.perceptron import perceptron, splits_rows
+
 
 class Mlp(nn.Module):
     """Linear, GELU, Linear on the last dimension: (..., C) to (..., C)."""
@@ -16,4 +18,18 @@ class Mlp(nn.Module):
         self.drop = nn.Dropout(drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self._is_plain() and splits_rows(x, self.fc1.out_features):
+            return perceptron(x, self.fc1.weight, self.fc1.bias, self.fc2.weight, self.fc2.bias)
         return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
+
+    def _is_plain(self) -> bool:
+        """Whether the layers do nothing but what their names say: not replaced, not hooked, and no dropout."""
+        if self.training and self.drop.p > 0.0:
+            return False
+        parts = ((self.fc1, nn.Linear), (self.act, nn.GELU), (self.fc2, nn.Linear))
+        return all(type(part) is kind and not _has_hooks(part) for part, kind in parts)
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    return any(hooks)

@@ -11,11 +11,28 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
-from swinkit.ops.windows import TokenOrder, WindowGrid, group_masks, to_image, to_windows, token_order, window_masks
+from swinkit.ops.constants import is_plain_cpu
+from swinkit.ops.window_attention.written_out import matmul_self_attention
+from swinkit.ops.windows import (
+    TokenOrder,
+    WindowGrid,
+    group_masks,
+    pad_tokens,
+    to_image,
+    to_windows,
+    token_order,
+    window_masks,
+)
 
 MOST_WINDOWS = 65_535
 """Some CUDA kernels index windows by a 16-bit grid dimension: more of them go in several calls."""
+
+PIECE = 1 << 20
+"""Values of q, k and v together that a CPU works on at a time, 4 MiB of float32."""
+
+_group_biases_of = WeakTensorKeyDictionary()
 
 
 def matmul_attention(
@@ -29,6 +46,9 @@ def matmul_attention(
     dropout_p: float = 0.0,
 ) -> Tensor:
     """See `window_attention`. Two matrix products and a softmax: fastest for training on a CPU, simple to export."""
+    order = token_order(grid, x)
+    if dropout_p == 0.0 and torch.is_grad_enabled() and is_plain_cpu(x):
+        return _attend_by_hand(x, project, bias, grid, order, num_heads, scale)
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         logits = (q * scale) @ k.transpose(-2, -1)  # (N * B, h, T, T)
@@ -43,7 +63,6 @@ def matmul_attention(
         weights = F.dropout(logits.softmax(-1), dropout_p)
         return weights.to(v.dtype) @ v
 
-    order = token_order(grid, x)
     return _attend_in_windows(x, project, grid, order, num_heads, attend)
 
 
@@ -58,6 +77,9 @@ def sdpa_attention(
     dropout_p: float = 0.0,
 ) -> Tensor:
     """See `window_attention`. scaled_dot_product_attention, once for each mask kind, which it broadcasts."""
+    order = token_order(grid, x, by_mask=True)
+    if not torch.is_grad_enabled() and is_plain_cpu(x):
+        return _attend_in_pieces(x, project, bias, grid, order, num_heads, scale, dropout_p)
 
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         batch = x.shape[0]
@@ -70,7 +92,6 @@ def sdpa_attention(
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
-    order = token_order(grid, x, by_mask=True)
     return _attend_in_windows(x, project, grid, order, num_heads, attend)
 
 
@@ -94,6 +115,67 @@ def _attend_in_windows(
     q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
     out = attend(q, k, v).transpose(1, 2).reshape(-1, channels)
     return to_image(out, grid, order, batch=batch)
+
+
+def _attend_by_hand(
+    x: Tensor,
+    project: Callable[[Tensor], Tensor],
+    bias: Tensor | None,
+    grid: WindowGrid,
+    order: TokenOrder,
+    num_heads: int,
+    scale: float,
+) -> Tensor:
+    """`matmul_attention` with its gradient written out, where every copy costs: eager on a CPU."""
+    batch, channels = x.shape[0], x.shape[-1]
+    windows = to_windows(x, grid, order)
+    qkv = project(windows).unflatten(-1, (3, num_heads, channels // num_heads))  # (N, B, T, 3, h, d)
+    added = bias
+    if grid.is_shifted:
+        masks = window_masks(grid, qkv)
+        added = masks if bias is None else masks + bias  # (N, 1 or h, T, T)
+    out = matmul_self_attention(qkv, None if added is None else added.to(qkv.dtype), scale)
+    return to_image(out.view(-1, channels), grid, order, batch=batch)
+
+
+def _attend_in_pieces(
+    x: Tensor,
+    project: Callable[[Tensor], Tensor],
+    bias: Tensor | None,
+    grid: WindowGrid,
+    order: TokenOrder,
+    num_heads: int,
+    scale: float,
+    dropout_p: float,
+) -> Tensor:
+    """`sdpa_attention` without gradients on a CPU: some windows at a time, so that q, k and v stay in its cache."""
+    batch, channels = x.shape[0], x.shape[-1]
+    tokens = pad_tokens(x, *grid.padded).reshape(-1, channels)
+    out = torch.empty_like(tokens)
+    windows_at_once = max(1, PIECE // (3 * channels * grid.tokens))
+    end = 0
+    for count, mask in zip(grid.group_sizes, _remembered_group_biases(bias, grid, x), strict=True):
+        start, end = end, end + count * batch
+        for first in range(start, end, windows_at_once):
+            rows = slice(first * grid.tokens, min(first + windows_at_once, end) * grid.tokens)
+            qkv = project(tokens.index_select(0, order.to_windows[rows]))
+            q, k, v = qkv.view(-1, grid.tokens, 3, num_heads, channels // num_heads).permute(2, 0, 3, 1, 4).unbind(0)
+            attended = _sdpa(q, k, v, mask=mask, scale=scale, dropout_p=dropout_p)
+            out[rows] = attended.transpose(1, 2).reshape(-1, channels)
+    return to_image(out, grid, order, batch=batch)
+
+
+def _remembered_group_biases(bias: Tensor | None, grid: WindowGrid, like: Tensor) -> list[Tensor | None]:
+    """`_group_biases`, kept as long as this very bias is; a layer that infers hands the same one in on every call."""
+    if bias is None or not grid.is_shifted or bias.is_inference():
+        return _group_biases(bias, grid, like)
+    key = (bias._version, grid.window, grid.shift, like.dtype)
+    known = _group_biases_of.get(bias)
+    if known is None or known[0] != key:
+        with torch.inference_mode(False), torch.no_grad():
+            known = key, _group_biases(bias, grid, like)
+        _group_biases_of[bias] = known
+    return known[1]
 
 
 def _group_biases(bias: Tensor | None, grid: WindowGrid, like: Tensor) -> list[Tensor | None]:
