@@ -27,6 +27,7 @@ from swinkit.classification import (
     swin_s,
     swin_t,
 )
+from swinkit.detection import CASCADE_MASK_RCNN, MASK_RCNN, RCNN
 from swinkit.errors import InputError
 from swinkit.export import export_program
 from swinkit.segmentation import UperNet
@@ -35,7 +36,10 @@ from swinkit.weights import CATALOGUE, LoadReport, load_weights
 __version__ = "0.1.0"
 
 __all__ = [
+    "CASCADE_MASK_RCNN",
     "CATALOGUE",
+    "MASK_RCNN",
+    "RCNN",
     "SWIN_B",
     "SWIN_B_384",
     "SWIN_L",
