@@ -16,14 +16,12 @@ from swinkit.cli.image_paths import run_name
 from swinkit.data.class_folders import class_folder_names, train_folder, validation_folder
 from swinkit.data.classification import ClassificationData
 from swinkit.data.classification_sources import find_layout, open_evaluation_data
-from swinkit.data.digit_scenes import SceneSettings, open_digit_tiles
 from swinkit.data.digits import open_digits
 from swinkit.engine.processes import choose_device
 from swinkit.errors import InputError
 from swinkit.evaluation import ClassificationScores
 from swinkit.tasks import Classifier, open_classifier
 from swinkit.tasks.classification_pictures import draw_results
-from swinkit.tasks.run_facts import from_plain
 
 CLASSES_SHOWN = 50
 
@@ -78,8 +76,6 @@ def _data(options: EvaluateOptions, classifier: Classifier) -> ClassificationDat
     root = options.data
     if root is None and recipe.get("dataset") == "digits":
         return open_digits(validation_fraction=fraction)[1]
-    if root is None and recipe.get("dataset") == "digit_tiles":
-        return open_digit_tiles(from_plain(SceneSettings, recipe["tiles"]))[1]
     if root is None and recipe.get("data"):
         root = Path(recipe["data"])
     if root is None:

@@ -155,37 +155,6 @@ class SegmentationScenes:
         return scene_name(self.scenes, index)
 
 
-class DigitTiles:
-    """Scenes of a single digit each, for classification, see `swinkit.data.classification.ClassificationData`."""
-
-    classes = DIGITS
-
-    def __init__(self, scenes: DigitScenes) -> None:
-        if scenes.settings.digits != (1, 1):
-            raise InputError(f"tiles hold one digit each, so scenes.digits must be 1 1, not {scenes.settings.digits}")
-        self.scenes = scenes
-
-    @functools.cached_property
-    def labels(self) -> np.ndarray:
-        """(len,) int64; makes every scene once."""
-        return np.array([self[index][1] for index in range(len(self))], dtype=np.int64)
-
-    def __len__(self) -> int:
-        return len(self.scenes)
-
-    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        scene = self.scenes.scene(index)
-        return scene.image, int(scene.instances.labels[0])
-
-    def sample_name(self, index: int) -> str:
-        return scene_name(self.scenes, index)
-
-
-def open_digit_tiles(settings: SceneSettings) -> tuple[DigitTiles, DigitTiles]:
-    """Training and validation tiles for classification."""
-    return DigitTiles(DigitScenes(settings, "train")), DigitTiles(DigitScenes(settings, "val"))
-
-
 def open_segmentation_scenes(settings: SceneSettings) -> tuple[SegmentationScenes, SegmentationScenes]:
     """Training and validation scenes for segmentation."""
     return SegmentationScenes(DigitScenes(settings, "train")), SegmentationScenes(DigitScenes(settings, "val"))

@@ -16,7 +16,7 @@ from swinkit.recipes.ade20k import (
     ade20k_swin_t,
     ade20k_swin_t_paper,
 )
-from swinkit.recipes.digit_scenes import digit_scenes_detection, digit_scenes_segmentation, digit_tiles
+from swinkit.recipes.digit_scenes import digit_scenes_detection, digit_scenes_segmentation
 from swinkit.recipes.digits import digits
 from swinkit.recipes.finetune import finetune, finetune_small
 from swinkit.recipes.finetune_detection import finetune_detection, finetune_detection_small
@@ -54,7 +54,6 @@ RECIPES: dict[
     str, Callable[[], ClassificationRecipe] | Callable[[], SegmentationRecipe] | Callable[[], DetectionRecipe]
 ] = {
     "digits": digits,
-    "digit_tiles": digit_tiles,
     "digit_scenes_segmentation": digit_scenes_segmentation,
     "digit_scenes_detection": digit_scenes_detection,
     "finetune_detection": finetune_detection,

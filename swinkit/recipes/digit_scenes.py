@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from swinkit.backbone import SwinConfig
-from swinkit.data.augmentation import SmallImageAugmentation
 from swinkit.data.detection_augmentation import DetectionResize, SmallDetectionAugmentation
 from swinkit.data.digit_scenes import SceneSettings
-from swinkit.data.mixing import Mixing
-from swinkit.data.preprocessing import EvalPreprocessing
 from swinkit.data.segmentation_augmentation import SegmentationAugmentation
 from swinkit.detection import MASK_RCNN, DetectorConfig, ProposalConfig, SamplerConfig
 from swinkit.engine.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.segmentation import InferenceSettings, UperNetConfig
-from swinkit.tasks import ClassificationRecipe, DetectionRecipe, SegmentationRecipe
+from swinkit.tasks import DetectionRecipe, SegmentationRecipe
 
 SCENES = SceneSettings(size=64, digits=(2, 5), side=(20, 32), train_scenes=4000, val_scenes=200)
 
@@ -24,36 +21,11 @@ BACKBONE = SwinConfig(
 """Patches of 4 pixels are a little larger than the pixels of the digits' source."""
 
 
-def digit_tiles() -> ClassificationRecipe:
-    """A small Swin on tiles of one handwritten digit each in a photograph: what digit scenes start from.
-
-    scikit-learn's real digits, scaled, coloured and blended into its photographs; a fifth of the digits and the right
-    parts of the photographs are held out.
-
-    Command: swinkit train digit_tiles
-    Hardware: 2 CPU cores. Time: 2 min.
-    Expected: to be measured.
-    """
-    return ClassificationRecipe(
-        name="digit_tiles",
-        dataset="digit_tiles",
-        tiles=SceneSettings(size=32, digits=(1, 1), side=(20, 32), train_scenes=12_000, val_scenes=400),
-        geometry="dense",
-        model=BACKBONE,
-        augmentation=SmallImageAugmentation(image_size=32, shift=0.0, rotation=0.0, zoom=0.0),
-        preprocessing=EvalPreprocessing(32, shorter_side=None),
-        mixing=Mixing(probability=0.0, label_smoothing=0.05),
-        optimizer=OptimizerSettings(lr=2e-3, reference_batch=None, weight_decay=0.05),
-        schedule=ScheduleSettings(decay="cosine", warmup_steps=100, warmup_lr=1e-6),
-        loop=LoopSettings(epochs=5, batch_size=64, evaluate_every=1, workers=1, threads=1),
-    )
-
-
 def digit_scenes_segmentation() -> SegmentationRecipe:
     """A small Swin UperNet on scenes of handwritten digits in photographs, without any download.
 
     scikit-learn's 1797 real digits, a fifth held out, blended into crops of its two photographs, whose right parts are
-    held out: background and ten digits. Starts from `digit_tiles`, which the same command trains first.
+    held out: background and ten digits.
 
     Command: swinkit train digit_scenes_segmentation
     Hardware: 2 CPU cores. Time: to be measured.

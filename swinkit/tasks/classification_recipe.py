@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from swinkit.backbone import SWIN_T, VARIANTS, Geometry, SwinConfig
+from swinkit.backbone import SWIN_T, VARIANTS, SwinConfig
 from swinkit.data.augmentation import SmallImageAugmentation, TrainAugmentation
-from swinkit.data.digit_scenes import SceneSettings
 from swinkit.data.mixing import Mixing
 from swinkit.data.preprocessing import EvalPreprocessing
 from swinkit.engine.settings import LoopSettings, OptimizerSettings, ScheduleSettings
@@ -26,11 +25,8 @@ class ClassificationRecipe:
     data: Path | None = None
     """Folder with the images: a folder for each class (in train/ and val/, or split by swinkit), the official zip and
     map files, or the ImageNet-22K lists."""
-    dataset: Literal["folder", "digits", "digit_tiles"] = "folder"
-    """"folder" reads `data`; "digits" takes scikit-learn's handwritten digits, "digit_tiles" the same in photographs;
-    these need none."""
-    tiles: SceneSettings = field(default_factory=lambda: SceneSettings(size=32, digits=(1, 1), side=(20, 32)))
-    """What digit tiles are like."""
+    dataset: Literal["folder", "digits"] = "folder"
+    """"folder" reads `data`; "digits" takes scikit-learn's handwritten digits, which need none."""
     validation_fraction: float = 0.2
     """Share of each class held out for validation where the data has no validation part, 0..1."""
     on_corrupt: Literal["stop", "skip"] = "stop"
@@ -44,9 +40,6 @@ class ClassificationRecipe:
     """Text file with one number a line: the rows of the weights' head to start from (ImageNet-22K to 1K)."""
     variant: Literal["swin_t", "swin_s", "swin_b", "swin_l", "swin_b_384", "swin_l_384"] | None = None
     """Take this published architecture instead of the recipe's; its stochastic depth stays."""
-    geometry: Geometry = "classification"
-    """At the borders of images and maps, follow the official classification code, or the dense one, for a model that
-    will become the backbone of a detector or segmentor."""
     model: SwinConfig = SWIN_T
     augmentation: TrainAugmentation | SmallImageAugmentation = field(default_factory=TrainAugmentation)
     preprocessing: EvalPreprocessing = field(default_factory=EvalPreprocessing)

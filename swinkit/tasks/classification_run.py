@@ -12,7 +12,6 @@ from swinkit.classification import SwinClassifier
 from swinkit.data.augmentation import train_transform
 from swinkit.data.classification import ClassificationData
 from swinkit.data.classification_sources import open_classification_data
-from swinkit.data.digit_scenes import open_digit_tiles
 from swinkit.data.digits import open_digits
 from swinkit.data.preprocessing import eval_transform
 from swinkit.data.sampling import TrainSampler
@@ -77,8 +76,6 @@ def open_data(recipe: ClassificationRecipe) -> tuple[ClassificationData, Classif
     """Training and validation images of a recipe; raises InputError where they cannot be used."""
     if recipe.dataset == "digits":
         return open_digits(validation_fraction=recipe.validation_fraction)
-    if recipe.dataset == "digit_tiles":
-        return open_digit_tiles(recipe.tiles)
     if recipe.data is None:
         raise InputError(f"the recipe {recipe.name} needs images; say where they are with --data DIR")
     return open_classification_data(
@@ -105,10 +102,7 @@ def _build_task(
 ) -> ClassificationTask:
     classes = validation.classes
     model = SwinClassifier(
-        recipe.model,
-        num_classes=len(classes),
-        geometry=recipe.geometry,
-        checkpoint_activations=recipe.loop.checkpoint_activations,
+        recipe.model, num_classes=len(classes), checkpoint_activations=recipe.loop.checkpoint_activations
     )
     if recipe.weights is not None:
         class_map = None if recipe.class_map is None else read_class_map(recipe.class_map)

@@ -14,7 +14,6 @@ from swinkit.data.digit_scenes import SceneSettings
 from swinkit.detection import MASK_RCNN, DetectorConfig
 from swinkit.engine.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.errors import InputError
-from swinkit.tasks.classification_recipe import ClassificationRecipe
 from swinkit.tasks.segmentation_recipe import Variant
 
 
@@ -44,9 +43,6 @@ class DetectionRecipe:
     """Weights to start from: of a backbone, a classifier or a whole detector of this kind; a file, a name that
     `swinkit models` lists, an address, or hf-hub:owner/name. Last layers are new where the classes differ in number.
     With `timm_backbone`, "timm" takes timm's own."""
-    pretraining: Annotated[ClassificationRecipe | None, tyro.conf.Suppress] = None
-    """A classifier that the same command trains first, in the run's folder pretraining, and whose weights become the
-    start; `weights` takes its place."""
     variant: Variant | None = None
     """Take this published architecture as backbone instead of the recipe's; its stochastic depth stays."""
     timm_backbone: str | None = None

@@ -28,7 +28,7 @@ from swinkit.tasks.detection import DetectionEvaluationImages, DetectionTask
 from swinkit.tasks.detection_pictures import PICTURES, draw_pictures
 from swinkit.tasks.detection_recipe import DetectionRecipe
 from swinkit.tasks.run_facts import announce, deciding, plain
-from swinkit.tasks.starting_weights import load_starting_weights, pretrained
+from swinkit.tasks.starting_weights import load_starting_weights
 
 _log = logging.getLogger(__name__)
 
@@ -56,12 +56,11 @@ def train_detector(recipe: DetectionRecipe, run_dir: Path | None = None) -> Dete
     """
     recipe = recipe.resolved()
     root = run_dir or Path("runs") / recipe.name
-    weights = recipe.weights or pretrained(recipe.pretraining, root)
     with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
         torch.manual_seed(recipe.loop.seed)
         data = open_data(recipe)
         batches = _training_batches(recipe, data[0], processes)
-        task = _build_task(recipe, data, weights, processes)
+        task = _build_task(recipe, data, processes)
         with processes.first_before_others():
             folder = open_run_folder(root, deciding(recipe))
         images = (len(data[0]), len(data[1]))
@@ -105,12 +104,12 @@ def _training_batches(recipe: DetectionRecipe, data: DetectionData, processes: P
 
 
 def _build_task(
-    recipe: DetectionRecipe, data: tuple[DetectionData, DetectionData], weights: str | None, processes: Processes
+    recipe: DetectionRecipe, data: tuple[DetectionData, DetectionData], processes: Processes
 ) -> DetectionTask:
     classes, has_masks = data[0].classes, data[0].has_masks and recipe.masks is not False
     model = RCNN(_backbone(recipe), recipe.detector, num_classes=len(classes), has_masks=has_masks)
-    if weights is not None and not (recipe.timm_backbone and weights == "timm"):
-        _log.info("%s: %s", weights, load_starting_weights(model, weights))
+    if recipe.weights is not None and not (recipe.timm_backbone and recipe.weights == "timm"):
+        _log.info("%s: %s", recipe.weights, load_starting_weights(model, recipe.weights))
     description = model.description() | {
         "classes": list(classes),
         "resize": asdict(recipe.resize),

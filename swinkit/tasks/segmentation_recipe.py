@@ -14,7 +14,6 @@ from swinkit.data.segmentation_augmentation import SegmentationAugmentation
 from swinkit.engine.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.errors import InputError
 from swinkit.segmentation import InferenceSettings, UperNetConfig
-from swinkit.tasks.classification_recipe import ClassificationRecipe
 
 Variant = Literal["swin_t", "swin_s", "swin_b", "swin_l", "swin_b_384", "swin_l_384"]
 
@@ -44,9 +43,6 @@ class SegmentationRecipe:
     """Weights to start from: of a backbone, a classifier or a whole UperNet; a file, a name that `swinkit models`
     lists, an address, or hf-hub:owner/name. Heads are new where the classes differ in number. With `timm_backbone`,
     "timm" takes timm's own."""
-    pretraining: Annotated[ClassificationRecipe | None, tyro.conf.Suppress] = None
-    """A classifier that the same command trains first, in the run's folder pretraining, and whose weights become the
-    start; `weights` takes its place."""
     variant: Variant | None = None
     """Take this published architecture as backbone instead of the recipe's; its stochastic depth stays."""
     timm_backbone: str | None = None

@@ -29,7 +29,7 @@ from swinkit.tasks.run_facts import announce, deciding, plain
 from swinkit.tasks.segmentation import SegmentationEvaluationImages, SegmentationTask
 from swinkit.tasks.segmentation_pictures import PICTURES, draw_pictures
 from swinkit.tasks.segmentation_recipe import SegmentationRecipe
-from swinkit.tasks.starting_weights import load_starting_weights, pretrained
+from swinkit.tasks.starting_weights import load_starting_weights
 
 _log = logging.getLogger(__name__)
 
@@ -57,13 +57,12 @@ def train_segmentor(recipe: SegmentationRecipe, run_dir: Path | None = None) -> 
     """
     recipe = recipe.resolved()
     root = run_dir or Path("runs") / recipe.name
-    weights = recipe.weights or pretrained(recipe.pretraining, root)
     with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
         torch.manual_seed(recipe.loop.seed)
         data = open_data(recipe)
         _require_memory(recipe, len(data[0].classes), processes)
         batches = _training_batches(recipe, data[0], processes)
-        task = _build_task(recipe, data[1], weights, processes)
+        task = _build_task(recipe, data[1], processes)
         with processes.first_before_others():
             folder = open_run_folder(root, deciding(recipe))
         images = (len(data[0]), len(data[1]))
@@ -108,12 +107,10 @@ def _training_batches(recipe: SegmentationRecipe, data: SegmentationData, proces
     return EpochBatches(view, sampler, workers=loop.workers, pin_memory=processes.device.type == "cuda")
 
 
-def _build_task(
-    recipe: SegmentationRecipe, validation: SegmentationData, weights: str | None, processes: Processes
-) -> SegmentationTask:
+def _build_task(recipe: SegmentationRecipe, validation: SegmentationData, processes: Processes) -> SegmentationTask:
     model = UperNet(_backbone(recipe), recipe.head, num_classes=len(validation.classes))
-    if weights is not None and not (recipe.timm_backbone and weights == "timm"):
-        _log.info("%s: %s", weights, load_starting_weights(model, weights))
+    if recipe.weights is not None and not (recipe.timm_backbone and recipe.weights == "timm"):
+        _log.info("%s: %s", recipe.weights, load_starting_weights(model, recipe.weights))
     description = model.description() | {
         "classes": list(validation.classes),
         "inference": asdict(recipe.inference),

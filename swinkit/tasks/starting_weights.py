@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import nn
 
 from swinkit.errors import InputError
-from swinkit.tasks.classification_recipe import ClassificationRecipe
-from swinkit.tasks.classification_run import train_classifier
 from swinkit.weights import LoadReport, load_weights, read_weights_file, recognise, resolve
-
-
-def pretrained(recipe: ClassificationRecipe | None, root: Path) -> str | None:
-    """Train the classifier of `recipe`, or go on with it, in root/pretraining; the path of its weights. They are those
-    of its last epoch, which a run that goes on finds again as they were."""
-    if recipe is None:
-        return None
-    return str(train_classifier(recipe, root / "pretraining").folder.last_model)
 
 
 def load_starting_weights(model: nn.Module, source: str) -> LoadReport:
