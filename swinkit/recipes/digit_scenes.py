@@ -68,7 +68,7 @@ def digit_scenes_detection() -> DetectionRecipe:
         dataset="digit_scenes",
         scenes=SCENES,
         model=BACKBONE,
-        detector=small_detector(anchor=5.0),
+        detector=small_detector(anchor=5.0, samples=32, proposals=150),
         augmentation=SmallDetectionAugmentation(shorter_side=(64, 64), longest_side=64, horizontal_flip=0.0),
         resize=DetectionResize(64, 64),
         optimizer=OptimizerSettings(lr=1e-3, reference_batch=None, weight_decay=0.05, no_decay="dense"),
@@ -77,11 +77,13 @@ def digit_scenes_detection() -> DetectionRecipe:
     )
 
 
-def small_detector(*, anchor: float) -> DetectorConfig:
+def small_detector(*, anchor: float, samples: int, proposals: int) -> DetectorConfig:
     """A Mask R-CNN narrow enough for a CPU.
 
     Args:
         anchor: sides of the anchors, in strides of their level.
+        samples: regions of an image that are learned from.
+        proposals: of an image, in training; fewer in evaluation.
     """
     return replace(
         MASK_RCNN,
@@ -92,8 +94,8 @@ def small_detector(*, anchor: float) -> DetectorConfig:
         rpn=replace(
             MASK_RCNN.rpn,
             scales=(anchor,),
-            training=ProposalConfig(before_nms=300, kept=150),
-            inference=ProposalConfig(before_nms=300, kept=100),
+            training=ProposalConfig(before_nms=2 * proposals, kept=proposals),
+            inference=ProposalConfig(before_nms=2 * proposals, kept=2 * proposals // 3),
         ),
-        stages=(replace(MASK_RCNN.stages[0], sampler=SamplerConfig(count=32, foreground=0.5)),),
+        stages=(replace(MASK_RCNN.stages[0], sampler=SamplerConfig(count=samples, foreground=0.5)),),
     )

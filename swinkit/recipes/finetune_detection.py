@@ -41,8 +41,8 @@ def finetune_detection_small() -> DetectionRecipe:
     """A small Swin Mask R-CNN from scratch on your own COCO json: no weights, for a CPU and small data.
 
     Command: swinkit train finetune_detection_small --data FOLDER
-    FOLDER as for finetune_detection. Images are shown with a shorter side of 240 pixels: objects should have more than
-    about 12 pixels at that size.
+    FOLDER as for finetune_detection. Images are shown with a shorter side of 320 pixels: objects should have about 10
+    pixels or more at that size.
 
     Hardware: 2 CPU cores. Time: to be measured.
     Expected: depends on the data.
@@ -54,10 +54,10 @@ def finetune_detection_small() -> DetectionRecipe:
         model=SwinConfig(
             embed_dim=48, depths=(1, 2, 2), num_heads=(3, 6, 12), window_size=7, image_size=(224, 224), patch_size=4
         ),
-        detector=small_detector(anchor=6.0),
-        augmentation=SmallDetectionAugmentation(shorter_side=(208, 272), longest_side=400, horizontal_flip=0.5),
-        resize=DetectionResize(240, 400),
+        detector=small_detector(anchor=4.0, samples=96, proposals=300),
+        augmentation=SmallDetectionAugmentation(shorter_side=(256, 352), longest_side=533, horizontal_flip=0.5),
+        resize=DetectionResize(320, 533),
         optimizer=replace(recipe.optimizer, lr=1e-3),
         schedule=replace(recipe.schedule, warmup_steps=100),
-        loop=replace(recipe.loop, epochs=40, batch_size=8, clip_grad=5.0, evaluate_every=5, workers=1),
+        loop=replace(recipe.loop, epochs=20, batch_size=4, clip_grad=5.0, evaluate_every=5, workers=1),
     )
