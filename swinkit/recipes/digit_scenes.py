@@ -73,7 +73,7 @@ def digit_scenes_detection() -> DetectionRecipe:
         resize=DetectionResize(64, 64),
         optimizer=OptimizerSettings(lr=1e-3, reference_batch=None, weight_decay=0.05, no_decay="dense"),
         schedule=ScheduleSettings(decay="cosine", warmup_steps=100, warmup_ratio=1e-3),
-        loop=LoopSettings(epochs=6, batch_size=16, clip_grad=5.0, evaluate_every=2, workers=1, threads=1),
+        loop=LoopSettings(epochs=3, batch_size=16, clip_grad=5.0, evaluate_every=1, workers=1, threads=1),
     )
 
 
