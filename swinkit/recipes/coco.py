@@ -46,9 +46,7 @@ def coco_mask_rcnn_swin_t_1x() -> DetectionRecipe:
         optimizer=OptimizerSettings(
             kind="adamw", lr=1e-4, reference_batch=None, weight_decay=0.05, no_decay="dense", betas=(0.9, 0.999)
         ),
-        schedule=ScheduleSettings(
-            decay="step", milestones=(8, 11), gamma=0.1, warmup_steps=500, warmup_ratio=1e-3
-        ),
+        schedule=ScheduleSettings(decay="step", milestones=(8, 11), gamma=0.1, warmup_steps=500, warmup_ratio=1e-3),
         loop=LoopSettings(
             epochs=12, batch_size=16, clip_grad=None, precision="fp16", checkpoint_every=1000, log_every=50
         ),
