@@ -161,6 +161,7 @@ def test_mask_rcnn(name):
     assert not config.is_cascade and not config.decoded_regression and not config.class_agnostic
     assert (config.shared_convs, config.shared_fcs, config.box_weight) == (0, 2, 1)
     assert (config.rpn.beta, config.rpn.training.before_nms, config.rpn.training.kept) == (0, 2000, 1000)
+    assert config.rpn.border is None
     (stage,) = config.stages
     assert (stage.stds, stage.weight) == ((0.1, 0.1, 0.2, 0.2), 1)
     assert (stage.matcher.foreground, stage.matcher.background, stage.matcher.low_quality) == (0.5, 0.5, 0.5)
@@ -172,7 +173,7 @@ def test_cascade(recipe):
     config = recipe.detector
     assert config.is_cascade and config.decoded_regression and not config.class_agnostic
     assert (config.shared_convs, config.shared_fcs, config.box_weight) == (4, 1, 10)
-    assert config.rpn.beta == pytest.approx(1 / 9)
+    assert config.rpn.beta == pytest.approx(1 / 9) and config.rpn.border == 0
     assert (config.rpn.training.before_nms, config.rpn.training.kept) == (2000, 2000)
     stages = [(stage.matcher.foreground, stage.matcher.background, stage.weight) for stage in config.stages]
     assert stages == [(0.5, 0.5, 1), (0.6, 0.6, 0.5), (0.7, 0.7, 0.25)]
