@@ -44,3 +44,11 @@ def cells_inside(shape: tuple[int, int], stride: int, padded: tuple[int, int], a
     inside = like.new_zeros(shape, dtype=torch.bool)
     inside[:rows, :columns] = True
     return inside.view(-1, 1).expand(-1, anchors).reshape(-1)
+
+
+def boxes_inside(boxes: Tensor, size: tuple[int, int], border: float) -> Tensor:
+    """Which boxes (M, 4) reach less than `border` pixels out of an image of `size` (height, width), on the left and top
+    exactly as far at most, as published: (M,) bool."""
+    height, width = size
+    low, high = (boxes[:, :2] >= -border).all(1), boxes[:, 2:] < boxes.new_tensor([width + border, height + border])
+    return low & high.all(1)

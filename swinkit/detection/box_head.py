@@ -80,7 +80,8 @@ class BoxHead(nn.Module):
         x = x.flatten(1)
         for layer in self.shared_fcs:
             x = F.relu(layer(x))
-        return BoxOutputs(self.fc_cls(x).float(), self.fc_reg(x).float().view(len(x), -1, 4))
+        boxes = self.fc_reg.out_features // 4
+        return BoxOutputs(self.fc_cls(x).float(), self.fc_reg(x).float().view(len(x), boxes, 4))
 
     def decode(self, boxes: Tensor, outputs: BoxOutputs, labels: Tensor, size: tuple[int, int]) -> Tensor:
         """The box (R, 4) that each region has if it is of its class in `labels` (R,), within the image."""

@@ -62,6 +62,8 @@ class RPNConfig:
     stds: Stds = UNIT
     beta: float = 0.0
     """Below this difference the box loss is a parabola (smooth L1); 0 is L1."""
+    border: float | None = None
+    """Only anchors that reach less than this many pixels out of the image are learned from; None learns from all."""
     matcher: MatcherConfig = MatcherConfig(foreground=0.7, background=0.3, low_quality=0.3)
     sampler: SamplerConfig = SamplerConfig(count=256, foreground=0.5, adds_objects=False)
     training: ProposalConfig = ProposalConfig(before_nms=2000, kept=1000)
@@ -157,7 +159,7 @@ def _cascade_stage(iou: float, stds: Stds, weight: float) -> StageConfig:
 
 
 CASCADE_MASK_RCNN = DetectorConfig(
-    rpn=RPNConfig(beta=1 / 9, training=ProposalConfig(before_nms=2000, kept=2000)),
+    rpn=RPNConfig(beta=1 / 9, border=0.0, training=ProposalConfig(before_nms=2000, kept=2000)),
     stages=(
         _cascade_stage(0.5, (0.1, 0.1, 0.2, 0.2), 1.0),
         _cascade_stage(0.6, (0.05, 0.05, 0.1, 0.1), 0.5),

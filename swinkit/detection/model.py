@@ -99,8 +99,9 @@ class RCNN(nn.Module):
         """
         self._check(outputs, targets)
         padded = [tuple(-(-side // DIVISOR) * DIVISOR for side in size) for size in outputs.sizes]
+        objects = [each.boxes for each in targets]
         losses = self.rpn_head.losses(
-            outputs.rpn, [each.boxes for each in targets], [(height, width) for height, width in padded]
+            outputs.rpn, objects, outputs.sizes, [(height, width) for height, width in padded]
         )
         proposals = self.rpn_head.proposals(outputs.rpn, outputs.sizes, self.config.rpn.training)
         boxes = [each.boxes for each in proposals]

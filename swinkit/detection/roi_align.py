@@ -39,7 +39,9 @@ def align_regions(
     read = maps[0].new_zeros(len(flat), maps[0].shape[1], size, size)
     for level, (x, stride) in enumerate(zip(maps, strides, strict=True)):
         here = torch.nonzero(levels == level)[:, 0]
-        part = roi_align(x, regions[here].to(x.dtype), size, 1 / stride, sampling_ratio=-1, aligned=True)
+        # In half precision a region's edges would be whole pixels away from where they are.
+        wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        part = roi_align(wide, regions[here].to(wide), size, 1 / stride, sampling_ratio=-1, aligned=True).to(x.dtype)
         # Adding a part without regions too keeps every level in the graph, which DDP asks for.
         read = read.index_add(0, here, part)
     return read

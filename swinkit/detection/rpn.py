@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import batched_nms
 
-from swinkit.detection.anchors import cells_inside, level_anchors
+from swinkit.detection.anchors import boxes_inside, cells_inside, level_anchors
 from swinkit.detection.config import ProposalConfig, RPNConfig
 from swinkit.detection.matcher import match_boxes
 from swinkit.detection.sampler import choose
@@ -103,12 +103,15 @@ class RPNHead(nn.Module):
         kept = batched_nms(flat, score, number, config.nms_iou)[: config.kept]
         return Proposals(flat[kept], score[kept])
 
-    def losses(self, outputs: RPNOutputs, objects: Sequence[Tensor], padded: Sequence[Size]) -> dict[str, Tensor]:
+    def losses(
+        self, outputs: RPNOutputs, objects: Sequence[Tensor], sizes: Sequence[Size], padded: Sequence[Size]
+    ) -> dict[str, Tensor]:
         """Objectness (binary cross entropy) and box loss over sampled anchors, both divided by their number.
 
         Args:
             outputs: of `forward`.
             objects: boxes (N, 4) of each image.
+            sizes: the images' heights and widths without padding.
             padded: each image's own padded height and width; anchors beyond, where only larger images of the batch
                 are, are not learned from.
         """
@@ -118,7 +121,7 @@ class RPNHead(nn.Module):
         deltas = torch.cat([_as_rows(x) for x in outputs.deltas], 1).float()  # (B, M, 4)
         objectness, box, count = logits.sum() * 0, deltas.sum() * 0, 0
         for image, targets in enumerate(objects):
-            foreground, background, matches = self._sampled(outputs, anchors, targets, padded[image])
+            foreground, background, matches = self._sampled(outputs, anchors, targets, sizes[image], padded[image])
             truth = logits.new_zeros(len(foreground) + len(background))
             truth[: len(foreground)] = 1
             chosen = torch.cat([foreground, background])
@@ -130,7 +133,7 @@ class RPNHead(nn.Module):
 
     @torch.no_grad()
     def _sampled(
-        self, outputs: RPNOutputs, anchors: Tensor, objects: Tensor, padded: Size
+        self, outputs: RPNOutputs, anchors: Tensor, objects: Tensor, size: Size, padded: Size
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Numbers of the foreground and background anchors to learn from, and the objects of the former."""
         inside = torch.cat(
@@ -139,6 +142,8 @@ class RPNHead(nn.Module):
                 for x, stride in zip(outputs.objectness, self.strides, strict=True)
             ]
         )
+        if self.config.border is not None:
+            inside &= boxes_inside(anchors, size, self.config.border)
         numbers = torch.nonzero(inside)[:, 0]
         matches = match_boxes(objects, anchors[numbers], self.config.matcher)
         foreground, background = choose(matches, self.config.sampler)

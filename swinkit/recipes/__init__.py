@@ -16,6 +16,26 @@ from swinkit.recipes.ade20k import (
     ade20k_swin_t,
     ade20k_swin_t_paper,
 )
+from swinkit.recipes.coco import (
+    coco_cascade_swin_b_3x,
+    coco_cascade_swin_b_3x_paper,
+    coco_cascade_swin_s_3x,
+    coco_cascade_swin_s_3x_paper,
+    coco_cascade_swin_t_1x,
+    coco_cascade_swin_t_3x,
+    coco_cascade_swin_t_3x_paper,
+    coco_mask_rcnn_swin_s_3x,
+    coco_mask_rcnn_swin_t_1x,
+    coco_mask_rcnn_swin_t_3x,
+)
+from swinkit.recipes.coco_resnet import (
+    coco_cascade_resnet50,
+    coco_cascade_resnet50_sgd,
+    coco_cascade_resnext101_32x4d,
+    coco_cascade_resnext101_32x4d_sgd,
+    coco_cascade_resnext101_64x4d,
+    coco_cascade_resnext101_64x4d_sgd,
+)
 from swinkit.recipes.digit_scenes import digit_scenes_detection, digit_scenes_segmentation
 from swinkit.recipes.digits import digits
 from swinkit.recipes.finetune import finetune, finetune_small
@@ -95,5 +115,21 @@ RECIPES: dict[
     "ade20k_swin_b_22k_paper": ade20k_swin_b_22k_paper,
     "ade20k_swin_l_22k_paper": ade20k_swin_l_22k_paper,
     "ade20k_resnet101": ade20k_resnet101,
+    "coco_mask_rcnn_swin_t_1x": coco_mask_rcnn_swin_t_1x,
+    "coco_mask_rcnn_swin_t_3x": coco_mask_rcnn_swin_t_3x,
+    "coco_mask_rcnn_swin_s_3x": coco_mask_rcnn_swin_s_3x,
+    "coco_cascade_swin_t_1x": coco_cascade_swin_t_1x,
+    "coco_cascade_swin_t_3x": coco_cascade_swin_t_3x,
+    "coco_cascade_swin_s_3x": coco_cascade_swin_s_3x,
+    "coco_cascade_swin_b_3x": coco_cascade_swin_b_3x,
+    "coco_cascade_swin_t_3x_paper": coco_cascade_swin_t_3x_paper,
+    "coco_cascade_swin_s_3x_paper": coco_cascade_swin_s_3x_paper,
+    "coco_cascade_swin_b_3x_paper": coco_cascade_swin_b_3x_paper,
+    "coco_cascade_resnet50": coco_cascade_resnet50,
+    "coco_cascade_resnext101_32x4d": coco_cascade_resnext101_32x4d,
+    "coco_cascade_resnext101_64x4d": coco_cascade_resnext101_64x4d,
+    "coco_cascade_resnet50_sgd": coco_cascade_resnet50_sgd,
+    "coco_cascade_resnext101_32x4d_sgd": coco_cascade_resnext101_32x4d_sgd,
+    "coco_cascade_resnext101_64x4d_sgd": coco_cascade_resnext101_64x4d_sgd,
 }
 """Public names to functions, in reading order. A recipe's own name is its public one."""

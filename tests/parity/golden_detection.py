@@ -124,9 +124,8 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[Detect
     masks = [constructor_arguments(each, MASK) for each in mask_heads] if has_masks else []
     mask_align = ROI | {"output_size": 14}
     if has_masks and roi.get("mask_roi_extractor"):
-        mask_align = constructor_arguments(
-            constructor_arguments(roi["mask_roi_extractor"], EXTRACTOR)["roi_layer"], ROI
-        )
+        reader = constructor_arguments(roi["mask_roi_extractor"], EXTRACTOR)
+        mask_align = constructor_arguments(reader["roi_layer"], ROI)
     expected = list(backbone.strides) + [
         backbone.strides[-1] * 2 ** (level + 1) for level in range(neck["num_outs"] - len(backbone.strides))
     ]
@@ -172,6 +171,7 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[Detect
             scales=tuple(float(scale) for scale in anchors["scales"]),
             ratios=tuple(anchors["ratios"]),
             stds=tuple(coder["target_stds"]),
+            border=None if train["rpn"].get("allowed_border", -1) < 0 else float(train["rpn"]["allowed_border"]),
             beta=rpn["loss_bbox"].get("beta", 1.0) if rpn["loss_bbox"]["type"] == "SmoothL1Loss" else 0.0,
             matcher=_matcher(train["rpn"]["assigner"]),
             sampler=_sampler(train["rpn"]["sampler"]),

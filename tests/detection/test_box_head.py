@@ -1,0 +1,128 @@
+"""Box heads: losses, decoding by class, and suppression within classes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small_detectors import TINY_CASCADE, TINY_MASK
+from torch.nn import functional as F
+from torchvision.ops import generalized_box_iou
+
+from swinkit.detection.box_head import BoxHead, BoxOutputs, deltas_of, detect, sample_labels, top_classes
+from swinkit.detection.sampler import Samples
+from swinkit.ops.boxes import decode_boxes, encode_boxes
+
+STDS = (0.1, 0.1, 0.2, 0.2)
+CONFIG = replace(TINY_MASK, score_threshold=0.05, nms_iou=0.5, detections=10)
+
+
+def head(config=TINY_MASK) -> BoxHead:
+    torch.manual_seed(0)
+    return BoxHead(config, 3, STDS)
+
+
+OBJECTS = torch.tensor([[10.0, 10, 30, 30], [40, 40, 60, 50]])
+LABELS = torch.tensor([2, 0])
+SAMPLES = Samples(
+    torch.tensor([[12.0, 9, 33, 28], [41, 38, 60, 52], [10, 11, 30, 30], [0, 0, 5, 5], [70, 3, 90, 20]]),
+    torch.tensor([0, 1, 0]),
+    torch.zeros(5, dtype=torch.bool),
+)
+
+
+def outputs() -> BoxOutputs:
+    torch.manual_seed(1)
+    return BoxOutputs(torch.randn(5, 4, requires_grad=True), torch.randn(5, 3, 4, requires_grad=True))
+
+
+def test_the_samples_classes_end_with_background():
+    assert sample_labels(SAMPLES, LABELS, 3).tolist() == [2, 0, 2, 3, 3]
+    assert sample_labels(SAMPLES._replace(objects=torch.zeros(0).long()), LABELS, 3).tolist() == [3] * 5
+
+
+@pytest.mark.parametrize("decoded", [False, True])
+def test_losses_by_hand(decoded):
+    given = outputs()
+    losses = head().losses(given, [SAMPLES], [LABELS], [OBJECTS], decoded=decoded, box_weight=10.0)
+    truth = torch.tensor([2, 0, 2, 3, 3])
+    torch.testing.assert_close(losses["loss_cls"], F.cross_entropy(given.logits, truth))
+    deltas = torch.stack([given.deltas[number, label] for number, label in enumerate([2, 0, 2])])
+    wanted = OBJECTS[[0, 1, 0]]
+    if decoded:
+        found = decode_boxes(SAMPLES.boxes[:3], deltas, STDS)
+        expected = (1 - generalized_box_iou(found, wanted).diagonal()).sum()
+    else:
+        expected = (deltas - encode_boxes(SAMPLES.boxes[:3], wanted, STDS)).abs().sum()
+    torch.testing.assert_close(losses["loss_bbox"], 10 * expected / 5, rtol=1e-5, atol=1e-6)
+    losses["loss_bbox"].backward()
+    assert given.deltas.grad[0, 2].any() and not given.deltas.grad[0, :2].any() and not given.deltas.grad[3:].any()
+
+
+@pytest.mark.parametrize("decoded", [False, True])
+def test_without_foreground_the_box_loss_is_0_and_keeps_the_graph(decoded):
+    given = outputs()
+    alone = Samples(SAMPLES.boxes, torch.zeros(0).long(), SAMPLES.are_objects)
+    losses = head().losses(given, [alone], [LABELS[:0]], [OBJECTS[:0]], decoded=decoded, box_weight=1.0)
+    assert losses["loss_bbox"] == 0 and losses["loss_cls"] > 0
+    losses["loss_bbox"].backward()
+    assert given.deltas.grad is not None and not given.deltas.grad.any()
+
+
+def test_no_samples_at_all():
+    none = BoxOutputs(torch.zeros(0, 4, requires_grad=True), torch.zeros(0, 3, 4, requires_grad=True))
+    nothing = Samples(torch.zeros(0, 4), torch.zeros(0).long(), torch.zeros(0).bool())
+    losses = head().losses(none, [nothing], [LABELS[:0]], [OBJECTS[:0]], decoded=True, box_weight=10.0)
+    assert losses["loss_cls"] == losses["loss_bbox"] == 0
+    sum(losses.values()).backward()
+
+
+def test_layers_and_shapes():
+    fc, conv = head(), head(TINY_CASCADE)
+    assert (len(fc.shared_convs), len(fc.shared_fcs)) == (0, 2) and (len(conv.shared_convs), len(conv.shared_fcs)) == (
+        4,
+        1,
+    )
+    for each in (fc, conv):
+        result = each(torch.randn(5, 8, 7, 7))
+        assert result.logits.shape == (5, 4) and result.deltas.shape == (5, 3, 4)
+        assert each(torch.randn(0, 8, 7, 7)).deltas.shape[0] == 0
+    agnostic = head(replace(TINY_MASK, class_agnostic=True))
+    result = agnostic(torch.randn(5, 8, 7, 7))
+    assert result.deltas.shape == (5, 1, 4)
+    assert torch.equal(deltas_of(result, torch.tensor([0, 1, 2, 0, 1])), result.deltas[:, 0])
+
+
+def test_background_is_never_the_likeliest_class():
+    assert top_classes(torch.tensor([[0.0, 1, 0, 9], [3, 1, 0, 2]])).tolist() == [1, 0]
+
+
+def found_of(boxes, scores, *, config=CONFIG, size=(100, 100)):
+    """Detections of regions with zero deltas whose classes have these scores (R, 3)."""
+    scores = torch.tensor(scores)
+    logits = torch.cat([scores, 1 - scores.sum(1, keepdim=True)], 1).log()
+    given = BoxOutputs(logits, torch.zeros(len(boxes), 3, 4))
+    return detect(head(), torch.tensor(boxes, dtype=torch.float32), given, size, config)
+
+
+NEAR = [[0, 0, 20, 20], [0, 0, 20, 19], [50, 50, 70, 70]]
+
+
+def test_suppression_is_within_a_class():
+    same = found_of(NEAR, [[0.9, 0, 0], [0.8, 0, 0], [0.7, 0, 0]])
+    assert same.labels.tolist() == [0, 0] and same.scores.tolist() == pytest.approx([0.9, 0.7])
+    other = found_of(NEAR, [[0.9, 0, 0], [0, 0.8, 0], [0.7, 0, 0]])
+    assert other.labels.tolist() == [0, 1, 0] and other.scores.tolist() == pytest.approx([0.9, 0.8, 0.7])
+
+
+def test_a_region_counts_for_every_class_over_the_threshold():
+    both = found_of(NEAR[:1], [[0.5, 0.3, 0.04]])
+    assert both.labels.tolist() == [0, 1] and both.boxes.tolist() == [NEAR[0]] * 2
+    none = found_of(NEAR[:1], [[0.04, 0.03, 0.04]])
+    assert none.boxes.shape == (0, 4) and none.labels.dtype == torch.int64
+
+
+def test_the_best_are_kept_and_boxes_end_at_the_image():
+    found = found_of([[0, 0, 20, 20], [30, 30, 60, 60]], [[0.6, 0, 0], [0, 0, 0.9]], size=(40, 50))
+    assert found.boxes.tolist() == [[30, 30, 50, 40], [0, 0, 20, 20]]
+    one = found_of(NEAR, [[0.6, 0, 0], [0, 0, 0.9], [0, 0.7, 0]], config=replace(CONFIG, detections=1))
+    assert one.labels.tolist() == [2]

@@ -1,0 +1,243 @@
+"""Every recipe of COCO against the published numbers, written down here a second time, apart from the recipes."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from swinkit.backbone import SwinTransformer, TimmFeatures
+from swinkit.data.detection_augmentation import DetectionAugmentation
+from swinkit.detection import RCNN
+from swinkit.engine.schedules import Schedule
+from swinkit.recipes import RECIPES
+from swinkit.weights import CATALOGUE
+
+UPDATES = 117_266 // 16
+"""Of an epoch: COCO train2017 has 117,266 images with objects."""
+
+ARCHITECTURES = {
+    "t": (96, (2, 2, 6, 2), (3, 6, 12, 24)),
+    "s": (96, (2, 2, 18, 2), (3, 6, 12, 24)),
+    "b": (128, (2, 2, 18, 2), (4, 8, 16, 32)),
+}
+WEIGHTS = {"t": "swin_tiny_patch4_window7_224", "s": "swin_small_patch4_window7_224"}
+WEIGHTS |= {"b": "swin_base_patch4_window7_224"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One line of the official README, or of table 2."""
+
+    arch: str
+    cascade: bool
+    drop_path: float
+    box: str
+    mask: str
+    epochs: int = 36
+    milestones: tuple[int, int] = (27, 33)
+    crop: float = 0.5
+
+
+ONE = {"epochs": 12, "milestones": (8, 11)}
+CODE = {
+    "coco_mask_rcnn_swin_t_1x": Published("t", False, 0.1, "43.7", "39.8", **ONE),
+    "coco_mask_rcnn_swin_t_3x": Published("t", False, 0.2, "46.0", "41.6"),
+    "coco_mask_rcnn_swin_s_3x": Published("s", False, 0.2, "48.5", "43.3"),
+    "coco_cascade_swin_t_1x": Published("t", True, 0.0, "48.1", "41.7", **ONE),
+    "coco_cascade_swin_t_3x": Published("t", True, 0.2, "50.4", "43.7"),
+    "coco_cascade_swin_s_3x": Published("s", True, 0.2, "51.9", "45.0"),
+    "coco_cascade_swin_b_3x": Published("b", True, 0.3, "51.9", "45.0"),
+}
+# The paper's text: stochastic depth of 0.2 for all models, multi-scale training alone; 36 epochs of the cascade.
+TEXT = {
+    "coco_cascade_swin_t_3x_paper": Published("t", True, 0.2, "50.5", "43.7", crop=0.0),
+    "coco_cascade_swin_s_3x_paper": Published("s", True, 0.2, "51.8", "44.7", crop=0.0),
+    "coco_cascade_swin_b_3x_paper": Published("b", True, 0.2, "51.9", "45.0", crop=0.0),
+}
+# Table 9: the timm model, then box and mask AP.
+ADAMW = {
+    "coco_cascade_resnet50": ("resnet50", "46.3", "40.1"),
+    "coco_cascade_resnext101_32x4d": ("resnext101_32x4d", "48.1", "41.6"),
+    "coco_cascade_resnext101_64x4d": ("resnext101_64x4d", "48.3", "41.7"),
+}
+SGD = {
+    "coco_cascade_resnet50_sgd": ("resnet50", "45.0", "38.5"),
+    "coco_cascade_resnext101_32x4d_sgd": ("resnext101_32x4d", "47.8", "40.4"),
+    "coco_cascade_resnext101_64x4d_sgd": ("resnext101_64x4d", "48.8", "41.4"),
+}
+PUBLISHED = CODE | TEXT
+COMPARED = ADAMW | SGD
+CASES = [pytest.param(RECIPES[name](), expected, id=name) for name, expected in PUBLISHED.items()]
+EVERY = [pytest.param(RECIPES[name](), id=name) for name in (*PUBLISHED, *COMPARED)]
+
+
+def test_every_coco_recipe_is_in_the_table():
+    assert {name for name in RECIPES if name.startswith("coco")} == {*PUBLISHED, *COMPARED}
+
+
+@pytest.mark.parametrize(("recipe", "expected"), CASES)
+def test_backbone_and_start(recipe, expected):
+    model = recipe.model
+    assert (model.embed_dim, model.depths, model.num_heads) == ARCHITECTURES[expected.arch]
+    assert model.drop_path_rate == expected.drop_path
+    assert (model.window_size, model.patch_size, model.mlp_ratio, model.in_channels) == (7, 4, 4.0, 3)
+    assert (model.relative_position_bias, model.absolute_position_embedding) == (True, False)
+    assert (recipe.timm_backbone, recipe.pretraining, recipe.variant) == (None, None, None)
+    assert recipe.weights == WEIGHTS[expected.arch] and CATALOGUE[recipe.weights].trained_on == "ImageNet-1K"
+
+
+@pytest.mark.parametrize(("recipe", "expected"), CASES)
+def test_adamw(recipe, expected):
+    optimizer = recipe.optimizer
+    assert (optimizer.kind, optimizer.lr, optimizer.betas, optimizer.eps) == ("adamw", 1e-4, (0.9, 0.999), 1e-8)
+    assert (optimizer.weight_decay, optimizer.no_decay, optimizer.reference_batch) == (0.05, "dense", None)
+
+
+@pytest.mark.parametrize(("recipe", "expected"), CASES)
+def test_length(recipe, expected):
+    assert recipe.loop.epochs == expected.epochs and recipe.schedule.milestones == expected.milestones
+
+
+@pytest.mark.parametrize("recipe", EVERY)
+def test_batch_and_precision(recipe):
+    """Eight GPUs with two images each, mixed precision, no clipping."""
+    loop = recipe.loop
+    assert (loop.updates, loop.batch_size, loop.accumulate, loop.batch_of_process(8)) == (None, 16, 1, 2)
+    assert (loop.precision, loop.clip_grad, loop.ema_decay, loop.compile) == ("fp16", None, None, False)
+    assert (loop.evaluate_every, loop.evaluate_every_updates) == (1, None)
+
+
+@pytest.mark.parametrize("recipe", EVERY)
+def test_learning_rates(recipe):
+    """mmcv's steps at the ends of epochs, and below 500 a linear warm-up that starts at a thousandth."""
+    peak = recipe.optimizer.lr
+    total = recipe.loop.total_updates(UPDATES)
+    schedule = Schedule(recipe.schedule, peak=peak, scale=1.0, epoch_steps=UPDATES, total_steps=total)
+    for step in (0, 1, 250, 499):
+        assert schedule.lr(step) == pytest.approx(peak * (1 - (1 - step / 500) * (1 - 1e-3)), rel=1e-9)
+    first, second = (8, 11) if recipe.loop.epochs == 12 else (27, 33)
+    assert recipe.loop.epochs in (12, 36)
+    for epoch, factor in ((first, 0.1), (second, 0.01)):
+        assert schedule.lr(epoch * UPDATES - 1) == pytest.approx(peak * factor * 10)
+        assert schedule.lr(epoch * UPDATES) == pytest.approx(peak * factor)
+    assert schedule.lr(500) == pytest.approx(peak) and schedule.lr(total - 1) == pytest.approx(peak / 100)
+
+
+@pytest.mark.parametrize("recipe", EVERY)
+def test_augmentation(recipe):
+    augmentation = recipe.augmentation
+    assert isinstance(augmentation, DetectionAugmentation)
+    assert augmentation.shorter_sides == (480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800)
+    assert (augmentation.longest_side, augmentation.horizontal_flip) == (1333, 0.5)
+    assert augmentation.sides_before_crop == (400, 500, 600) and augmentation.crop_range == (384, 600)
+    expected = PUBLISHED.get(recipe.name)
+    assert augmentation.crop_probability == (0.5 if expected is None else expected.crop)
+    assert (recipe.resize.shorter_side, recipe.resize.longest_side) == (800, 1333)
+    assert (recipe.dataset, recipe.data, recipe.masks, recipe.skip_empty) == ("coco", None, None, True)
+
+
+@pytest.mark.parametrize("recipe", EVERY)
+def test_proposals_and_what_both_detectors_share(recipe):
+    config = recipe.detector
+    rpn = config.rpn
+    assert (config.channels, config.extra_levels, config.finest_scale) == (256, 1, 56)
+    assert (rpn.scales, rpn.ratios, rpn.stds) == ((8,), (0.5, 1.0, 2.0), (1, 1, 1, 1))
+    assert (rpn.matcher.foreground, rpn.matcher.background, rpn.matcher.low_quality) == (0.7, 0.3, 0.3)
+    assert (rpn.sampler.count, rpn.sampler.foreground, rpn.sampler.adds_objects) == (256, 0.5, False)
+    assert (rpn.inference.before_nms, rpn.inference.kept, rpn.inference.nms_iou) == (1000, 1000, 0.7)
+    assert (rpn.training.nms_iou, rpn.training.min_size, rpn.inference.min_size) == (0.7, 0, 0)
+    assert (config.roi_size, config.mask_roi_size, config.mask_convs, config.fc_channels) == (7, 14, 4, 1024)
+    assert (config.score_threshold, config.nms_iou, config.detections) == (0.05, 0.5, 100)
+    for stage in config.stages:
+        sampler = stage.sampler
+        assert (sampler.count, sampler.foreground, sampler.background_limit) == (512, 0.25, None)
+        assert sampler.adds_objects
+
+
+@pytest.mark.parametrize("name", ["coco_mask_rcnn_swin_t_1x", "coco_mask_rcnn_swin_t_3x", "coco_mask_rcnn_swin_s_3x"])
+def test_mask_rcnn(name):
+    """L1 losses, two fully connected layers, one stage."""
+    config = RECIPES[name]().detector
+    assert not config.is_cascade and not config.decoded_regression and not config.class_agnostic
+    assert (config.shared_convs, config.shared_fcs, config.box_weight) == (0, 2, 1)
+    assert (config.rpn.beta, config.rpn.training.before_nms, config.rpn.training.kept) == (0, 2000, 1000)
+    assert config.rpn.border is None
+    (stage,) = config.stages
+    assert (stage.stds, stage.weight) == ((0.1, 0.1, 0.2, 0.2), 1)
+    assert (stage.matcher.foreground, stage.matcher.background, stage.matcher.low_quality) == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("recipe", [case for case in EVERY if "cascade" in case.id])
+def test_cascade(recipe):
+    """Three stages, GIoU of weight 10 on decoded boxes of every class, four convolutions with batch norm."""
+    config = recipe.detector
+    assert config.is_cascade and config.decoded_regression and not config.class_agnostic
+    assert (config.shared_convs, config.shared_fcs, config.box_weight) == (4, 1, 10)
+    assert config.rpn.beta == pytest.approx(1 / 9) and config.rpn.border == 0
+    assert (config.rpn.training.before_nms, config.rpn.training.kept) == (2000, 2000)
+    stages = [(stage.matcher.foreground, stage.matcher.background, stage.weight) for stage in config.stages]
+    assert stages == [(0.5, 0.5, 1), (0.6, 0.6, 0.5), (0.7, 0.7, 0.25)]
+    assert [stage.matcher.low_quality for stage in config.stages] == [None] * 3
+    stds = [(0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1), (0.033, 0.033, 0.067, 0.067)]
+    assert [stage.stds for stage in config.stages] == stds
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_paper_and_code_differ_in_two_values(name):
+    code, text = RECIPES[name.removesuffix("_paper")](), RECIPES[name]()
+    augmentation = replace(text.augmentation, crop_probability=0.5)
+    model = replace(text.model, drop_path_rate=code.model.drop_path_rate)
+    assert replace(text, name=code.name, model=model, augmentation=augmentation) == code
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_resnets(name):
+    """Table 9: everything but backbone and optimiser is as with Swin."""
+    recipe, swin = RECIPES[name](), RECIPES["coco_cascade_swin_t_3x"]()
+    assert (recipe.timm_backbone, recipe.weights) == (COMPARED[name][0], "timm")
+    optimizer = recipe.optimizer
+    if name in SGD:
+        assert (optimizer.kind, optimizer.lr, optimizer.momentum) == ("sgd", 0.02, 0.9)
+        assert (optimizer.weight_decay, optimizer.reference_batch) == (1e-4, None)
+    else:
+        assert optimizer == swin.optimizer
+    same = {"name": swin.name, "timm_backbone": None, "weights": swin.weights, "optimizer": swin.optimizer}
+    assert replace(recipe, **same) == swin
+
+
+@pytest.mark.parametrize("name", [*PUBLISHED, *COMPARED])
+def test_docstrings_give_the_published_results(name):
+    expected = PUBLISHED.get(name)
+    box, mask = COMPARED[name][1:] if expected is None else (expected.box, expected.mask)
+    text = RECIPES[name].__doc__
+    assert f"Expected: {box} box AP, {mask} mask AP" in text and f"{box} box AP, {mask} mask AP" in text.split("\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("coco_mask_rcnn_swin_t_3x", 47_794_602),
+        ("coco_mask_rcnn_swin_s_3x", 69_112_506),
+        ("coco_cascade_swin_t_3x", 85_629_804),
+        ("coco_cascade_swin_s_3x", 106_947_708),
+        ("coco_cascade_swin_b_3x", 144_977_002),
+    ],
+)
+def test_the_recipe_builds_the_published_model(name, parameters):
+    recipe = RECIPES[name]()
+    with torch.device("meta"):
+        model = RCNN(SwinTransformer(recipe.model, attention_backend="reference"), recipe.detector, num_classes=80)
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("coco_cascade_resnet50", 82), ("coco_cascade_resnext101_32x4d", 101), ("coco_cascade_resnext101_64x4d", 140)],
+)
+def test_resnets_are_as_large_as_in_table_2(name, millions):
+    recipe = RECIPES[name]()
+    with torch.device("meta"):
+        model = RCNN(TimmFeatures(recipe.timm_backbone), recipe.detector, num_classes=80)
+    total = sum(parameter.numel() for parameter in model.parameters())
+    print(f"\n{name}: {total:,}")
+    assert total == pytest.approx(millions * 1e6, rel=0.01)
