@@ -5,12 +5,14 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from swinkit.layers.patch import Geometry
+from swinkit.layers.plain import apply_linear
 from swinkit.ops.relative_position import RememberedBias
 from swinkit.ops.window_attention import AttentionBackend, check_backend, window_attention
 from swinkit.ops.windows import WindowGrid, are_symbols
@@ -83,7 +85,7 @@ class WindowAttention(nn.Module):
         bias = None if table is None else self.gather_bias(table, grid.window, (self.window, self.window))
         x = window_attention(
             x,
-            self.qkv,
+            partial(apply_linear, self.qkv),
             bias=bias,
             grid=grid,
             num_heads=self.num_heads,
@@ -91,7 +93,7 @@ class WindowAttention(nn.Module):
             dropout_p=self.attn_drop_rate if self.training else 0.0,
             backend=self.backend,
         )
-        return self.proj_drop(self.proj(x))
+        return self.proj_drop(apply_linear(self.proj, x))
 
     def extra_repr(self) -> str:
         return f"num_heads={self.num_heads}, window={self.window}, shift={self.shift}, backend={self.backend}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from swinkit.layers.plain import is_plain_layer
 from swinkit.ops.perceptron import perceptron, splits_rows
 
 
@@ -27,9 +28,4 @@ class Mlp(nn.Module):
         if self.training and self.drop.p > 0.0:
             return False
         parts = ((self.fc1, nn.Linear), (self.act, nn.GELU), (self.fc2, nn.Linear))
-        return all(type(part) is kind and not _has_hooks(part) for part, kind in parts)
-
-
-def _has_hooks(module: nn.Module) -> bool:
-    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
-    return any(hooks)
+        return all(is_plain_layer(part, kind) for part, kind in parts)

@@ -40,7 +40,8 @@ def is_plain(x: Tensor) -> bool:
 
 
 def is_plain_cpu(x: Tensor) -> bool:
-    """Whether work on `x` may be laid out by hand: an ordinary float tensor on a CPU, and nothing traces or casts."""
+    """Whether work on `x` may be laid out by hand: an ordinary float tensor on a CPU, and nothing traces, casts or counts
+    operations."""
     return (
         x.device.type == "cpu"
         and is_plain(x)
@@ -48,5 +49,6 @@ def is_plain_cpu(x: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
         and not torch.is_autocast_enabled("cpu")
+        and torch._C._len_torch_dispatch_stack() == 0
         and not torch._C._are_functorch_transforms_active()
     )

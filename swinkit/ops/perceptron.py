@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from swinkit.ops.constants import is_plain_cpu
+from swinkit.ops.linear import linear
 
 PIECE = 1 << 20
 """Hidden values in a piece, 4 MiB of float32. Measured: half to twice as many take the same time within 2 %."""
@@ -27,7 +29,7 @@ when they are freed, and each new one is paged in. Below, plain layers are as fa
 def splits_rows(x: Tensor, hidden: int) -> bool:
     """Whether `perceptron` is the faster way for x (..., C) with F = hidden, and allowed to stand in for the layers."""
     values = x.shape[:-1].numel() * hidden if is_plain_cpu(x) else 0
-    return values > (LEAST_TO_SPLIT if torch.is_grad_enabled() else PIECE)
+    return values > (LEAST_TO_SPLIT if torch.is_grad_enabled() else 0)
 
 
 def perceptron(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
@@ -40,7 +42,7 @@ def perceptron(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2
     if torch.is_grad_enabled() and any(each.requires_grad for each in (x, weight1, bias1, weight2, bias2)):
         out = _Perceptron.apply(rows, weight1, bias1, weight2, bias2)
     else:
-        out, _ = _forward(rows, weight1, bias1, weight2, bias2, keep=False)
+        out = _infer(rows, weight1, bias1, weight2, bias2)
     return out.view(*x.shape[:-1], weight2.shape[0])
 
 
@@ -51,28 +53,20 @@ def _pieces(rows: int, hidden: int) -> Iterator[slice]:
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
-def _forward(
-    x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor, *, keep: bool
-) -> tuple[Tensor, list[Tensor]]:
-    """The output (R, C'), and with `keep` what came before the GELU, piece by piece."""
+def _infer(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
     out = x.new_empty(x.shape[0], weight2.shape[0])
-    kept: list[Tensor] = []
-    hidden = None
     for piece in _pieces(x.shape[0], weight1.shape[0]):
-        before = torch.addmm(bias1, x[piece], weight1.t())
-        if keep:
-            kept.append(before)
-            hidden = torch.nn.functional.gelu(before)
-        else:
-            hidden = torch.ops.aten.gelu_(before)
-        torch.addmm(bias2, hidden, weight2.t(), out=out[piece])
-    return out, kept
+        out[piece] = linear(linear(x[piece], weight1, bias1, gelu=True), weight2, bias2)
+    return out
 
 
 class _Perceptron(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
-        out, kept = _forward(x, weight1, bias1, weight2, bias2, keep=True)
+        out, kept = x.new_empty(x.shape[0], weight2.shape[0]), []
+        for piece in _pieces(x.shape[0], weight1.shape[0]):
+            kept.append(torch.addmm(bias1, x[piece], weight1.t()))  # what comes before the GELU
+            torch.addmm(bias2, F.gelu(kept[-1]), weight2.t(), out=out[piece])
         ctx.save_for_backward(x, weight1, weight2, *kept)
         return out
 
@@ -84,7 +78,7 @@ class _Perceptron(torch.autograd.Function):
         db1 = weight1.new_zeros(weight1.shape[0])
         for before, piece in zip(kept, _pieces(x.shape[0], weight1.shape[0]), strict=True):
             g = gradient[piece]
-            dw2.addmm_(g.t(), torch.nn.functional.gelu(before))
+            dw2.addmm_(g.t(), F.gelu(before))
             d_hidden = torch.ops.aten.gelu_backward(g @ weight2, before)
             db1 += d_hidden.sum(0)
             dw1.addmm_(d_hidden.t(), x[piece])
