@@ -49,7 +49,7 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
         inference=InferenceSettings(),
         optimizer=OptimizerSettings(lr=2e-3, reference_batch=None, weight_decay=0.05, no_decay="dense"),
         schedule=ScheduleSettings(decay="cosine", warmup_steps=50, warmup_ratio=1e-3),
-        loop=LoopSettings(epochs=8, batch_size=32, clip_grad=5.0, evaluate_every=2, workers=1, threads=1),
+        loop=LoopSettings(epochs=7, batch_size=32, clip_grad=5.0, evaluate_every=2, workers=1, threads=1),
     )
 
 

@@ -82,7 +82,7 @@ def test_backbone_and_start(recipe, expected):
     assert model.drop_path_rate == expected.drop_path
     assert (model.window_size, model.patch_size, model.mlp_ratio, model.in_channels) == (7, 4, 4.0, 3)
     assert (model.relative_position_bias, model.absolute_position_embedding) == (True, False)
-    assert (recipe.timm_backbone, recipe.pretraining, recipe.variant) == (None, None, None)
+    assert (recipe.timm_backbone, recipe.variant) == (None, None)
     assert recipe.weights == WEIGHTS[expected.arch] and CATALOGUE[recipe.weights].trained_on == "ImageNet-1K"
 
 
