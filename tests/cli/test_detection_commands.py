@@ -241,7 +241,7 @@ def test_yolo_is_converted_trained_and_evaluated(tmp_path: Path, capsys: pytest.
     (converted,) = Path("coco/annotations").glob("*.json")
     boxes = [each["bbox"] for each in json.loads(converted.read_text())["annotations"]]
     assert np.allclose(sorted(boxes), sorted(each["bbox"] for each in content["annotations"]), atol=1e-3)
-    assert main([*map(str, training(converted, "--images", tmp_path / "yolo/images", "--epochs", "8"))]) == 0
+    assert main([*map(str, training(converted, "--epochs", "8"))]) == 0
     results = as_json(capsys, "evaluate", "run", "--workers", "0")
     assert results["masks"] is None and results["boxes"]["ap"] is not None and not Path("run/masks.json").exists()
     (found,) = as_json(capsys, "predict", "run", tmp_path / "yolo/images/train00.png", "--threshold", "0")

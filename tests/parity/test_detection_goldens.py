@@ -36,13 +36,11 @@ def stored(name: str, key: str) -> Tensor:
     ("name", "key"),
     [
         ("mask_rcnn", "pyramid.4"),
-        ("mask_rcnn", "losses.loss_mask"),
         ("mask_rcnn", "detections.1.labels"),
         ("mask_rcnn", "detections.0.masks_packed"),
-        ("cascade_mask_rcnn", "proposals.1.boxes"),
+        ("mask_rcnn", "proposals.1.boxes"),
         ("cascade_mask_rcnn", "losses.s2.loss_bbox"),
-        ("cascade_mask_rcnn", "detections.0.boxes"),
-        ("cascade_mask_rcnn", "detections.1.scores"),
+        ("mask_rcnn", "detections.0.boxes"),
         ("cascade_mask_rcnn", "gradient_norms"),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_run_killed_three_times_ends_like_the_whole_one(whole: Path, tmp_path:
     assert not list(run.glob(".*")) and {path.stem for path in run.glob("*.json")} == {"recipe", "boxes", "masks"}
 
 
-@pytest.mark.parametrize("sharding", ["ddp", "fsdp"])
+@pytest.mark.parametrize("sharding", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
 def test_two_processes_evaluate_like_one(sharding: str, tmp_path: Path) -> None:
     """The scores are those of the saved model, bit for bit, as detections are gathered before they are scored. Five
     validation images do not divide."""
