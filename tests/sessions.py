@@ -63,6 +63,34 @@ TINY_MASKS = (
 )
 """Options that make `swinkit train finetune_segmentation` a short run, of a dozen images of 40 x 48 pixels."""
 
+TINY_DETECTOR = (
+    *("--weights", "None", "--model.embed-dim", "16", "--model.depths", "1", "1", "--model.num-heads", "1", "2"),
+    *("--model.window-size", "4", "--detector.channels", "16", "--detector.fc-channels", "32"),
+    *("--detector.finest-scale", "14", "--detector.mask-convs", "1", "--detector.mask-roi-size", "7"),
+    *("--detector.rpn.scales", "4", "--detector.rpn.border", "None"),
+    *("--detector.rpn.training.before-nms", "60", "--detector.rpn.training.kept", "40"),
+    *("--detector.rpn.inference.before-nms", "60", "--detector.rpn.inference.kept", "40"),
+    *("--augmentation.horizontal-flip", "0", "--augmentation.crop-probability", "0", "--batch-size", "4"),
+    *("--log-every", "1", "--precision", "fp32", "--optimizer.lr", "0.005", "--schedule.warmup-steps", "0"),
+    *("--clip-grad", "5", "--device", "cpu", "--workers", "0", "--threads", "1"),
+)
+"""Options that make a COCO recipe one of a detector of 150,000 parameters and less."""
+
+TINY_OBJECTS = (
+    *TINY_DETECTOR,
+    *("--augmentation.shorter-sides", "40", "--resize.shorter-side", "40", "--resize.longest-side", "64"),
+    *("--epochs", "16", "--evaluate-every", "8"),
+)
+"""Options that make `swinkit train coco_mask_rcnn_swin_t_1x` a short run, of a dozen images of 40 x 48 pixels."""
+
+TINY_DIGIT_OBJECTS = (
+    *TINY_DETECTOR,
+    *("--dataset", "digit_scenes", "--scenes.size", "32", "--scenes.side", "14", "20", "--scenes.digits", "1", "2"),
+    *("--scenes.train-scenes", "48", "--scenes.val-scenes", "7", "--augmentation.shorter-sides", "32"),
+    *("--resize.shorter-side", "32", "--resize.longest-side", "32", "--epochs", "1"),
+)
+"""Options that make a COCO recipe a run of two seconds on digit scenes: 12 updates."""
+
 
 def start(arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> ForkServerProcess:
     """`swinkit ARGUMENTS` on one thread, its stdout and stderr in `log`."""

@@ -1,4 +1,4 @@
-"""Finished runs for the tests of the command line: digits, a folder of colours, and a folder of images and masks."""
+"""Finished runs for the tests of the command line: digits, a folder of colours, images with masks, and with objects."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sessions
 from mask_folders import write_masks
+from object_folders import write_objects
 from PIL import Image
 
 COLOURS = {"blue": (30, 60, 200), "green": (40, 160, 60), "red": (200, 40, 50)}
@@ -55,5 +56,21 @@ def masks_run(masks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("masks_run") / "run"
     log = folder.parent / "log"
     arguments = ["train", "finetune_segmentation", *sessions.TINY_MASKS, "--data", str(masks)]
+    assert sessions.run([*arguments, "--run-dir", str(folder)], log) == 0, log.read_text()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve images with boxes and masks to train on and five to validate on."""
+    return write_objects(tmp_path_factory.mktemp("objects"))
+
+
+@pytest.fixture(scope="session")
+def objects_run(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run on `objects`, and what it printed beside it, in `log`."""
+    folder = tmp_path_factory.mktemp("objects_run") / "run"
+    log = folder.parent / "log"
+    arguments = ["train", "coco_mask_rcnn_swin_t_1x", *sessions.TINY_OBJECTS, "--data", str(objects)]
     assert sessions.run([*arguments, "--run-dir", str(folder)], log) == 0, log.read_text()
     return folder
