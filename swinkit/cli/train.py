@@ -7,18 +7,17 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import tyro
 
-from swinkit.engine.loop import TrainingResult
-from swinkit.engine.run_folder import RunFolder
 from swinkit.engine.settings import LoopSettings
 from swinkit.errors import InputError
 from swinkit.recipes import RECIPES
 from swinkit.tasks import (
     ClassificationRecipe,
     DetectionRecipe,
+    Run,
     SegmentationRecipe,
     train_classifier,
     train_detector,
@@ -89,17 +88,6 @@ def _train(recipe: ClassificationRecipe | SegmentationRecipe | DetectionRecipe, 
 def summary(recipe: object) -> str:
     """The first line of a recipe's docstring."""
     return (inspect.getdoc(recipe) or "").partition("\n")[0]
-
-
-class Run(Protocol):
-    """What every task's run leaves behind."""
-
-    @property
-    def result(self) -> TrainingResult: ...
-    @property
-    def folder(self) -> RunFolder: ...
-    @property
-    def pictures(self) -> tuple[Path, ...]: ...
 
 
 def report(run: Run, data: Path | None, best: str) -> None:

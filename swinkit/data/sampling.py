@@ -87,6 +87,11 @@ class EvalSampler:
                 begin = end
 
 
+def evenly_spread(length: int, count: int) -> list[int]:
+    """Up to `count` different numbers, ascending, evenly over 0..length - 1: samples to look at."""
+    return torch.linspace(0, length - 1, min(count, length), dtype=torch.float64).round().long().unique().tolist()
+
+
 def check_batch(batch_size: int, num_samples: int, *, shares: int) -> None:
     """Raises InputError where batches of this size cannot be made or divided."""
     if batch_size < 1:

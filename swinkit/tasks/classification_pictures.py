@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,12 +21,6 @@ from swinkit.tasks.classifier import Classifier, open_classifier
 from swinkit.visualize import PredictionSample, choose_predictions, plot_confusion, plot_curves, plot_predictions
 
 PICTURES = ("curves", "confusion", "predictions", "sample")
-
-
-def drawn_before(run: RunFolder, names: Sequence[str] = PICTURES) -> tuple[Path, ...]:
-    """The pictures of these names in the folder of a finished run; none where the last one is not there yet."""
-    pictures = [run.root / f"{name}.png" for name in names]
-    return tuple(path for path in pictures if path.exists()) if pictures[-1].exists() else ()
 
 
 def draw_pictures(

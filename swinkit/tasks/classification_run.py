@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-
-import torch
 
 from swinkit.classification import SwinClassifier
 from swinkit.data.augmentation import train_transform
@@ -16,33 +15,21 @@ from swinkit.data.digits import open_digits
 from swinkit.data.preprocessing import eval_transform
 from swinkit.data.sampling import TrainSampler
 from swinkit.data.seeding import SeededView
-from swinkit.engine.loop import TrainingResult, TrainingSettings, train
-from swinkit.engine.processes import Processes, cpu_threads, joined_processes
-from swinkit.engine.run_folder import RunFolder, open_run_folder
+from swinkit.engine.processes import Processes
 from swinkit.errors import InputError
 from swinkit.tasks.batches import EpochBatches
 from swinkit.tasks.class_map import read_class_map
 from swinkit.tasks.classification import ClassificationTask, EvaluationBatches
-from swinkit.tasks.classification_pictures import draw_pictures, drawn_before
+from swinkit.tasks.classification_pictures import PICTURES, draw_pictures
 from swinkit.tasks.classification_recipe import ClassificationRecipe
-from swinkit.tasks.run_facts import announce, deciding, plain
+from swinkit.tasks.run import Prepared, Run, run_recipe
+from swinkit.tasks.run_facts import plain
 from swinkit.weights import load_weights
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class ClassificationRun:
-    """What `train_classifier` leaves behind."""
-
-    result: TrainingResult
-    folder: RunFolder
-    pictures: tuple[Path, ...]
-    """Learning curves, confusion matrix, sample predictions and a validation image to try; only the first process
-    draws them."""
-
-
-def train_classifier(recipe: ClassificationRecipe, run_dir: Path | None = None) -> ClassificationRun:
+def train_classifier(recipe: ClassificationRecipe, run_dir: Path | None = None) -> Run:
     """Train a classifier, or go on with the run that the same call began before.
 
     Args:
@@ -53,23 +40,18 @@ def train_classifier(recipe: ClassificationRecipe, run_dir: Path | None = None) 
         InputError: where data, weights, recipe or folder cannot be used, or a loss is not finite.
     """
     recipe = recipe.resolved()
-    with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
-        torch.manual_seed(recipe.loop.seed)
-        data = open_data(recipe)
-        batches = _training_batches(recipe, data[0], processes)
-        task = _build_task(recipe, data[1], processes)
-        with processes.first_before_others():
-            folder = open_run_folder(run_dir or Path("runs") / recipe.name, deciding(recipe))
-        images = (len(data[0]), len(data[1]))
-        announce(recipe, task.model, images=images, classes=data[0].classes, root=folder.root, to=processes)
-        result = train(
-            task, batches, TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule), folder, processes
-        )
-    pictures: tuple[Path, ...] = ()
-    if processes.is_first:
-        pictures = drawn_before(folder) if result.updates_now == 0 else ()
-        pictures = pictures or draw_pictures(folder, data[1], device=processes.device, workers=recipe.loop.workers)
-    return ClassificationRun(result, folder, pictures)
+    return run_recipe(recipe, run_dir, functools.partial(_prepare, recipe), pictures=PICTURES)
+
+
+def _prepare(recipe: ClassificationRecipe, processes: Processes) -> Prepared:
+    data = open_data(recipe)
+    return Prepared(
+        batches=_training_batches(recipe, data[0], processes),
+        task=_build_task(recipe, data[1], processes),
+        images=(len(data[0]), len(data[1])),
+        classes=data[0].classes,
+        draw=lambda run: draw_pictures(run, data[1], device=processes.device, workers=recipe.loop.workers),
+    )
 
 
 def open_data(recipe: ClassificationRecipe) -> tuple[ClassificationData, ClassificationData]:

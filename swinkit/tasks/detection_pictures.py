@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from swinkit.data.detection import DetectionData
+from swinkit.data.sampling import evenly_spread
 from swinkit.engine.processes import Processes
 from swinkit.engine.run_folder import RunFolder
 from swinkit.evaluation import DetectionResults, DetectionScores
@@ -37,7 +37,7 @@ def draw_pictures(
 
 def draw_data(data: DetectionData, out: Path, *, count: int = SHOWN) -> None:
     """A page of images with their objects."""
-    samples = [_sample(data, index, None) for index in _spread(len(data), count)]
+    samples = [_sample(data, index, None) for index in evenly_spread(len(data), count)]
     plot_detections(samples, data.classes, out)
 
 
@@ -50,7 +50,7 @@ def draw_results(
         data, detector.resize, workers=workers, processes=Processes(0, 1, detector.device)
     )
     scores = DetectionScores(data.coco(), has_masks=detector.model.has_masks and data.has_masks)
-    shown = set(_spread(len(data), SHOWN))
+    shown = set(evenly_spread(len(data), SHOWN))
     kept: dict[int, Detections] = {}
     for index, found in images.detections(detector.model):
         scores.update(data.image_ids[index], found)
@@ -69,8 +69,3 @@ def draw_results(
 def _sample(data: DetectionData, index: int, found: Detections | None) -> DetectionSample:
     image, truth = data[index]
     return DetectionSample(image, truth, found, Path(data.sample_name(index)).name)
-
-
-def _spread(length: int, count: int) -> list[int]:
-    """Up to `count` numbers, evenly over 0..length-1."""
-    return sorted({round(place) for place in np.linspace(0, length - 1, min(count, length))})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from swinkit.backbone import SwinTransformer, TimmFeatures
@@ -18,33 +18,20 @@ from swinkit.data.detection_scenes import open_detection_scenes
 from swinkit.data.detection_sources import open_detection_data
 from swinkit.data.seeding import SeededSamples
 from swinkit.detection import RCNN
-from swinkit.engine.loop import TrainingResult, TrainingSettings, train
-from swinkit.engine.processes import Processes, cpu_threads, joined_processes
-from swinkit.engine.run_folder import RunFolder, open_run_folder
+from swinkit.engine.processes import Processes
 from swinkit.errors import InputError
 from swinkit.tasks.batches import EpochBatches
-from swinkit.tasks.classification_pictures import drawn_before
 from swinkit.tasks.detection import DetectionEvaluationImages, DetectionTask
 from swinkit.tasks.detection_pictures import PICTURES, draw_pictures
 from swinkit.tasks.detection_recipe import DetectionRecipe
-from swinkit.tasks.run_facts import announce, deciding, plain
+from swinkit.tasks.run import Prepared, Run, run_recipe
+from swinkit.tasks.run_facts import plain
 from swinkit.tasks.starting_weights import load_starting_weights
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class DetectionRun:
-    """What `train_detector` leaves behind."""
-
-    result: TrainingResult
-    folder: RunFolder
-    pictures: tuple[Path, ...]
-    """Learning curves, detections (and as json), training data and a validation image to try; only the first process
-    draws them."""
-
-
-def train_detector(recipe: DetectionRecipe, run_dir: Path | None = None) -> DetectionRun:
+def train_detector(recipe: DetectionRecipe, run_dir: Path | None = None) -> Run:
     """Train a detector, or go on with the run that the same call began before.
 
     Args:
@@ -55,23 +42,18 @@ def train_detector(recipe: DetectionRecipe, run_dir: Path | None = None) -> Dete
         InputError: where data, weights, recipe or folder cannot be used, or a loss is not finite.
     """
     recipe = recipe.resolved()
-    root = run_dir or Path("runs") / recipe.name
-    with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
-        torch.manual_seed(recipe.loop.seed)
-        data = open_data(recipe)
-        batches = _training_batches(recipe, data[0], processes)
-        task = _build_task(recipe, data, processes)
-        with processes.first_before_others():
-            folder = open_run_folder(root, deciding(recipe))
-        images = (len(data[0]), len(data[1]))
-        announce(recipe, task.model, images=images, classes=data[0].classes, root=folder.root, to=processes)
-        settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
-        result = train(task, batches, settings, folder, processes)
-    pictures: tuple[Path, ...] = ()
-    if processes.is_first:
-        pictures = drawn_before(folder, PICTURES) if result.updates_now == 0 else ()
-        pictures = pictures or draw_pictures(folder, data, device=processes.device, workers=recipe.loop.workers)
-    return DetectionRun(result, folder, pictures)
+    return run_recipe(recipe, run_dir, functools.partial(_prepare, recipe), pictures=PICTURES)
+
+
+def _prepare(recipe: DetectionRecipe, processes: Processes) -> Prepared:
+    data = open_data(recipe)
+    return Prepared(
+        batches=_training_batches(recipe, data[0], processes),
+        task=_build_task(recipe, data, processes),
+        images=(len(data[0]), len(data[1])),
+        classes=data[0].classes,
+        draw=lambda run: draw_pictures(run, data, device=processes.device, workers=recipe.loop.workers),
+    )
 
 
 def open_data(recipe: DetectionRecipe) -> tuple[DetectionData, DetectionData]:

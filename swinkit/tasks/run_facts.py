@@ -7,23 +7,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
 from swinkit.engine.processes import Processes
-from swinkit.engine.settings import LoopSettings
 
 _log = logging.getLogger(__name__)
-
-
-class Recipe(Protocol):
-    """What the recipes of all tasks have."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def loop(self) -> LoopSettings: ...
 
 
 def plain(recipe: Any) -> dict[str, Any]:
@@ -49,12 +39,12 @@ def deciding(recipe: Any) -> dict[str, Any]:
 
 
 def announce(
-    recipe: Recipe, model: nn.Module, *, images: tuple[int, int], classes: Sequence[str], root: Path, to: Processes
+    name: str, model: nn.Module, *, images: tuple[int, int], classes: Sequence[str], root: Path, to: Processes
 ) -> None:
     """One line on what begins: images to train and validate on, classes, model, device, folder."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
     where = str(to.device) if to.count == 1 else f"{to.count} processes"
     _log.info(
-        f"{recipe.name}: {images[0]:,} images to train on, {images[1]:,} to validate on, {len(classes):,} classes; a "
+        f"{name}: {images[0]:,} images to train on, {images[1]:,} to validate on, {len(classes):,} classes; a "
         f"model of {parameters:,} parameters on {where}; folder {root}"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from swinkit.data.sampling import evenly_spread
 from swinkit.data.segmentation import SegmentationData
 from swinkit.engine.processes import Processes
 from swinkit.engine.run_folder import RunFolder
@@ -42,7 +43,7 @@ def draw_pictures(
 
 def draw_data(data: SegmentationData, out: Path, *, count: int = SHOWN) -> None:
     """A page of images with their masks."""
-    samples = [_sample(data, index, None) for index in _spread(len(data), count)]
+    samples = [_sample(data, index, None) for index in evenly_spread(len(data), count)]
     plot_segmentations(samples, data.classes, out)
 
 
@@ -59,7 +60,7 @@ def draw_results(
         data, inference or segmentor.inference, workers=workers, processes=Processes(0, 1, segmentor.device)
     )
     scores = SegmentationScores(len(segmentor.classes))
-    shown = set(_spread(len(data), SHOWN))
+    shown = set(evenly_spread(len(data), SHOWN))
     kept: dict[int, np.ndarray] = {}
     for index, (classes, labels) in enumerate(images.predictions(segmentor.model)):
         scores.update(classes.cpu(), labels.cpu())
@@ -74,8 +75,3 @@ def draw_results(
 def _sample(data: SegmentationData, index: int, predicted: np.ndarray | None) -> SegmentationSample:
     image, truth = data[index]
     return SegmentationSample(image, truth, predicted, Path(data.sample_name(index)).name)
-
-
-def _spread(length: int, count: int) -> list[int]:
-    """Up to `count` numbers, evenly over 0..length-1."""
-    return sorted({round(place) for place in np.linspace(0, length - 1, min(count, length))})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -18,14 +19,12 @@ from swinkit.data.segmentation import SegmentationData, SegmentationImages
 from swinkit.data.segmentation_augmentation import SegmentationTransform
 from swinkit.data.segmentation_check import require_sound
 from swinkit.data.segmentation_folders import open_segmentation_folder
-from swinkit.engine.loop import TrainingResult, TrainingSettings, train
-from swinkit.engine.processes import Processes, cpu_threads, joined_processes
-from swinkit.engine.run_folder import RunFolder, open_run_folder
+from swinkit.engine.processes import Processes
 from swinkit.errors import InputError
 from swinkit.segmentation import UperNet
 from swinkit.tasks.batches import EpochBatches
-from swinkit.tasks.classification_pictures import drawn_before
-from swinkit.tasks.run_facts import announce, deciding, plain
+from swinkit.tasks.run import Prepared, Run, run_recipe
+from swinkit.tasks.run_facts import plain
 from swinkit.tasks.segmentation import SegmentationEvaluationImages, SegmentationTask
 from swinkit.tasks.segmentation_pictures import PICTURES, draw_pictures
 from swinkit.tasks.segmentation_recipe import SegmentationRecipe
@@ -34,18 +33,7 @@ from swinkit.tasks.starting_weights import load_starting_weights
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class SegmentationRun:
-    """What `train_segmentor` leaves behind."""
-
-    result: TrainingResult
-    folder: RunFolder
-    pictures: tuple[Path, ...]
-    """Learning curves, IoU of the classes, predictions, training data and a validation image to try; only the first
-    process draws them."""
-
-
-def train_segmentor(recipe: SegmentationRecipe, run_dir: Path | None = None) -> SegmentationRun:
+def train_segmentor(recipe: SegmentationRecipe, run_dir: Path | None = None) -> Run:
     """Train a segmentor, or go on with the run that the same call began before.
 
     Args:
@@ -56,24 +44,19 @@ def train_segmentor(recipe: SegmentationRecipe, run_dir: Path | None = None) -> 
         InputError: where data, weights, recipe or folder cannot be used, or a loss is not finite.
     """
     recipe = recipe.resolved()
-    root = run_dir or Path("runs") / recipe.name
-    with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
-        torch.manual_seed(recipe.loop.seed)
-        data = open_data(recipe)
-        _require_memory(recipe, len(data[0].classes), processes)
-        batches = _training_batches(recipe, data[0], processes)
-        task = _build_task(recipe, data[1], processes)
-        with processes.first_before_others():
-            folder = open_run_folder(root, deciding(recipe))
-        images = (len(data[0]), len(data[1]))
-        announce(recipe, task.model, images=images, classes=data[0].classes, root=folder.root, to=processes)
-        settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
-        result = train(task, batches, settings, folder, processes)
-    pictures: tuple[Path, ...] = ()
-    if processes.is_first:
-        pictures = drawn_before(folder, PICTURES) if result.updates_now == 0 else ()
-        pictures = pictures or draw_pictures(folder, data, device=processes.device, workers=recipe.loop.workers)
-    return SegmentationRun(result, folder, pictures)
+    return run_recipe(recipe, run_dir, functools.partial(_prepare, recipe), pictures=PICTURES)
+
+
+def _prepare(recipe: SegmentationRecipe, processes: Processes) -> Prepared:
+    data = open_data(recipe)
+    _require_memory(recipe, len(data[0].classes), processes)
+    return Prepared(
+        batches=_training_batches(recipe, data[0], processes),
+        task=_build_task(recipe, data[1], processes),
+        images=(len(data[0]), len(data[1])),
+        classes=data[0].classes,
+        draw=lambda run: draw_pictures(run, data, device=processes.device, workers=recipe.loop.workers),
+    )
 
 
 def open_data(recipe: SegmentationRecipe) -> tuple[SegmentationData, SegmentationData]:
