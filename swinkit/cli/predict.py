@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,8 @@ import tyro
 from rich.table import Table
 
 from swinkit.cli.console import result_console
-from swinkit.data.images import is_image_name, read_image
+from swinkit.cli.images import image_paths
+from swinkit.data.images import read_image
 from swinkit.engine.processes import choose_device
 from swinkit.errors import InputError
 from swinkit.tasks import open_classifier
@@ -45,7 +46,7 @@ def predict_command(arguments: Sequence[str]) -> None:
     )
     if options.top < 1:
         raise InputError(f"--top must be at least 1, not {options.top}")
-    paths = list(_image_paths(options.images))
+    paths = list(image_paths(options.images))
     classifier = open_classifier(options.checkpoint, device=choose_device(options.device))
     results, failures = [], []
     pictures = _picture_paths(paths, options.out)
@@ -64,23 +65,6 @@ def predict_command(arguments: Sequence[str]) -> None:
         print(json.dumps(results, ensure_ascii=False))
     if failures:
         raise InputError("; ".join(failures))
-
-
-def _image_paths(given: Sequence[Path]) -> Iterator[Path]:
-    """The files meant: folders stand for the images in them."""
-    if not given:
-        raise InputError("name at least one image or folder of images")
-    for path in given:
-        if not path.is_dir():
-            yield path
-            continue
-        try:
-            found = sorted(file for file in path.iterdir() if file.is_file() and is_image_name(file.name))
-        except OSError as error:
-            raise InputError(f"cannot read the folder {path} ({error.strerror}); check its permissions") from None
-        if not found:
-            raise InputError(f"the folder {path} holds no image; name files or another folder")
-        yield from found
 
 
 def _picture_paths(paths: Sequence[Path], folder: Path) -> list[Path]:

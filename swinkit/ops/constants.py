@@ -40,8 +40,8 @@ def is_plain(x: Tensor) -> bool:
 
 
 def is_plain_cpu(x: Tensor) -> bool:
-    """Whether work on `x` may be laid out by hand: an ordinary float tensor on a CPU, and nothing traces, casts or counts
-    operations."""
+    """Whether work on `x` may be laid out by hand: an ordinary float tensor on a CPU, and nothing traces, casts or
+    counts operations."""
     return (
         x.device.type == "cpu"
         and is_plain(x)
