@@ -16,6 +16,7 @@ The Swin Transformer: train it, measure it, look at what it sees.
   train RECIPE                  train by a recipe, or go on with a run that was stopped
   evaluate CHECKPOINT           scores and pictures of a trained model on labelled images
   predict CHECKPOINT IMAGE...   what a trained model sees in images, as pictures, text or JSON
+  export CHECKPOINT             an ONNX file or PyTorch program of any batch, height and width
   check-data DATA               what a data set holds and what is wrong with it, before training
   convert-data SOURCE           Pascal VOC or YOLO annotations as COCO json
   models                        architectures and published weights
@@ -69,6 +70,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
     from swinkit.cli.convert import convert_command
     from swinkit.cli.convert_data import convert_data_command
     from swinkit.cli.evaluate import evaluate_command
+    from swinkit.cli.export import export_command
     from swinkit.cli.listings import models_command, recipes_command
     from swinkit.cli.predict import predict_command
     from swinkit.cli.train import train_command
@@ -77,6 +79,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
         "train": train_command,
         "evaluate": evaluate_command,
         "predict": predict_command,
+        "export": export_command,
         "check-data": check_data_command,
         "convert-data": convert_data_command,
         "models": models_command,

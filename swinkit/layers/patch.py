@@ -42,8 +42,10 @@ class PatchEmbed(nn.Module):
         if not torch.compiler.is_compiling():
             self._check(images)
         if self.pad:
-            bottom, right = -images.shape[2] % self.patch_size, -images.shape[3] % self.patch_size
-            images = F.pad(images, (0, right, 0, bottom))
+            height, width = (
+                (side + self.patch_size - 1) // self.patch_size * self.patch_size for side in images.shape[2:]
+            )
+            images = F.pad(images, (0, width - images.shape[3], 0, height - images.shape[2]))
         x = self.proj(images).permute(0, 2, 3, 1).contiguous()  # (B, H / p, W / p, D)
         return x if self.norm is None else self.norm(x)
 

@@ -23,8 +23,8 @@ def build_relative_position_index(
     The table of a (Wh, Ww) window has (2 Wh - 1) * (2 Ww - 1) rows, one for each offset, the vertical one varying
     slowest. A smaller window uses the offsets it has, so the same two neighbours always share the same bias.
     """
-    token = torch.arange(window[0] * window[1], device=device)
-    y, x = token // window[1], token % window[1]
+    y = torch.arange(window[0], device=device)[:, None].expand(window).reshape(-1)
+    x = torch.arange(window[1], device=device).expand(window).reshape(-1)
     rows = y[:, None] - y + (table_window[0] - 1)
     columns = x[:, None] - x + (table_window[1] - 1)
     return rows * (2 * table_window[1] - 1) + columns
@@ -38,7 +38,10 @@ def relative_position_bias(table: Tensor, window: tuple[int, int], table_window:
     build = _cached_relative_position_index if is_plain(table) else build_relative_position_index
     index = build(window, table_window, table.device)
     tokens = window[0] * window[1]
-    return table[index.view(-1)].view(tokens, tokens, table.shape[1]).permute(2, 0, 1).contiguous()
+    # Of the two, indexing has a gradient that is the same on every run on a GPU, and selecting is simple to export.
+    wants_gradient = table.requires_grad and torch.is_grad_enabled()
+    rows = table[index.view(-1)] if wants_gradient else table.index_select(0, index.view(-1))
+    return rows.view(tokens, tokens, table.shape[1]).permute(2, 0, 1).contiguous()
 
 
 class RememberedBias:

@@ -41,7 +41,9 @@ class WindowGrid:
     @property
     def counts(self) -> tuple[int, int]:
         """Windows per column and per row of the padded map."""
-        return -(-self.height // self.window[0]), -(-self.width // self.window[1])
+        # Not -(-height // window): ONNX rounds towards zero.
+        rows, columns = self.height + self.window[0] - 1, self.width + self.window[1] - 1
+        return rows // self.window[0], columns // self.window[1]
 
     @property
     def padded(self) -> tuple[int, int]:
@@ -104,8 +106,7 @@ def build_token_order(grid: WindowGrid, batch: int, by_mask: bool, device: torch
     that share a mask are one slice.
     """
     (height, width), (rows, columns) = grid.padded, grid.counts
-    y = (torch.arange(height, device=device) + grid.shift[0]) % height
-    x = (torch.arange(width, device=device) + grid.shift[1]) % width
+    y, x = _rolled(height, grid.shift[0], device), _rolled(width, grid.shift[1], device)
     y, x = y.view(rows, 1, grid.window[0], 1), x.view(1, columns, 1, grid.window[1])
     windows = (y * width + x).view(rows, columns, grid.tokens)
     if by_mask and grid.is_shifted:
@@ -116,6 +117,12 @@ def build_token_order(grid: WindowGrid, batch: int, by_mask: bool, device: torch
     order = (windows.view(rows * columns, 1, grid.tokens) + images).view(batch * height * width)
     positions = torch.arange(batch * height * width, device=device)
     return TokenOrder(order, torch.zeros_like(positions).scatter(0, order, positions))
+
+
+def _rolled(size: int, shift: int, device: torch.device) -> Tensor:
+    """(arange(size) + shift) % size, for shift < size; ONNX has no remainder by a free size."""
+    moved = torch.arange(size, device=device) + shift
+    return torch.where(moved < size, moved, moved - size)
 
 
 _cached_token_order = cached_constant(build_token_order)
@@ -169,9 +176,10 @@ def build_masks(grid: WindowGrid, device: torch.device) -> tuple[Tensor, Tensor]
     After the roll, the last columns (rows) of the right (bottom) windows come from the other side of the map, and the
     two parts of such a window must not see each other. Two (T, T) booleans, True where they must not.
     """
-    token = torch.arange(grid.tokens, device=device)
-    wrapped_x = token % grid.window[1] >= grid.window[1] - grid.shift[1]
-    wrapped_y = token // grid.window[1] >= grid.window[0] - grid.shift[0]
+    (window_h, window_w), (shift_h, shift_w) = grid.window, grid.shift
+    wrapped_y = (torch.arange(window_h, device=device) >= window_h - shift_h)[:, None].expand(window_h, window_w)
+    wrapped_x = (torch.arange(window_w, device=device) >= window_w - shift_w).expand(window_h, window_w)
+    wrapped_y, wrapped_x = wrapped_y.reshape(-1), wrapped_x.reshape(-1)
     return wrapped_x[:, None] != wrapped_x, wrapped_y[:, None] != wrapped_y
 
 
@@ -185,9 +193,10 @@ def build_window_masks(grid: WindowGrid, device: torch.device) -> Tensor:
     """What is added to the logits of each window, windows row by row: (N, 1, T, T), 0 or -100."""
     right, bottom = build_masks(grid, device)
     rows, columns = grid.counts
-    window = torch.arange(rows * columns, device=device).view(-1, 1, 1, 1)
-    at_right, at_bottom = window % columns == columns - 1, window // columns == rows - 1
-    return ((at_right & right) | (at_bottom & bottom)) * MASK_VALUE
+    at_right = (torch.arange(columns, device=device) == columns - 1).view(1, columns, 1, 1)
+    at_bottom = (torch.arange(rows, device=device) == rows - 1).view(rows, 1, 1, 1)
+    masked = (at_right & right) | (at_bottom & bottom)  # (rows, columns, T, T)
+    return masked.view(rows * columns, 1, grid.tokens, grid.tokens) * MASK_VALUE
 
 
 _cached_group_masks = cached_constant(build_group_masks)

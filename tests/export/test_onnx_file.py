@@ -1,0 +1,139 @@
+"""ONNX files: one for every batch size, height and width, run by ONNX Runtime and OpenVINO."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from exportable import EXAMPLE, SHAPES, needs_onnx, tiny_classifier
+from torch import Tensor, nn
+
+import swinkit
+from swinkit.errors import InputError
+from swinkit.export import Comparison, load_onnx, onnx_file, write_onnx
+
+WIDELY_KNOWN = frozenset(
+    [
+        "Add",
+        "And",
+        "Cast",
+        "Clip",
+        "Concat",
+        "Conv",
+        "Div",
+        "Equal",
+        "Erf",
+        "Expand",
+        "Gather",
+        "Gemm",
+        "GreaterOrEqual",
+        "LayerNormalization",
+        "Less",
+        "MatMul",
+        "Max",
+        "Min",
+        "Mul",
+        "Neg",
+        "Not",
+        "Or",
+        "Pad",
+        "Range",
+        "ReduceMean",
+        "Reshape",
+        "ScatterElements",
+        "Shape",
+        "Slice",
+        "Softmax",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "Transpose",
+        "Unsqueeze",
+        "Where",
+    ]
+)
+"""Operators of the default domain that TensorRT's parser lists as supported, too."""
+
+
+@needs_onnx
+@torch.no_grad()
+def test_one_file_for_every_size(written: Path, compared: list[Comparison]) -> None:
+    assert [each.shape for each in compared] == list(SHAPES)
+    assert max(each.error for each in compared) < 1e-5
+    model, run = tiny_classifier(), load_onnx(written)
+    for batch, height, width in (*SHAPES, (4, 56, 130)):
+        images = torch.randn(batch, 3, height, width)
+        (found,) = run(images)
+        assert (found - model(images)).abs().max() < 1e-4
+    assert [path.name for path in written.parent.iterdir()] == [written.name]
+
+
+@needs_onnx
+def test_the_file_has_names_metadata_and_no_exotic_operators(written: Path) -> None:
+    import onnx
+
+    file = onnx.load(str(written))
+    assert [(part.domain, part.version) for part in file.opset_import] == [("", onnx_file.OPSET)]
+    assert {node.op_type for node in file.graph.node} <= WIDELY_KNOWN
+    sizes = [each.dim_param or each.dim_value for each in file.graph.input[0].type.tensor_type.shape.dim]
+    assert sizes == ["batch", 3, "height", "width"]
+    assert {each.key: each.value for each in file.metadata_props} == {"classes": "a"}
+    assert b".py" not in written.read_bytes(), "no traces of source files"
+
+
+@needs_onnx
+@torch.no_grad()
+def test_openvino_runs_it(written: Path) -> None:
+    openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(str(written)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    model = tiny_classifier()
+    for batch, height, width in SHAPES:
+        images = torch.randn(batch, 3, height, width)
+        assert (torch.from_numpy(compiled([images.numpy()])[0]) - model(images)).abs().max() < 1e-4
+
+
+@needs_onnx
+@pytest.mark.slow
+@torch.no_grad()
+def test_a_segmentor_with_pooling(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    backbone = swinkit.SwinTransformer(swinkit.SwinConfig(embed_dim=8, num_heads=(1, 2, 4, 8), depths=(1, 1, 1, 1)))
+    model = swinkit.UperNet(backbone, num_classes=3, channels=8, auxiliary_channels=4).eval()
+
+    class HeadLogits(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.model.head_logits(images)
+
+    shapes = ((1, 224, 224), (2, 256, 320), (2, 97, 131))
+    compared = write_onnx(HeadLogits().eval(), tmp_path / "seg.onnx", shapes=shapes)
+    assert max(each.error for each in compared) < 1e-4
+
+
+@needs_onnx
+@pytest.mark.slow
+def test_swin_t(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    shapes = tuple((batch, *size) for batch in (1, 5) for size in ((224, 224), (256, 320), (97, 131)))
+    compared = write_onnx(swinkit.swin_t().eval(), tmp_path / "swin_t.onnx", shapes=shapes)
+    assert max(each.error for each in compared) < 1e-4
+
+
+def test_without_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_file, "PACKAGES", ("onnx", "a_package_nobody_has"))
+    with pytest.raises(InputError, match=r"needs a_package_nobody_has; install swinkit with pip install"):
+        write_onnx(tiny_classifier(), tmp_path / "a.onnx")
+
+
+@needs_onnx
+def test_a_model_that_cannot_be_exported(tmp_path: Path) -> None:
+    class Branching(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return images if images.sum() > 0 else -images
+
+    with pytest.raises(InputError, match="Branching cannot be exported with free sizes"):
+        write_onnx(Branching(), tmp_path / "a.onnx", example=EXAMPLE)
+    assert list(tmp_path.iterdir()) == []
