@@ -10,7 +10,7 @@ import swinkit
 from swinkit.cli import main
 from swinkit.recipes import RECIPES
 
-COMMANDS = ("train", "evaluate", "predict", "check-data", "models", "recipes", "convert")
+COMMANDS = ("train", "evaluate", "predict", "export", "check-data", "convert-data", "models", "recipes", "convert")
 BY_TASK = ("evaluate", "predict")
 """Commands whose options depend on the checkpoint, which comes first."""
 
@@ -42,7 +42,7 @@ def test_help_of_every_command(name: str, digits_run: Path, capsys: pytest.Captu
 def test_help_calls_things_by_their_names(name: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     main([name, "--help"])
     helps = capsys.readouterr().out.split("usage: ")[1:]
-    assert len(helps) == (2 if name in BY_TASK else 1)
+    assert len(helps) == (3 if name in BY_TASK else 1)
     for text in helps:
         usage, _, options = text.partition("\n\n")
         assert " ".join(usage.split()).endswith(words)
