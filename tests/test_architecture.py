@@ -29,10 +29,12 @@ FLOORS: dict[str, set[str]] = {
     **dict.fromkeys(MODELS, TRUNK),
     **dict.fromkeys(BESIDE, GROUND),
     "export": {"errors"},
+    "compilation": GROUND | {"layers"},
+    "benchmark": BELOW_TASKS | {"compilation", "export"},
     "tasks": BELOW_TASKS,
     "recipes": BELOW_TASKS | {"tasks"},
-    "swinkit": BELOW_TASKS | {"export", "tasks", "recipes"},
-    "cli": BELOW_TASKS | {"export", "tasks", "recipes", "swinkit"},
+    "swinkit": BELOW_TASKS | {"compilation", "export", "tasks", "recipes"},
+    "cli": BELOW_TASKS | {"compilation", "export", "benchmark", "tasks", "recipes", "swinkit"},
     "__main__": {"cli"},
 }
 

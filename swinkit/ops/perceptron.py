@@ -35,8 +35,7 @@ def splits_rows(x: Tensor, hidden: int) -> bool:
 def perceptron(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
     """gelu(x @ weight1.T + bias1) @ weight2.T + bias2, for x (..., C), weight1 (F, C), weight2 (C', F).
 
-    The gradient recomputes the GELU from what came before it, so less is kept than by the layers one by one. It cannot
-    be differentiated twice.
+    The gradient recomputes the GELU from what came before it, so less is kept than by the layers one by one.
     """
     rows = x.reshape(-1, x.shape[-1])
     if torch.is_grad_enabled() and any(each.requires_grad for each in (x, weight1, bias1, weight2, bias2)):
@@ -67,15 +66,16 @@ class _Perceptron(torch.autograd.Function):
         for piece in _pieces(x.shape[0], weight1.shape[0]):
             kept.append(torch.addmm(bias1, x[piece], weight1.t()))  # what comes before the GELU
             torch.addmm(bias2, F.gelu(kept[-1]), weight2.t(), out=out[piece])
-        ctx.save_for_backward(x, weight1, weight2, *kept)
+        ctx.save_for_backward(x, weight1, bias1, weight2, bias2, *kept)
         return out
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        x, weight1, weight2, *kept = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight1, bias1, weight2, bias2, *kept = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _differentiable_gradients((x, weight1, bias1, weight2, bias2), ctx.needs_input_grad, gradient)
         dx, dw1, dw2 = torch.empty_like(x), torch.zeros_like(weight1), torch.zeros_like(weight2)
-        db1 = weight1.new_zeros(weight1.shape[0])
+        db1 = torch.zeros_like(bias1)
         for before, piece in zip(kept, _pieces(x.shape[0], weight1.shape[0]), strict=True):
             g = gradient[piece]
             dw2.addmm_(g.t(), F.gelu(before))
@@ -84,3 +84,14 @@ class _Perceptron(torch.autograd.Function):
             dw1.addmm_(d_hidden.t(), x[piece])
             torch.mm(d_hidden, weight1, out=dx[piece])
         return dx, dw1, db1, dw2, gradient.sum(0)
+
+
+def _differentiable_gradients(
+    inputs: tuple[Tensor, ...], needed: tuple[bool, ...], gradient: Tensor
+) -> tuple[Tensor | None, ...]:
+    """The gradients as autograd makes them, for someone who differentiates them again."""
+    x, weight1, bias1, weight2, bias2 = inputs
+    out = F.linear(F.gelu(F.linear(x, weight1, bias1)), weight2, bias2)
+    wanted = [each for each, is_needed in zip(inputs, needed, strict=True) if is_needed]
+    found = iter(torch.autograd.grad(out, wanted, gradient, create_graph=True))
+    return tuple(next(found) if is_needed else None for is_needed in needed)

@@ -1,0 +1,109 @@
+"""Exported files under ONNX Runtime and OpenVINO, and the matrix products alone: what a CPU allows.
+
+Shapes: B images, H W image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from swinkit.backbone import VARIANTS
+from swinkit.benchmark.candidates import Candidate, Case, Library, build, linear_shapes
+from swinkit.errors import InputError
+from swinkit.export import load_onnx, need_onnx, write_onnx
+
+
+def runtime_candidates(case: Case, folder: Path) -> list[Candidate]:
+    """swinkit's file (free sizes) and timm's (its own export, of this size) under each runtime, and the products.
+
+    Args:
+        case: inference in float32 on a CPU.
+        folder: where the ONNX files go; those of an earlier call are taken as they are.
+
+    Raises:
+        InputError: where the case is another or the packages for export are missing.
+    """
+    if case.mode != "inference" or case.dtype != "float32" or case.device != "cpu":
+        raise InputError(f"exported files are measured for float32 inference on a CPU, not for {case.title}")
+    need_onnx()
+    images = torch.randn(case.batch, 3, *case.size)
+    found = [Candidate("matrix products alone", _products(case))]
+    for library in ("swinkit", "timm"):
+        path = _file(case, library, folder)
+        if path is None:
+            continue
+        run = load_onnx(path)
+        found.append(Candidate(f"{library}, ONNX Runtime", lambda run=run: run(images)))  # type: ignore[misc]
+        if importlib.util.find_spec("openvino") is not None:
+            compiled = load_openvino(path)
+            found.append(Candidate(f"{library}, OpenVINO", lambda run=compiled: run(images)))  # type: ignore[misc]
+    return found
+
+
+def load_openvino(path: Path) -> Callable[[Tensor], Tensor]:
+    """The file as a function of images, run by OpenVINO in float32 with as many threads as PyTorch has."""
+    openvino: Any = importlib.import_module("openvino")
+    core = openvino.Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    compiled = core.compile_model(core.read_model(str(path)), "CPU", settings)
+    return lambda images: torch.from_numpy(compiled([images.numpy()])[0])
+
+
+def _file(case: Case, library: Library, folder: Path) -> Path | None:
+    height, width = case.size
+    path = folder / (f"{case.model}.onnx" if library == "swinkit" else f"timm_{case.model}_{height}x{width}.onnx")
+    if path.exists():
+        return path
+    model = build(case, library)
+    if model is None:
+        return None
+    if library == "swinkit":
+        write_onnx(model, path, shapes=((1, 224, 224), (case.batch, *case.size)))
+        return path
+    with _silence():
+        batch = torch.export.Dim.DYNAMIC
+        program = torch.onnx.export(
+            model, (torch.randn(2, 3, *case.size),), dynamo=True, dynamic_shapes=({0: batch},), verbose=False
+        )
+        assert program is not None
+        program.save(str(path))
+    return path
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    level = logging.root.level
+    logging.root.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.root.setLevel(level)
+
+
+def _products(case: Case) -> Callable[[], object]:
+    """All linear layers of the blocks as bare products on tensors that are there already: a bound, no model."""
+    pairs = [
+        (torch.randn(case.batch * tokens, inputs), torch.randn(inputs, outputs))
+        for tokens, inputs, outputs in linear_shapes(VARIANTS[case.model], case.size)
+    ]
+    largest = max(a.shape[0] * b.shape[1] for a, b in pairs)
+    buffer = torch.empty(largest)
+
+    def multiply() -> None:
+        for a, b in pairs:
+            torch.mm(a, b, out=buffer[: a.shape[0] * b.shape[1]].view(a.shape[0], b.shape[1]))
+
+    return multiply

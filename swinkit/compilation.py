@@ -1,0 +1,70 @@
+"""torch.compile where it pays: each kind of block once, not each block, so that compiling stays under a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from types import FunctionType
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from swinkit.layers import PatchMerging, SwinBlock, WindowAttention
+from swinkit.ops.constants import is_plain_cpu
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def compile_model(model: M, *, dynamic: bool | None = None, backend: str | Callable[..., Any] = "inductor") -> M:
+    """Compile the blocks and patch mergings of any model with a Swin Transformer in it, in place.
+
+    Blocks of one stage that do the same share their code, whatever their weights are, so a Swin-L compiles no longer
+    than a Swin-T. Weights may change afterwards, and copies of the model are not compiled. Inference on a CPU in
+    float32 takes the hand-laid path of eager swinkit, which is faster than generated code there (docs/performance.md);
+    all else, such as training or a GPU, runs compiled.
+
+    Args:
+        model: a classifier, a backbone, or a detector or segmentor around one.
+        dynamic: whether sizes are free; None compiles for the first size and then, once, for all.
+        backend: of torch.compile.
+
+    Returns:
+        The model itself.
+    """
+    compiled: dict[Hashable, Callable[..., Tensor]] = {}
+    for module in model.modules():
+        if isinstance(module, (SwinBlock, PatchMerging)):
+            kind = _kind(module)
+            if kind not in compiled:
+                call = _own_code(_run, f"{type(module).__name__}_{len(compiled)}")
+                compiled[kind] = torch.compile(call, dynamic=dynamic, backend=backend)
+            module._compiled_call_impl = partial(_call, module, compiled[kind])
+    return model
+
+
+def _call(module: nn.Module, compiled: Callable[..., Tensor], x: Tensor) -> Tensor:
+    if not torch.is_grad_enabled() and is_plain_cpu(x):
+        return module._call_impl(x)
+    return compiled(module, x)
+
+
+def _run(module: nn.Module, x: Tensor) -> Tensor:
+    return module._call_impl(x)
+
+
+def _kind(module: SwinBlock | PatchMerging) -> Hashable:
+    """What decides the code of a module, besides the size of its input."""
+    shapes = tuple(parameter.shape for parameter in module.parameters())
+    if isinstance(module, PatchMerging) or not isinstance(module.attn, WindowAttention):
+        return type(module), shapes
+    attention = module.attn
+    return type(module), shapes, attention.window, attention.shift, attention.backend, module.drop_path.rate > 0
+
+
+def _own_code(function: Callable[[nn.Module, Tensor], Tensor], name: str) -> FunctionType:
+    """A copy of a function with a code object of its own: torch.compile keeps what it compiled by code object, eight
+    versions each, and frees a size once it has seen two, which the stages of one model must not do to each other."""
+    assert isinstance(function, FunctionType)
+    code = function.__code__.replace(co_name=name, co_qualname=name)
+    return FunctionType(code, function.__globals__, name, function.__defaults__, function.__closure__)

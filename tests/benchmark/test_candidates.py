@@ -1,0 +1,74 @@
+"""What is compared is the same model, and runs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from swinkit import SWIN_T, VARIANTS, SwinConfig
+from swinkit.benchmark import Case, candidates, measure_area, measure_attention, peak_memory, runtime_candidates
+from swinkit.benchmark.candidates import LIBRARIES, Library, Mode, build, linear_shapes
+from swinkit.errors import InputError
+
+TINY = SwinConfig(embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4, image_size=(32, 32))
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VARIANTS, "tiny", TINY)
+
+
+@pytest.mark.parametrize("mode", ["inference", "training", "features"])
+def test_each_library_runs(mode: Mode) -> None:
+    case = Case(model="tiny", mode=mode, batch=2, size=(32, 32))
+    for each in candidates(case):
+        each.run()
+    assert {"swinkit"} <= {each.name for each in candidates(case)} <= {"swinkit", "transformers"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_every_library_builds_the_same_size(library: Library) -> None:
+    pytest.importorskip(library)
+    model = build(Case(), library)
+    assert model is not None
+    assert sum(parameter.numel() for parameter in model.parameters()) == 28_288_354
+
+
+def test_the_products_are_those_of_the_model() -> None:
+    products = sum(tokens * inputs * outputs for tokens, inputs, outputs in linear_shapes(SWIN_T, (224, 224)))
+    # Of the 4.49 G that paper table 1 counts, the rest is attention itself, the patch convolution and the head.
+    assert products / 1e9 == pytest.approx(4.35, abs=0.05)
+
+
+@torch.no_grad()
+def test_attention_backends_agree() -> None:
+    found = measure_attention(Case(model="tiny", batch=2, size=(36, 44)), 0, ("reference", "sdpa"))
+    assert [each.name for each in found] == ["reference", "sdpa"]
+    for each in found:
+        each.run()
+
+
+def test_area_runs() -> None:
+    for each in measure_area(Case(model="tiny", mode="features", batch=1, size=(32, 32))):
+        each.run()
+
+
+@pytest.mark.slow
+def test_peak_memory_grows_with_the_batch() -> None:
+    small, large = (peak_memory(Case(batch=batch, mode="training"), "swinkit", threads=1) for batch in (1, 4))
+    assert small is not None and large is not None
+    assert 50 < small < large < 4 * small
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"), [({"model": "swin_x"}, "no model 'swin_x'"), ({"batch": 0}, "at least 1")]
+)
+def test_impossible_cases(values: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        Case(**values)  # type: ignore[arg-type]
+
+
+def test_runtimes_are_for_inference(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="are measured for float32 inference on a CPU"):
+        runtime_candidates(Case(mode="training"), tmp_path)
