@@ -47,6 +47,7 @@ TINY_SCENES = (
     *TINY_SEGMENTOR,
     *("--scenes.size", "32", "--scenes.side", "14", "20", "--scenes.digits", "1", "2"),
     *("--scenes.train-scenes", "96", "--scenes.val-scenes", "7", "--epochs", "1", "--augmentation.ratio", "1", "1"),
+    *("--class-weights", "None"),
 )
 """Options that make `swinkit train digit_scenes_segmentation` a run of two seconds: 24 updates, in which the loss
 halves."""

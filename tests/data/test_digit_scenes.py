@@ -58,6 +58,7 @@ def test_training_and_validation_share_no_column_of_a_photograph(monkeypatch):
     line = np.where(numbers < 448, numbers // 4, 128 + (numbers - 448) // 2)  # 70 % lie below 128, the others above
     columns = np.broadcast_to(line[None, :, None], (427, 640, 3)).astype(np.uint8)
     monkeypatch.setattr(digit_scenes, "_all_photographs", lambda: (columns, columns))
+    monkeypatch.setattr(digit_scenes, "_DIMMED", 1.0)
     seen = {part: [] for part in ("train", "val")}
     for part, values in seen.items():
         data = scenes(part, digits=(0, 0))
@@ -105,7 +106,7 @@ def test_labelled_pixels_are_the_ones_that_changed(monkeypatch):
     for index in range(10):
         image, _, semantic = data.scene(index)
         brightness = np.asarray(image) @ np.array([0.299, 0.587, 0.114])
-        assert brightness[semantic > 0].min() >= 0.4 * 99
+        assert brightness[semantic > 0].min() >= 0.4 * 79
         assert brightness[semantic > 0].mean() > 3 * brightness[semantic == 0].mean()
 
 

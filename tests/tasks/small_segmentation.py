@@ -28,6 +28,7 @@ def tiny(*, optimizer: OptimizerSettings | None = None, **loop: object) -> Segme
     return replace(
         digit_scenes_segmentation(),
         scenes=SceneSettings(size=32, side=(14, 20), digits=(1, 2), train_scenes=96, val_scenes=7),
+        class_weights=None,
         model=MODEL,
         head=HEAD,
         augmentation=SegmentationAugmentation(
