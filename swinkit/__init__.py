@@ -27,6 +27,7 @@ from swinkit.classification import (
     swin_s,
     swin_t,
 )
+from swinkit.compilation import compile_model as compile
 from swinkit.detection import CASCADE_MASK_RCNN, MASK_RCNN, RCNN
 from swinkit.errors import InputError
 from swinkit.export import export_program
@@ -54,6 +55,7 @@ __all__ = [
     "SwinTransformer",
     "UperNet",
     "build_classifier",
+    "compile",
     "export_program",
     "load_weights",
     "swin_b",

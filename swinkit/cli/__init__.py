@@ -17,6 +17,7 @@ The Swin Transformer: train it, measure it, look at what it sees.
   evaluate CHECKPOINT           scores and pictures of a trained model on labelled images
   predict CHECKPOINT IMAGE...   what a trained model sees in images, as pictures, text or JSON
   export CHECKPOINT             an ONNX file or PyTorch program of any batch, height and width
+  benchmark [WHAT]              time and memory beside timm, torchvision and transformers, as table, JSON and picture
   check-data DATA               what a data set holds and what is wrong with it, before training
   convert-data SOURCE           Pascal VOC or YOLO annotations as COCO json
   models                        architectures and published weights
@@ -66,6 +67,7 @@ def _run(arguments: list[str]) -> int:
 
 def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
     # Imported here, so that `swinkit --help` does not wait for pictures, data and training.
+    from swinkit.cli.benchmark import benchmark_command
     from swinkit.cli.check_data import check_data_command
     from swinkit.cli.convert import convert_command
     from swinkit.cli.convert_data import convert_data_command
@@ -80,6 +82,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
         "evaluate": evaluate_command,
         "predict": predict_command,
         "export": export_command,
+        "benchmark": benchmark_command,
         "check-data": check_data_command,
         "convert-data": convert_data_command,
         "models": models_command,

@@ -10,7 +10,18 @@ import swinkit
 from swinkit.cli import main
 from swinkit.recipes import RECIPES
 
-COMMANDS = ("train", "evaluate", "predict", "export", "check-data", "convert-data", "models", "recipes", "convert")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "predict",
+    "export",
+    "benchmark",
+    "check-data",
+    "convert-data",
+    "models",
+    "recipes",
+    "convert",
+)
 BY_TASK = ("evaluate", "predict")
 """Commands whose options depend on the checkpoint, which comes first."""
 
@@ -32,7 +43,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_of_every_command(name: str, digits_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     assert f"usage: swinkit {name} [-h]" in capsys.readouterr().out
-    assert main([name, "some" if name not in BY_TASK else str(digits_run), "thing", "--no-such-option"]) == 2
+    given = {"benchmark": "models"} | dict.fromkeys(BY_TASK, str(digits_run))
+    assert main([name, given.get(name, "some"), "thing", "--no-such-option"]) == 2
     assert "no-such-option" in capsys.readouterr().err
 
 
