@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -33,6 +33,9 @@ TIMM_NAMES = {
     "swin_l_384": "swin_large_patch4_window12_384",
 }
 
+DROP_PATH_RATES = {"swin_t": 0.2, "swin_s": 0.3}
+"""As published for training from scratch; torchvision's are built in. Others: 0.5."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -54,6 +57,11 @@ class Case:
             raise InputError(f"there is no model {self.model!r} to benchmark; choose of {', '.join(VARIANTS)}")
         if min(self.batch, *self.size) < 1:
             raise InputError(f"batch and sizes must be at least 1, not {self.batch} and {self.size}")
+
+    @property
+    def config(self) -> SwinConfig:
+        """The architecture, with its published drop path rate."""
+        return replace(VARIANTS[self.model], drop_path_rate=DROP_PATH_RATES.get(self.model, 0.5))
 
     @property
     def title(self) -> str:
@@ -146,7 +154,7 @@ def runner(case: Case, model: Callable[[Tensor], Any]) -> Callable[[], object]:
 
 
 def _own(case: Case) -> nn.Module:
-    config = VARIANTS[case.model]
+    config = case.config
     return SwinTransformer(config) if case.mode == "features" else SwinClassifier(config)
 
 
@@ -156,7 +164,7 @@ def _timm(case: Case) -> nn.Module | None:
     ):  # it pads after the shift, so its features are others at most sizes
         return None
     timm: Any = importlib.import_module("timm")
-    config = VARIANTS[case.model]
+    config = case.config
     size = {} if case.size == config.image_size else {"img_size": case.size}
     return timm.create_model(TIMM_NAMES[case.model], drop_path_rate=config.drop_path_rate, **size)
 
@@ -166,12 +174,12 @@ def _torchvision(case: Case) -> nn.Module | None:
     build_model = getattr(models, case.model, None)
     if case.mode == "features" or build_model is None:
         return None
-    return build_model(stochastic_depth_prob=VARIANTS[case.model].drop_path_rate)
+    return build_model()
 
 
 def _transformers(case: Case) -> nn.Module | None:
     transformers: Any = importlib.import_module("transformers")
-    config = VARIANTS[case.model]
+    config = case.config
     settings: dict[str, Any] = {
         "embed_dim": config.embed_dim,
         "depths": list(config.depths),

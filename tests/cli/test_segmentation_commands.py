@@ -294,7 +294,7 @@ def test_check_of_the_embedded_scenes(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["check-data", "digit_scenes", "--out", "out"]) == 0
     assert "digit_scenes, train: 4,000 scenes" in capsys.readouterr().out
     for part in ("train", "val"):
-        with Image.open(f"out/digit_scenes_{part}.png") as sheet:
+        with Image.open(f"out/digit_scenes_{part}_masks.png") as sheet:
             assert sheet.height > 1500
 
 
