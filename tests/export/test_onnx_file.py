@@ -10,6 +10,7 @@ from torch import Tensor, nn
 import swinkit
 from swinkit.errors import InputError
 from swinkit.export import Comparison, load_onnx, onnx_file, write_onnx
+from swinkit.segmentation import UperNetConfig
 
 WIDELY_KNOWN = frozenset(
     [
@@ -98,7 +99,7 @@ def test_openvino_runs_it(written: Path) -> None:
 def test_a_segmentor_with_pooling(tmp_path: Path) -> None:
     torch.manual_seed(0)
     backbone = swinkit.SwinTransformer(swinkit.SwinConfig(embed_dim=8, num_heads=(1, 2, 4, 8), depths=(1, 1, 1, 1)))
-    model = swinkit.UperNet(backbone, num_classes=3, channels=8, auxiliary_channels=4).eval()
+    model = swinkit.UperNet(backbone, UperNetConfig(channels=8, auxiliary_channels=4), num_classes=3).eval()
 
     class HeadLogits(nn.Module):
         def __init__(self) -> None:
