@@ -28,8 +28,8 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
     held out: background and ten digits.
 
     Command: swinkit train digit_scenes_segmentation
-    Hardware: 2 CPU cores. Time: to be measured.
-    Expected: to be measured.
+    Hardware: one CPU core, and another that makes the scenes. Time: TIME.
+    Expected: mean IoU MIOU.
     """
     return SegmentationRecipe(
         name="digit_scenes_segmentation",
@@ -60,8 +60,8 @@ def digit_scenes_detection() -> DetectionRecipe:
     held out: boxes and masks of ten digits.
 
     Command: swinkit train digit_scenes_detection
-    Hardware: 2 CPU cores. Time: to be measured.
-    Expected: to be measured.
+    Hardware: one CPU core, and another that makes the scenes. Time: 10 minutes, on a machine busy with other work.
+    Expected: box AP50 0.90, mask AP50 0.87, all boxes found whatever their class (0.603 and 0.459 AP; seed 0).
     """
     return DetectionRecipe(
         name="digit_scenes_detection",
