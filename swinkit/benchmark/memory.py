@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import sys
+from pathlib import Path
 
 import torch
 
@@ -33,10 +34,16 @@ def _measure(case: Case, library: Library, threads: int) -> float | None:
     before = _resident()
     for _ in range(3):
         run()
-    return (_resident() - before) / 2**20
+    return (_peak() - before) / 2**20
 
 
 def _resident() -> int:
+    """The memory that this process has now, in bytes; where the system does not tell, the most it has had."""
+    status = Path("/proc/self/statm")
+    return int(status.read_text().split()[1]) * resource.getpagesize() if status.exists() else _peak()
+
+
+def _peak() -> int:
     """The most memory this process has had, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
