@@ -28,8 +28,8 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
     held out: background and ten digits.
 
     Command: swinkit train digit_scenes_segmentation
-    Hardware: one CPU core, and another that makes the scenes. Time: TIME.
-    Expected: mean IoU MIOU.
+    Hardware: one CPU core, and another that makes the scenes. Time: 9 minutes, on a machine busy with other work.
+    Expected: mean IoU 0.50, pixel accuracy 0.90 (seed 0).
     """
     return SegmentationRecipe(
         name="digit_scenes_segmentation",
