@@ -18,7 +18,7 @@ from swinkit.ops.constants import is_plain_cpu
 from swinkit.ops.linear import linear
 
 PIECE = 1 << 20
-"""Hidden values in a piece, 4 MiB of float32. Measured: half to twice as many take the same time within 2 %."""
+"""Hidden values in a piece, 4 MiB of float32. Half to twice as many took about the same time, in noisy runs."""
 
 
 LEAST_TO_SPLIT = 1 << 23
