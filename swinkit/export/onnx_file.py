@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import io
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -98,6 +99,7 @@ def _convert(program: ExportedProgram, out: Path, output_names: list[str]) -> No
                 output_names=output_names,
                 optimize=True,
                 verbose=False,
+                custom_translation_table={torch.ops.aten.gelu.default: _gelu()},
             )
             assert converted is not None
             converted.save(str(out))
@@ -105,6 +107,24 @@ def _convert(program: ExportedProgram, out: Path, output_names: list[str]) -> No
         raise
     except Exception as error:  # the converter raises classes of its own
         raise InputError(f"PyTorch's converter cannot write this model as ONNX: {_reason(error)}") from error
+
+
+def _gelu() -> Callable[..., Any]:
+    """The exact GELU in that order of operations which ONNX Runtime and OpenVINO recognise and do in one go."""
+    op: Any = importlib.import_module("onnxscript").opset18
+
+    def constant(value: float) -> Any:
+        return op.Constant(value_float=value)
+
+    def gelu(x: Any, approximate: str = "none") -> Any:
+        if approximate == "tanh":
+            cube = op.Mul(op.Mul(x, op.Mul(x, x)), constant(0.044715))
+            inner = op.Tanh(op.Mul(op.Add(x, cube), constant(math.sqrt(2 / math.pi))))
+        else:
+            inner = op.Erf(op.Div(x, constant(math.sqrt(2))))
+        return op.Mul(op.Mul(x, op.Add(inner, constant(1.0))), constant(0.5))
+
+    return gelu
 
 
 def _reason(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -30,6 +31,19 @@ def matmul_self_attention(qkv: Tensor, added: Tensor | None, scale: float) -> Te
     return out.view(windows, images, heads, tokens, dim).transpose(2, 3).contiguous()
 
 
+def without_denormals(p: Tensor, *, in_place: bool = False) -> Tensor:
+    """Softmax weights p with those below the smallest normal number set to 0, on a CPU.
+
+    The mask makes them: exp(-100) is one in float32, and a processor multiplies by such numbers some thirty times slower
+    than by others. Against weights that sum to 1 they are nothing. GPUs do not slow down, and exported programs have
+    a mask that leaves none.
+    """
+    if p.device.type != "cpu" or torch.compiler.is_exporting():
+        return p
+    tiny = torch.finfo(p.dtype).tiny
+    return F.threshold_(p, tiny, 0.0) if in_place else F.threshold(p, tiny, 0.0)
+
+
 def _by_window(pairs: Tensor, counts: tuple[int, int, int]) -> Tensor:
     """(M, T, T) to (N, B, h, T, T)."""
     return pairs.view(*counts, *pairs.shape[1:])
@@ -48,6 +62,7 @@ class _SelfAttention(torch.autograd.Function):
         if added is not None:
             _by_window(p, counts).add_(_broadcast(added))
         torch.softmax(p, -1, out=p)
+        without_denormals(p, in_place=True)
         ctx.save_for_backward(qkv, added, p)
         ctx.scale, ctx.counts = scale, counts
         return torch.bmm(p, v)
