@@ -19,7 +19,7 @@ MASK_VALUE = -100.0
 """Added to the logit of two tokens that meet only through the cyclic shift: the published code's value. It is finite
 on purpose, so that softmax stays finite in fp16 too."""
 EXPORTED_MASK_VALUE = -1000.0
-"""The same in exported programs, where softmax then gives exactly 0. exp(-100) is a denormal number in float32, and ONNX
+"""The same in exported programs, where softmax then gives exactly 0. exp(-100) is denormal in float32, and ONNX
 Runtime, which multiplies by it, took 1.13 to 1.2 times as long. Results are the same to rounding as long as no logit is
 above another of its window by more than 80."""
 

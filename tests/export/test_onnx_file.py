@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from exportable import EXAMPLE, SHAPES, needs_onnx, tiny_classifier
+from exportable import EXAMPLE, SHAPES, TINY, needs_onnx, tiny_classifier
 from torch import Tensor, nn
 
 import swinkit
@@ -79,6 +79,43 @@ def test_the_file_has_names_metadata_and_no_exotic_operators(written: Path) -> N
     assert sizes == ["batch", 3, "height", "width"]
     assert {each.key: each.value for each in file.metadata_props} == {"classes": "a"}
     assert b".py" not in written.read_bytes(), "no traces of source files"
+
+
+@needs_onnx
+def test_onnx_runtime_does_each_gelu_in_one_go(written: Path, tmp_path: Path) -> None:
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(str(written), options, providers=["CPUExecutionProvider"])
+    kinds = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
+    assert sum(kind in ("Gelu", "BiasGelu") for kind in kinds) == sum(TINY.depths)
+    assert "Erf" not in kinds
+
+
+@needs_onnx
+@torch.no_grad()
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_both_gelus_are_exact(approximate: str, tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.GELU(approximate=approximate)).eval()
+    compared = write_onnx(model, tmp_path / "gelu.onnx", shapes=((1, 5, 7),))
+    assert compared[0].error < 1e-6
+
+
+@needs_onnx
+def test_no_attention_weight_is_a_denormal_number(written: Path, tmp_path: Path) -> None:
+    import onnx
+
+    file = onnx.load(str(written))
+    softmaxes = [node.output[0] for node in file.graph.node if node.op_type == "Softmax"]
+    del file.graph.output[:]
+    file.graph.output.extend(onnx.ValueInfoProto(name=name) for name in softmaxes)
+    onnx.save(file, str(tmp_path / "weights.onnx"))
+    attention = load_onnx(tmp_path / "weights.onnx")(torch.randn(1, 3, 97, 131))
+    assert len(attention) == sum(TINY.depths)
+    assert any((weights == 0).any() for weights in attention), "some windows are masked"
+    assert not any(((weights != 0) & (weights < torch.finfo(weights.dtype).tiny)).any() for weights in attention)
 
 
 @needs_onnx

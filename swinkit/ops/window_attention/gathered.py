@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from swinkit.ops.constants import is_plain_cpu
-from swinkit.ops.window_attention.written_out import matmul_self_attention, without_denormals
+from swinkit.ops.window_attention.written_out import attention_weights, matmul_self_attention
 from swinkit.ops.windows import (
     TokenOrder,
     WindowGrid,
@@ -60,7 +60,7 @@ def matmul_attention(
             logits = split.view(count * batch, num_heads, grid.tokens, grid.tokens)
         elif bias is not None:
             logits = _add(logits, bias)
-        weights = F.dropout(without_denormals(logits.softmax(-1)), dropout_p)
+        weights = F.dropout(attention_weights(logits), dropout_p)
         return weights.to(v.dtype) @ v
 
     return _attend_in_windows(x, project, grid, order, num_heads, attend)

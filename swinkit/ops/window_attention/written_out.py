@@ -13,6 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LEAST_WEIGHT = 1e-30
+"""The mask makes weights of exp(-100), a denormal number in float32, and a processor multiplies by those, and by what
+becomes one in the gradient, thirty times slower than by others. Beside weights that sum to 1, 1e-30 is nothing: results
+are the same to rounding. GPUs do not slow down, and exported programs have a mask that leaves exactly 0."""
+
 
 def matmul_self_attention(qkv: Tensor, added: Tensor | None, scale: float) -> Tensor:
     """softmax(q k^T scale + added) v, in every window.
@@ -31,17 +36,30 @@ def matmul_self_attention(qkv: Tensor, added: Tensor | None, scale: float) -> Te
     return out.view(windows, images, heads, tokens, dim).transpose(2, 3).contiguous()
 
 
-def without_denormals(p: Tensor, *, in_place: bool = False) -> Tensor:
-    """Softmax weights p with those below the smallest normal number set to 0, on a CPU.
+def attention_weights(logits: Tensor) -> Tensor:
+    """softmax(logits) over the last dimension, on a CPU with weights below `LEAST_WEIGHT` set to 0."""
+    if logits.device.type != "cpu" or torch.compiler.is_exporting():
+        return logits.softmax(-1)
+    return _Weights.apply(logits)
 
-    The mask makes them: exp(-100) is one in float32, and a processor multiplies by such numbers some thirty times slower
-    than by others. Against weights that sum to 1 they are nothing. GPUs do not slow down, and exported programs have
-    a mask that leaves none.
-    """
-    if p.device.type != "cpu" or torch.compiler.is_exporting():
-        return p
-    tiny = torch.finfo(p.dtype).tiny
-    return F.threshold_(p, tiny, 0.0) if in_place else F.threshold(p, tiny, 0.0)
+
+class _Weights(torch.autograd.Function):
+    """The gradient is that of softmax, from the weights as they were returned: it too has no denormal numbers."""
+
+    @staticmethod
+    def forward(logits: Tensor) -> Tensor:
+        p = logits.softmax(-1)
+        return F.threshold(p, LEAST_WEIGHT, 0.0)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(output)
+        ctx.dtype = inputs[0].dtype
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (p,) = ctx.saved_tensors
+        return torch.ops.aten._softmax_backward_data(gradient, p, -1, p.dtype).to(ctx.dtype)
 
 
 def _by_window(pairs: Tensor, counts: tuple[int, int, int]) -> Tensor:
@@ -62,7 +80,7 @@ class _SelfAttention(torch.autograd.Function):
         if added is not None:
             _by_window(p, counts).add_(_broadcast(added))
         torch.softmax(p, -1, out=p)
-        without_denormals(p, in_place=True)
+        F.threshold(p, LEAST_WEIGHT, 0.0, inplace=True)  # as in attention_weights
         ctx.save_for_backward(qkv, added, p)
         ctx.scale, ctx.counts = scale, counts
         return torch.bmm(p, v)
