@@ -1,4 +1,4 @@
-"""torch.compile where it pays: each kind of block once, not each block, so that compiling stays under a minute."""
+"""torch.compile where it pays: each kind of block once, not each block, so that it takes no longer for deep models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from swinkit.layers import PatchMerging, SwinBlock, WindowAttention
+from swinkit.layers.plain import is_plain_layer
 from swinkit.ops.constants import is_plain_cpu
+from swinkit.ops.linear import keep_packed
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -20,9 +22,10 @@ def compile_model(model: M, *, dynamic: bool | None = None, backend: str | Calla
     """Compile the blocks and patch mergings of any model with a Swin Transformer in it, in place.
 
     Blocks of one stage that do the same share their code, whatever their weights are, so a Swin-L compiles no longer
-    than a Swin-T. Weights may change afterwards, and copies of the model are not compiled. Inference on a CPU in
-    float32 takes the hand-laid path of eager swinkit, which is faster than generated code there (docs/performance.md);
-    all else, such as training or a GPU, runs compiled.
+    than a Swin-T. Weights may change afterwards, and copies of the model are not compiled. Float32 on a CPU, inference
+    and training, takes the hand-laid path of eager swinkit, which is faster than generated code there
+    (docs/performance.md); for inference the linear layers then keep their weights in oneDNN's layout, too, which takes
+    the memory of these weights once more. All else, such as a GPU, runs compiled.
 
     Args:
         model: a classifier, a backbone, or a detector or segmentor around one.
@@ -40,13 +43,18 @@ def compile_model(model: M, *, dynamic: bool | None = None, backend: str | Calla
                 call = _own_code(_run, f"{type(module).__name__}_{len(compiled)}")
                 compiled[kind] = torch.compile(call, dynamic=dynamic, backend=backend)
             module._compiled_call_impl = partial(_call, module, compiled[kind])
+            for layer in module.modules():
+                if isinstance(layer, nn.Linear) and is_plain_layer(layer, nn.Linear):
+                    keep_packed(layer.weight)
     return model
 
 
 def _call(module: nn.Module, compiled: Callable[..., Tensor], x: Tensor) -> Tensor:
-    if not torch.is_grad_enabled() and is_plain_cpu(x):
-        return module._call_impl(x)
-    return compiled(module, x)
+    return module._call_impl(x) if _is_faster_eager(x) else compiled(module, x)
+
+
+def _is_faster_eager(x: Tensor) -> bool:
+    return is_plain_cpu(x)
 
 
 def _run(module: nn.Module, x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
@@ -15,8 +16,8 @@ from swinkit.benchmark.candidates import Case, Library, build, runner
 def peak_memory(case: Case, library: Library, *, threads: int) -> float | None:
     """What three runs need at most beyond the model itself, in MiB; None where the library has no such model."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_measure, (case, library, threads))
+    with ProcessPoolExecutor(1, mp_context=context) as pool:  # unlike a Pool, it does not wait for one that dies
+        return pool.submit(_measure, case, library, threads).result()
 
 
 def _measure(case: Case, library: Library, threads: int) -> float | None:
@@ -39,11 +40,20 @@ def _measure(case: Case, library: Library, threads: int) -> float | None:
 
 def _resident() -> int:
     """The memory that this process has now, in bytes; where the system does not tell, the most it has had."""
-    status = Path("/proc/self/statm")
-    return int(status.read_text().split()[1]) * resource.getpagesize() if status.exists() else _peak()
+    return _from_status("VmRSS") or _peak()
 
 
 def _peak() -> int:
     """The most memory this process has had, in bytes."""
+    known = _from_status("VmHWM")  # ru_maxrss begins with what the parent had when this process was born
+    if known is not None:
+        return known
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _from_status(field: str) -> int | None:
+    """A size that Linux tells of this process, in bytes; None elsewhere."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), None)

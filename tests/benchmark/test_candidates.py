@@ -56,9 +56,11 @@ def test_area_runs() -> None:
 
 @pytest.mark.slow
 def test_peak_memory_grows_with_the_batch() -> None:
+    ballast = torch.ones(2**28)  # 1 GiB of this process that is none of theirs
     small, large = (peak_memory(Case(batch=batch, mode="training"), "swinkit", threads=1) for batch in (1, 4))
     assert small is not None and large is not None
     assert 50 < small < large < 4 * small
+    assert small < ballast.nbytes / 2**20
 
 
 @pytest.mark.parametrize(
