@@ -18,10 +18,10 @@ from swinkit.ops.constants import cached_constant, is_plain
 MASK_VALUE = -100.0
 """Added to the logit of two tokens that meet only through the cyclic shift: the published code's value. It is finite
 on purpose, so that softmax stays finite in fp16 too."""
-EXPORTED_MASK_VALUE = -1000.0
-"""The same in exported programs, where softmax then gives exactly 0. exp(-100) is denormal in float32, and ONNX
-Runtime, which multiplies by it, took 1.13 to 1.2 times as long. Results are the same to rounding as long as no logit is
-above another of its window by more than 80."""
+TRACED_MASK_VALUE = -1000.0
+"""The same in exported and compiled programs, where softmax then gives exactly 0. exp(-100) is denormal in float32, and
+ONNX Runtime, which multiplies by it, took 1.13 to 1.2 times as long. Results are the same to rounding as long as no
+logit is above another of its window by more than 80."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ def build_masks(grid: WindowGrid, device: torch.device) -> tuple[Tensor, Tensor]
 
 
 def mask_value() -> float:
-    """What masks add to the logit of a pair that must not meet: `MASK_VALUE`, or that of exported programs."""
-    return EXPORTED_MASK_VALUE if torch.compiler.is_exporting() else MASK_VALUE
+    """What masks add to the logit of a pair that must not meet: `MASK_VALUE`, or that of traced programs."""
+    return TRACED_MASK_VALUE if torch.compiler.is_compiling() else MASK_VALUE
 
 
 def build_group_masks(grid: WindowGrid, device: torch.device) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 LEAST_WEIGHT = 1e-30
 """The mask makes weights of exp(-100), a denormal number in float32, and a processor multiplies by those, and by what
 becomes one in the gradient, thirty times slower than by others. Beside weights that sum to 1, 1e-30 is nothing: results
-are the same to rounding. GPUs do not slow down, and exported programs have a mask that leaves exactly 0."""
+are the same to rounding. GPUs do not slow down, and traced programs have a mask that leaves exactly 0."""
 
 
 def matmul_self_attention(qkv: Tensor, added: Tensor | None, scale: float) -> Tensor:
@@ -38,7 +38,7 @@ def matmul_self_attention(qkv: Tensor, added: Tensor | None, scale: float) -> Te
 
 def attention_weights(logits: Tensor) -> Tensor:
     """softmax(logits) over the last dimension, on a CPU with weights below `LEAST_WEIGHT` set to 0."""
-    if logits.device.type != "cpu" or torch.compiler.is_exporting():
+    if logits.device.type != "cpu" or torch.compiler.is_compiling():
         return logits.softmax(-1)
     return _Weights.apply(logits)
 
