@@ -22,10 +22,12 @@ def compile_model(model: M, *, dynamic: bool | None = None, backend: str | Calla
     """Compile the blocks and patch mergings of any model with a Swin Transformer in it, in place.
 
     Blocks of one stage that do the same share their code, whatever their weights are, so a Swin-L compiles no longer
-    than a Swin-T. Weights may change afterwards, and copies of the model are not compiled. Float32 on a CPU, inference
-    and training, takes the hand-laid path of eager swinkit, which is faster than generated code there
-    (docs/performance.md); for inference the linear layers then keep their weights in oneDNN's layout, too, which takes
-    the memory of these weights once more. All else, such as a GPU, runs compiled.
+    than a Swin-T. Weights may change afterwards, and copies of the model are not compiled.
+
+    Float32 on a CPU, inference and training, takes the hand-laid path of eager swinkit, which is faster than generated
+    code there (docs/performance.md). For inference the linear layers then keep their weights in oneDNN's layout, too,
+    which takes the memory of these weights once more; a change is noticed unless it is made through `.data` and leaves
+    the first row of a weight as it was. All else, such as a GPU, runs compiled.
 
     Args:
         model: a classifier, a backbone, or a detector or segmentor around one.
@@ -54,6 +56,7 @@ def _call(module: nn.Module, compiled: Callable[..., Tensor], x: Tensor) -> Tens
 
 
 def _is_faster_eager(x: Tensor) -> bool:
+    """Whether the hand-laid path takes this input."""
     return is_plain_cpu(x)
 
 

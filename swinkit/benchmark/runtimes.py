@@ -12,6 +12,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,9 @@ def runtime_candidates(case: Case, folder: Path) -> list[Candidate]:
         path = _file(case, library, folder)
         if path is None:
             continue
-        run = load_onnx(path)
-        found.append(Candidate(f"{library}, ONNX Runtime", lambda run=run: run(images)))  # type: ignore[misc]
+        found.append(Candidate(f"{library}, ONNX Runtime", partial(load_onnx(path), images)))
         if importlib.util.find_spec("openvino") is not None:
-            compiled = load_openvino(path)
-            found.append(Candidate(f"{library}, OpenVINO", lambda run=compiled: run(images)))  # type: ignore[misc]
+            found.append(Candidate(f"{library}, OpenVINO", partial(load_openvino(path), images)))
     return found
 
 

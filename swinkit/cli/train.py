@@ -49,6 +49,7 @@ def train_command(arguments: Sequence[str]) -> None:
     if name not in RECIPES:
         raise InputError(f"there is no recipe {name!r}; swinkit recipes lists them")
     default: Any = RECIPES[name]()
+    # The options of this recipe's own class, known only at run time, which type checkers do not follow.
     kind: Any = TrainOptions[type(default)]  # type: ignore[misc]
     options = tyro.cli(
         kind,

@@ -74,6 +74,7 @@ class ZipStore:
             return archive.read(name)
         except KeyError:
             raise ImageError(f"There is no {name} in {self.path}: check the map file.") from None
+        # zipfile raises the last two for a compression it lacks and for an entry with a password.
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise ImageError(f"{self.describe(name)} is damaged ({error}): pack the archive again.") from error
 

@@ -110,7 +110,7 @@ def _convert(program: ExportedProgram, out: Path, output_names: list[str]) -> No
 
 
 def _gelu() -> Callable[..., Any]:
-    """The exact GELU in that order of operations which ONNX Runtime and OpenVINO recognise and do in one go."""
+    """GELU, the exact one in that order of operations which ONNX Runtime and OpenVINO recognise and do in one go."""
     op: Any = importlib.import_module("onnxscript").opset18
 
     def constant(value: float) -> Any:

@@ -188,18 +188,21 @@ def build_masks(grid: WindowGrid, device: torch.device) -> tuple[Tensor, Tensor]
 
 
 def mask_value() -> float:
-    """What masks add to the logit of a pair that must not meet: `MASK_VALUE`, or that of traced programs."""
+    """What masks add to the logit of a pair that must not meet: `TRACED_MASK_VALUE` while tracing, else `MASK_VALUE`.
+
+    The Triton kernel adds `MASK_VALUE` always: GPUs do not slow down.
+    """
     return TRACED_MASK_VALUE if torch.compiler.is_compiling() else MASK_VALUE
 
 
 def build_group_masks(grid: WindowGrid, device: torch.device) -> Tensor:
-    """What is added to the logits of each mask kind: (4, T, T), 0 or -100; inside, right, bottom, corner."""
+    """What is added to the logits of each mask kind: (4, T, T), 0 or `mask_value`; inside, right, bottom, corner."""
     right, bottom = build_masks(grid, device)
     return torch.stack((torch.zeros_like(right), right, bottom, bottom | right)) * mask_value()
 
 
 def build_window_masks(grid: WindowGrid, device: torch.device) -> Tensor:
-    """What is added to the logits of each window, windows row by row: (N, 1, T, T), 0 or -100."""
+    """What is added to the logits of each window, windows row by row: (N, 1, T, T), 0 or `mask_value`."""
     right, bottom = build_masks(grid, device)
     rows, columns = grid.counts
     at_right = (torch.arange(columns, device=device) == columns - 1).view(1, columns, 1, 1)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
@@ -194,21 +195,21 @@ def _write(axes: Axes, spot: Bbox, text: str, colour: Colour, font_size: float) 
 
 def _extent(text: str, font_size: float) -> tuple[float, float]:
     """Width and height in pixels of a label with this text."""
-    measured = _MEASURE.texts[0]
+    measured = _MEASURE.figure.texts[0]
     measured.set_parse_math(False)
     measured.set_text(text)
     measured.set_fontsize(font_size)
-    extent = measured.get_window_extent(_MEASURE.canvas.get_renderer())  # type: ignore[attr-defined]
+    extent = measured.get_window_extent(_MEASURE.get_renderer())
     return float(extent.width) + 4, font_size * DPI / 72 * 1.35
 
 
-def _measuring_figure() -> Figure:
+def _measuring_canvas() -> FigureCanvasAgg:
     figure = new_figure(1, 1, dpi=DPI)
     figure.text(0, 0, "")
-    return figure
+    return FigureCanvasAgg(figure)
 
 
-_MEASURE = _measuring_figure()
+_MEASURE = _measuring_canvas()
 
 
 def _hex(colour: Colour) -> str:
