@@ -9,7 +9,7 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
-from swinkit.engine.checkpoints import load_checkpoint
+from swinkit.training.checkpoints import load_checkpoint
 
 
 def assert_same_run(one: Path, other: Path) -> None:

@@ -22,5 +22,5 @@ def test_yolo_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert '"name": "dog"' in path.read_text()
     with pytest.raises(InputError, match="exists already"):
         convert_data_command(arguments)
-    with pytest.raises(InputError, match="Found no VOC data"):
+    with pytest.raises(InputError, match="found no VOC data"):
         convert_data_command([*arguments, "--format", "voc"])

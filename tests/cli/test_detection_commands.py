@@ -16,8 +16,8 @@ from pycocotools import mask as coco_masks
 
 from swinkit.cli import main
 from swinkit.cli.convert_data import convert_data_command
-from swinkit.data.detection_sources import open_detection_data
-from swinkit.tasks import open_detector
+from swinkit.detection.data.sources import open_detection_data
+from swinkit.detection.predictor import open_detector
 
 FILES = {
     *("recipe.json", "checkpoint.pt", "best.safetensors", "last.safetensors", "metrics.jsonl", "tensorboard"),

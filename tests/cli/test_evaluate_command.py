@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from swinkit.classification.predictor import open_classifier
 from swinkit.cli import main
-from swinkit.tasks import open_classifier
 
 
 def evaluated(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_unknown_class_folder(colours_run: Path, colours: Path, capsys: pytest.C
     Path("data").mkdir()
     (Path("data") / "violet").symlink_to(colours / "red")
     assert main(["evaluate", str(colours_run), "--data", "data", "--part", "all"]) == 2
-    assert "The class 'violet'" in capsys.readouterr().err
+    assert "the class 'violet'" in capsys.readouterr().err
 
 
 def test_weights_that_do_not_name_their_classes_number_the_folders(
@@ -98,7 +98,7 @@ def test_weights_that_do_not_name_their_classes_number_the_folders(
     assert results["images"] == 36 and list(results["per_class"]) == ["0", "1", "2"]
     (Path("data") / "n03").symlink_to(colours / "red")
     assert main(["evaluate", "foreign.safetensors", "--data", "data", "--part", "all"]) == 2
-    assert "The class 'n00'" in capsys.readouterr().err
+    assert "the class 'n00'" in capsys.readouterr().err
 
 
 def test_without_data(colours_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

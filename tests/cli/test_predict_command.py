@@ -78,7 +78,7 @@ def test_one_corrupt_image_among_good_ones(
     captured = capsys.readouterr()
     assert captured.out.count("picture: ") == 2
     assert captured.err.startswith("swinkit: broken.jpg is not an image")
-    assert "There is no image missing.png" in captured.err and len(captured.err.splitlines()) == 1
+    assert "there is no image missing.png" in captured.err and len(captured.err.splitlines()) == 1
     assert main([*arguments, "--json"]) == 2
     assert [result["image"] for result in json.loads(capsys.readouterr().out)] == [str(path) for path in good]
 
@@ -152,4 +152,4 @@ def test_nothing_to_look_at(colours_run: Path, capsys: pytest.CaptureFixture[str
 
 def test_no_room_for_the_picture(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("out").touch()
-    assert "cannot write the picture" in refused(capsys, colours_run, colours / "red" / "red00.png", "--out", "out")
+    assert "cannot write" in refused(capsys, colours_run, colours / "red" / "red00.png", "--out", "out")

@@ -123,7 +123,7 @@ def test_a_bad_command_corrected_may_use_the_same_folder(tmp_path: Path, capsys:
         (["--dataset", "folder"], "needs images; say where they are with --data DIR"),
         (["--weights", "no_such_weights"], "no_such_weights is neither a file nor the name of published weights"),
         (["--run-dir", "/proc/run"], "cannot use /proc/run as run folder"),
-        (["--validation-fraction", "1.5"], "The validation fraction is 1.5"),
+        (["--validation-fraction", "1.5"], "the validation fraction is 1.5"),
     ],
 )
 def test_values_that_cannot_be(
@@ -146,13 +146,13 @@ def test_data_that_cannot_be(colours: Path, tmp_path: Path, capsys: pytest.Captu
 
     assert "does not exist" in refused(tmp_path / "missing")
     (tmp_path / "empty").mkdir()
-    assert "Found no data set in" in refused(tmp_path / "empty")
+    assert "found no data set in" in refused(tmp_path / "empty")
     split = tmp_path / "split"
     for part, names in (("train", ["blue", "red"]), ("val", ["blue", "green"])):
         for name in names:
             (split / part).mkdir(parents=True, exist_ok=True)
             (split / part / name).symlink_to(colours / name)
-    assert f"The class folder {split / 'val' / 'green'} has no counterpart in {split / 'train'}" in refused(split)
+    assert f"the class folder {split / 'val' / 'green'} has no counterpart in {split / 'train'}" in refused(split)
 
 
 def _with_corrupt_image(colours: Path, folder: Path, name: str) -> Path:
@@ -201,7 +201,7 @@ def test_full_disk_in_the_middle_of_a_run(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("swinkit: ")]
-    assert line.startswith(f"swinkit: cannot save the checkpoint {tmp_path / 'run' / 'checkpoint.pt'} (")
+    assert line.startswith(f"swinkit: cannot write {tmp_path / 'run' / 'checkpoint.pt'} (")
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {"recipe.json", "best.safetensors", "last.safetensors", "metrics.jsonl", "tensorboard"}
 

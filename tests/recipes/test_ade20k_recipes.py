@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from swinkit.backbone import SwinTransformer
-from swinkit.engine.schedules import Schedule
 from swinkit.recipes import RECIPES
 from swinkit.segmentation import MULTI_SCALE, UperNet
-from swinkit.tasks import SegmentationRecipe
+from swinkit.segmentation.recipe import SegmentationRecipe
+from swinkit.training.schedules import Schedule
 from swinkit.weights import CATALOGUE
 
 ARCHITECTURES = {

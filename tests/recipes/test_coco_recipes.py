@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from swinkit.backbone import SwinTransformer, TimmFeatures
-from swinkit.data.detection_augmentation import DetectionAugmentation
 from swinkit.detection import RCNN
-from swinkit.engine.schedules import Schedule
+from swinkit.detection.data.augmentation import DetectionAugmentation
 from swinkit.recipes import RECIPES
+from swinkit.training.schedules import Schedule
 from swinkit.weights import CATALOGUE
 
 UPDATES = 117_266 // 16

@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from swinkit.data.augmentation import TrainAugmentation
-from swinkit.data.mixing import Mixing
-from swinkit.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD, EvalPreprocessing
-from swinkit.data.rand_augment import RandAugment
-from swinkit.engine.schedules import Schedule
+from swinkit.classification.data.augmentation import TrainAugmentation
+from swinkit.classification.data.mixing import Mixing
+from swinkit.classification.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD, EvalPreprocessing
+from swinkit.classification.data.rand_augment import RandAugment
+from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.recipes import RECIPES
-from swinkit.tasks import ClassificationRecipe
+from swinkit.training.schedules import Schedule
 from swinkit.weights import CATALOGUE
 
 # Table 7 of the paper: width, depths, heads.

@@ -9,10 +9,11 @@ import tyro
 
 from swinkit.backbone import VARIANTS, SwinTransformer
 from swinkit.classification import SwinClassifier
-from swinkit.data.augmentation import SmallImageAugmentation
+from swinkit.classification.data.augmentation import SmallImageAugmentation
+from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.recipes import RECIPES
 from swinkit.segmentation import UperNet
-from swinkit.tasks import ClassificationRecipe, SegmentationRecipe
+from swinkit.segmentation.recipe import SegmentationRecipe
 
 ALL = pytest.mark.parametrize("name", RECIPES)
 

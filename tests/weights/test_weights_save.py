@@ -1,7 +1,5 @@
 """Saved files are whole, or not there at all."""
 
-import errno
-import os
 import resource
 from pathlib import Path
 
@@ -38,27 +36,10 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))  # no file may grow beyond 1 MiB: the write itself fails
     try:
-        with pytest.raises(InputError, match=rf"{path} cannot be written"):
+        with pytest.raises(InputError, match=rf"cannot write {path}"):
             save_weights(path, {"a": torch.ones(1 << 20)}, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
     with safe_open(path, "pt") as file:
         assert file.get_tensor("a").shape == (2,)
-
-
-def test_a_disk_that_fills_up_at_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """File systems that place data late report a full disk no sooner than at fsync."""
-
-    def fsync(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(InputError, match="No space left on device"):
-        save_weights(tmp_path / "w.safetensors", {"a": torch.ones(2)}, {})
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="check that its folder exists"):
-        save_weights(tmp_path / "no" / "w.safetensors", {"a": torch.ones(2)}, {})

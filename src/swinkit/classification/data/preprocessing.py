@@ -1,0 +1,108 @@
+"""From an image to the tensor a model is evaluated on."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as F
+
+from swinkit.errors import InputError
+
+# Shape legend: H W image.
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Triple = tuple[float, float, float]
+
+IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+
+# Beyond this ratio of its sides an image is cut to its middle before it is resized (see EvalTransform).
+_MAX_ASPECT = 16
+
+
+@dataclass(frozen=True)
+class EvalPreprocessing:
+    """How an image becomes a model's input; plain values, to be stored beside the weights.
+
+    The image is resized so that its shorter side is `shorter_side` pixels and the middle `image_size` (height, width,
+    or one number for both) is cut out. With `shorter_side=None` it is resized to `image_size` straight away, whatever
+    its aspect ratio (the official TEST.CROP False). `mean` and `std` are per RGB channel of values in 0..1.
+
+    Raises InputError on a size below 1, or a shorter side below the size to cut out.
+    """
+
+    image_size: int | tuple[int, int] = 224
+    shorter_side: int | None = 256
+    interpolation: Interpolation = "bicubic"
+    mean: Triple = IMAGENET_MEAN
+    std: Triple = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        largest = max(height_width(self.image_size))
+        if self.shorter_side is not None and self.shorter_side < largest:
+            raise InputError(
+                f"the image is resized to a shorter side of {self.shorter_side} pixels, too few to cut out "
+                f"{largest}; set shorter_side to {largest} or more, or to None to resize without cutting"
+            )
+        check_normalisation(self.mean, self.std)
+
+
+def published_preprocessing(image_size: int, *, crop: bool = True) -> EvalPreprocessing:
+    """The official code's evaluation: shorter side int(256 / 224 * image_size) and the middle cut out (TEST.CROP True),
+    or the whole image squeezed into image_size (False: the fine-tuning at 384). Bicubic, ImageNet mean."""
+    return EvalPreprocessing(image_size, shorter_side=int(256 / 224 * image_size) if crop else None)
+
+
+def eval_transform(preprocessing: EvalPreprocessing) -> "EvalTransform":
+    """The callable for `preprocessing`: RGB PIL image of any size to float32 (3, H, W), normalised."""
+    return EvalTransform(preprocessing)
+
+
+class EvalTransform:
+    """Resize, cut out the middle, normalise; no random draw.
+
+    An image more than 16 times as long as wide is first cut to its middle: the rest would be cut away anyway, and
+    resizing all of it (1 x 20000 pixels, say) could fill the memory.
+    """
+
+    def __init__(self, preprocessing: EvalPreprocessing) -> None:
+        self.preprocessing = preprocessing
+        self._size = height_width(preprocessing.image_size)
+        self._interpolation = InterpolationMode(preprocessing.interpolation)
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        return to_tensor(self.framed(image), mean=self.preprocessing.mean, std=self.preprocessing.std)
+
+    def framed(self, image: Image.Image) -> Image.Image:
+        """What the model sees, still an image: for pictures of predictions."""
+        shorter_side = self.preprocessing.shorter_side
+        if shorter_side is None:
+            return F.resize(image, list(self._size), self._interpolation)
+        width, height = image.size
+        limit = _MAX_ASPECT * min(width, height)
+        if max(width, height) > limit:
+            image = F.center_crop(image, [min(height, limit), min(width, limit)])
+        return F.center_crop(F.resize(image, [shorter_side], self._interpolation), list(self._size))
+
+
+def to_tensor(image: Image.Image, *, mean: Triple, std: Triple) -> Tensor:
+    """(3, H, W) float32: the RGB image's values divided by 255, less `mean`, divided by `std`."""
+    values = F.pil_to_tensor(image).to(torch.float32).div_(255)
+    return values.sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(std)[:, None, None])
+
+
+def height_width(size: int | tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of a size given as one number or two. Raises InputError if one is below 1."""
+    height, width = (size, size) if isinstance(size, int) else size
+    if height < 1 or width < 1:
+        raise InputError(f"the image size is {height} x {width}: both sides must be 1 pixel or more")
+    return height, width
+
+
+def check_normalisation(mean: Triple, std: Triple) -> None:
+    """Raises InputError unless `mean` lies in 0..1 and `std` above 0."""
+    if not all(0 <= value <= 1 for value in mean) or not all(value > 0 for value in std):
+        raise InputError(f"normalising with mean {mean} and std {std}; give them for pixel values in 0..1, std above 0")

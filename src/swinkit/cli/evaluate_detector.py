@@ -1,0 +1,119 @@
+"""swinkit evaluate CHECKPOINT, of a detector"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.table import Table
+
+from swinkit.cli.console import result_console
+from swinkit.cli.image_paths import run_name
+from swinkit.detection.data.samples import DetectionData
+from swinkit.detection.data.scenes import open_detection_scenes
+from swinkit.detection.data.sources import open_detection_evaluation
+from swinkit.detection.predictor import Detector, open_detector
+from swinkit.detection.results import draw_results
+from swinkit.detection.scores import DetectionResults, results_table
+from swinkit.errors import InputError
+from swinkit.images.digit_scenes import SceneSettings
+from swinkit.training.processes import choose_device
+from swinkit.training.run_facts import from_plain
+
+
+@dataclass(frozen=True)
+class EvaluateDetectorOptions:
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
+    """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
+    data: Path | None = None
+    """A COCO json or a folder with one, as for training. Default: what the model was trained on."""
+    images: Path | None = None
+    """Folder of the images, where they do not lie in one of the usual places beside the json."""
+    part: Literal["held_out", "all"] = "held_out"
+    """Of data without a validation part: the images that training holds out, or all."""
+    out: Path | None = None
+    """Folder for the page of detections and the COCO results json. Default: evaluation/NAME."""
+    workers: int = 2
+    """Processes that load images; 0 loads them in this one."""
+    device: str | None = None
+    """Device such as cuda or cpu. Default: the GPU if there is one."""
+    json: bool = False
+    """Print the results as JSON instead of tables."""
+
+
+def evaluate_detector_command(arguments: Sequence[str]) -> None:
+    """COCO's average precision of a detector, of boxes and masks, on images with objects."""
+    options = tyro.cli(
+        EvaluateDetectorOptions,
+        args=list(arguments),
+        prog="swinkit evaluate",
+        description=evaluate_detector_command.__doc__,
+    )
+    if options.workers < 0:
+        raise InputError(f"--workers must be 0 or more, not {options.workers}")
+    detector = open_detector(options.checkpoint, device=choose_device(options.device))
+    data = _data(options, detector)
+    folder = options.out or Path("evaluation") / run_name(options.checkpoint)
+    results, written = draw_results(detector, data, folder, workers=options.workers)
+    if options.json:
+        print(json.dumps(_plain(results, written)))
+        return
+    print(f"{results.images} images, {results.detections} detections")
+    _print_numbers("boxes", results.boxes)
+    if results.masks is not None:
+        _print_numbers("masks", results.masks)
+    print(f"recall of boxes at IoU 0.5, whatever the class: {results.recall50:.4f}")
+    result_console().print(_class_table(results))
+    for path in written:
+        print(f"  {path.stem:12} {path}")
+
+
+def _data(options: EvaluateDetectorOptions, detector: Detector) -> DetectionData:
+    """The images with objects that are meant."""
+    recipe = detector.description.get("recipe") or {}
+    if options.data is None and recipe.get("dataset") == "digit_scenes":
+        return open_detection_scenes(from_plain(SceneSettings, recipe["scenes"]))[1]
+    source = options.data or (Path(recipe["data"]) if recipe.get("data") else None)
+    if source is None:
+        raise InputError("say where the images with objects are, with --data DIR")
+    return open_detection_evaluation(
+        source,
+        classes=detector.classes,
+        image_root=options.images or (Path(recipe["images"]) if recipe.get("images") else None),
+        masks=None if detector.model.has_masks else False,
+        validation_fraction=recipe.get("validation_fraction", 0.2),
+        whole=options.part == "all",
+    )
+
+
+def _print_numbers(kind: str, numbers: Any) -> None:
+    text = ", ".join(f"{name} {'-' if value < 0 else f'{value:.4f}'}" for name, value in asdict(numbers).items())
+    print(f"{kind}: {text}")
+
+
+def _plain(results: DetectionResults, written: Sequence[Path]) -> dict[str, Any]:
+    """As JSON has it: numbers of no objects, which pycocotools gives as -1, are null."""
+
+    def known(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: known(each) for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [known(each) for each in value]
+        return None if isinstance(value, float) and (value < 0 or value != value) else value
+
+    return known(asdict(results)) | {"files": [str(path) for path in written]}
+
+
+def _class_table(results: DetectionResults) -> Table:
+    columns = [f"{kind} {name}" for kind in ("box", "mask")[: 1 + (results.masks is not None)] for name in _NAMES]
+    table = Table("class", *columns, box=None)
+    for name, values in results_table(results):
+        table.add_row(name, *("no objects" if value != value else f"{value:.4f}" for value in values))
+    return table
+
+
+_NAMES = ("AP", "AP50", "AP75")

@@ -1,0 +1,1 @@
+"""Images with instances: formats, checks, augmentation, batches."""

@@ -1,0 +1,64 @@
+"""The embedded digit scenes as a detection data set: boxes and masks of ten digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pycocotools import mask as coco_masks
+
+from swinkit.images.digit_scenes import DIGITS, DigitScenes, SceneSettings, scene_name
+from swinkit.structures import Instances
+
+
+class DetectionScenes:
+    """`DigitScenes` for detection, see `swinkit.detection.data.samples.DetectionData`; label i is the digit i."""
+
+    classes = DIGITS
+    has_masks = True
+
+    def __init__(self, scenes: DigitScenes) -> None:
+        self.scenes = scenes
+        self.sizes = [(scenes.settings.size, scenes.settings.size)] * len(scenes)
+        self.image_ids = list(range(1, len(scenes) + 1))
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, Instances]:
+        scene = self.scenes.scene(index)
+        return scene.image, scene.instances
+
+    def sample_name(self, index: int) -> str:
+        return scene_name(self.scenes, index)
+
+    def coco(self) -> dict[str, Any]:
+        """The ground truth as a COCO dict; category i + 1 is the digit i."""
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        for index, image_id in enumerate(self.image_ids):
+            height, width = self.sizes[index]
+            images.append({"id": image_id, "file_name": self.sample_name(index), "height": height, "width": width})
+            instances = self[index][1]
+            assert instances.masks is not None
+            for box, label, mask in zip(instances.boxes, instances.labels, instances.masks, strict=True):
+                left, top, right, bottom = box.tolist()
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": image_id,
+                        "category_id": int(label) + 1,
+                        "bbox": [left, top, right - left, bottom - top],
+                        "area": int(mask.sum()),
+                        "segmentation": coco_masks.encode(np.asfortranarray(mask.numpy().astype(np.uint8))),
+                        "iscrowd": 0,
+                    }
+                )
+        categories = [{"id": label + 1, "name": name} for label, name in enumerate(self.classes)]
+        return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def open_detection_scenes(settings: SceneSettings) -> tuple[DetectionScenes, DetectionScenes]:
+    """Training and validation scenes for detection."""
+    return DetectionScenes(DigitScenes(settings, "train")), DetectionScenes(DigitScenes(settings, "val"))

@@ -1,0 +1,1 @@
+"""Reading images, and the images that swinkit brings along."""

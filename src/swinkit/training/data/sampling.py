@@ -1,0 +1,117 @@
+"""Which samples come when, and to which process.
+
+A key is (epoch, index), what `seeding.SeededView` is indexed with. A batch is a list of keys.
+"""
+
+from collections.abc import Iterator
+
+import torch
+
+from swinkit.errors import InputError
+from swinkit.training.data.seeding import derived_generator
+
+Key = tuple[int, int]
+
+
+class TrainSampler:
+    """Shuffled batches for training, the same samples in the same update however the work is divided.
+
+    `batch_size` is that of one update of the weights, over all processes and accumulation steps; each of these
+    `world_size * accumulation` shares takes an equal part. A share holds whole mirror pairs (k-th from the start, k-th
+    from the end of the global batch), so that Mixup and CutMix, which mix a batch with itself reversed, meet the same
+    partners in any division, if shares are even.
+
+    The samples that do not fill a last batch are left out; every epoch leaves out others.
+
+    Raises InputError if `batch_size` exceeds the data or does not divide into equal shares.
+    """
+
+    def __init__(
+        self,
+        num_samples: int,
+        *,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        accumulation: int = 1,
+    ) -> None:
+        check_batch(batch_size, num_samples, shares=world_size * accumulation)
+        self.num_samples = num_samples
+        self.batch_size = batch_size
+        self.updates_per_epoch = num_samples // batch_size
+        self._seed = seed
+        self._rank, self._world_size, self._accumulation = rank, world_size, accumulation
+
+    def batches(self, epoch: int, *, start: int = 0) -> Iterator[list[Key]]:
+        """This process's batches of one epoch from update `start` on; `accumulation` batches make an update."""
+        order = torch.randperm(self.num_samples, generator=derived_generator("order", self._seed, epoch))
+        shares = self._world_size * self._accumulation
+        for update in range(start, self.updates_per_epoch):
+            indices = order[update * self.batch_size : (update + 1) * self.batch_size].tolist()
+            for step in range(self._accumulation):
+                share = _share(indices, step * self._world_size + self._rank, shares)
+                yield [(epoch, index) for index in share]
+
+
+class EvalSampler:
+    """Every sample once over all processes, in order within a process: sample i belongs to rank i % world_size.
+
+    `batch_size` is per process. Processes get equally many batches, as models that communicate in every forward
+    (FSDP) need, unless there are fewer samples than processes or batch_size is 1: then some may get one batch less.
+
+    Raises InputError if batch_size is below 1.
+    """
+
+    def __init__(self, num_samples: int, *, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+        if batch_size < 1:
+            raise InputError(f"the evaluation batch size is {batch_size}; set it to 1 or more")
+        self.num_samples = num_samples
+        self.batch_size = batch_size
+        self._rank, self._world_size = rank, world_size
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.batches())
+
+    def batches(self) -> Iterator[list[Key]]:
+        """This process's batches; the epoch of every key is 0."""
+        mine = range(self._rank, self.num_samples, self._world_size)
+        longest = -(-self.num_samples // self._world_size)
+        count = -(-longest // self.batch_size)
+        begin = 0
+        for done in range(1, count + 1):
+            # Leave at least one sample for each batch to come: a process may have one sample less than the longest.
+            end = min(done * self.batch_size, len(mine) - (count - done))
+            if end > begin:
+                yield [(0, index) for index in mine[begin:end]]
+                begin = end
+
+
+def evenly_spread(length: int, count: int) -> list[int]:
+    """Up to `count` different numbers, ascending, evenly over 0..length - 1: samples to look at."""
+    return torch.linspace(0, length - 1, min(count, length), dtype=torch.float64).round().long().unique().tolist()
+
+
+def check_batch(batch_size: int, num_samples: int, *, shares: int) -> None:
+    """Raises InputError where batches of this size cannot be made or divided."""
+    if batch_size < 1:
+        raise InputError(f"the batch size is {batch_size}; set it to 1 or more")
+    if batch_size > num_samples:
+        raise InputError(
+            f"the batch size {batch_size} is larger than the training set of {num_samples} images: "
+            f"set the batch size to {num_samples} or less"
+        )
+    if batch_size % shares:
+        raise InputError(
+            f"the batch size {batch_size} does not divide into {shares} equal shares (processes x accumulation "
+            f"steps); set it to a multiple of {shares}"
+        )
+
+
+def _share(indices: list[int], number: int, shares: int) -> list[int]:
+    """Share `number` of a batch: mirror pairs of its own, and where shares are odd one sample of the middle."""
+    pairs = len(indices) // shares // 2
+    front, back = indices[: pairs * shares], indices[len(indices) - pairs * shares :]
+    middle = indices[pairs * shares : len(indices) - pairs * shares]
+    start, end = number * pairs, (number + 1) * pairs
+    return front[start:end] + middle[number : number + 1] + back[len(back) - end : len(back) - start]

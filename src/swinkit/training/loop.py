@@ -1,0 +1,354 @@
+"""The one training loop, for every task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_state_dict,
+    set_state_dict,
+)
+from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
+
+from swinkit.errors import InputError
+from swinkit.training.averaging import WeightAverage
+from swinkit.training.checkpoints import load_checkpoint, save_checkpoint
+from swinkit.training.nonfinite import describe_nonfinite, describe_nonfinite_gradient
+from swinkit.training.optimizers import build_optimizer
+from swinkit.training.processes import Processes, distribute
+from swinkit.training.progress import TrainingProgress
+from swinkit.training.run_folder import MetricsLog, RunFolder
+from swinkit.training.schedules import Schedule
+from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.training.task import Task, TrainingBatches
+
+_PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+_BROADCAST = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What `train` is told besides task and data."""
+
+    loop: LoopSettings
+    optimizer: OptimizerSettings
+    schedule: ScheduleSettings
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run ended with."""
+
+    updates: int
+    """Updates of the weights in the whole run, earlier sessions included."""
+    updates_now: int
+    """Updates in this session; 0 where the run was finished before."""
+    results: dict[str, float]
+    """The last evaluation."""
+    best: float | None
+    """The best value of the task's `best_metric`."""
+
+
+def train(
+    task: Task, data: TrainingBatches, settings: TrainingSettings, run: RunFolder, processes: Processes
+) -> TrainingResult:
+    """Train `task`, or go on with what lies in `run`.
+
+    Everything random in an update (dropout, stochastic depth, Mixup) is drawn from the seed and the update's number,
+    so a run that was killed at any moment ends with the same weights as one that was not.
+
+    Raises:
+        InputError: where a loss or gradient becomes NaN or infinite (says in which update, and in which module it
+            began), the GPU's memory is too small, or a file of the run cannot be written.
+    """
+    trainer = _Trainer(task, data, settings, run, processes)
+    try:
+        trainer.restore()
+        return trainer.run_updates()
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"{processes.device} has too little memory for a batch of {settings.loop.batch_size}; in a new --run-dir, "
+            "take --precision bf16, a larger --accumulate (parts of a batch), or --checkpoint-activations"
+        ) from None
+    finally:
+        trainer.close()
+
+
+class _Trainer:
+    """The state of a run between two updates."""
+
+    def __init__(
+        self, task: Task, data: TrainingBatches, settings: TrainingSettings, run: RunFolder, processes: Processes
+    ) -> None:
+        loop, optimizer = settings.loop, settings.optimizer
+        if loop.ema_decay is not None and loop.sharding == "fsdp" and processes.count > 1:
+            raise InputError("ema_decay cannot be combined with sharding fsdp; use ddp or leave the average out")
+        self.task, self.data, self.loop, self.run, self.processes = task, data, loop, run, processes
+        task.to(processes.device)
+        if loop.compile:
+            task.model.compile()
+        self.wrapped = distribute(task, processes, sharding=loop.sharding)
+        scale = 1.0 if optimizer.reference_batch is None else loop.batch_size / optimizer.reference_batch
+        self.schedule = Schedule(
+            settings.schedule,
+            peak=optimizer.lr * scale,
+            scale=scale,
+            epoch_steps=data.updates_per_epoch,
+            total_steps=loop.total_updates(data.updates_per_epoch),
+        )
+        self.optimizer = build_optimizer(task.model, optimizer, lr=self.schedule.peak)
+        self.scaler = torch.amp.GradScaler(processes.device.type, enabled=loop.precision == "fp16")
+        self.average = None if loop.ema_decay is None else WeightAverage(task.model, loop.ema_decay)
+        self.done = 0
+        self.best: float | None = None
+        self.results: dict[str, float] = {}
+        self.log: MetricsLog | None = None
+        self.progress: TrainingProgress | None = None
+
+    def restore(self) -> None:
+        """Go on from the last checkpoint, if there is one, and open the log."""
+        state = load_checkpoint(self.run.checkpoint)
+        steps = torch.tensor([0 if state is None else state["step"]])
+        if self.processes.sum(steps.clone()).item() != steps.item() * self.processes.count:
+            raise InputError(
+                f"the processes see different checkpoints in {self.run.root}; give a --run-dir that all machines share"
+            )
+        if state is not None:
+            self._load(state)
+        if self.processes.is_first and self.done < self.schedule.total_steps:
+            self.log = MetricsLog(self.run, step=self.done)
+            self.progress = TrainingProgress(
+                start=self.done,
+                total=self.schedule.total_steps,
+                epoch_steps=self.schedule.epoch_steps,
+                images=self.loop.batch_size,
+                device=self.processes.device,
+            )
+            if self.done:
+                self.progress.say(f"Going on after update {self.done} of {self.schedule.total_steps} ({self.run.root})")
+
+    def _load(self, state: dict[str, Any]) -> None:
+        try:
+            set_state_dict(
+                self.task.model,
+                self.optimizer,
+                model_state_dict=state["model"],
+                optim_state_dict=state["optimizer"],
+                options=_BROADCAST if self._sharded else None,
+            )
+            if self.average is not None:
+                self.average.load(state["average"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"{self.run.checkpoint} does not fit the model ({reason}); delete it to start anew"
+            ) from None
+        self.done, self.best, self.results = state["step"], state["best"], state["results"]
+        if self.loop.precision == "fp16":
+            self.scaler.load_state_dict(state["scaler"])
+
+    def close(self) -> None:
+        if self.log is not None:
+            self.log.close()
+        if self.progress is not None:
+            self.progress.close()
+
+    @property
+    def _sharded(self) -> bool:
+        return self.loop.sharding == "fsdp" and self.processes.count > 1
+
+    def run_updates(self) -> TrainingResult:
+        batches = self.data.batches(self.done, self.schedule.total_steps)
+        began = self.done
+        self.wrapped.train()
+        for step in range(began, self.schedule.total_steps):
+            values = self.update(step, batches)
+            self.done = step + 1
+            self.record(values)
+            if self._evaluation_is_due:
+                self.evaluate()
+            if self._checkpoint_is_due:
+                self.save()
+        return TrainingResult(self.done, self.done - began, self.results, self.best)
+
+    @property
+    def _at_end(self) -> bool:
+        return self.done == self.schedule.total_steps
+
+    @property
+    def _evaluation_is_due(self) -> bool:
+        every = self.loop.evaluate_every_updates or self.loop.evaluate_every * self.schedule.epoch_steps
+        return self._at_end or self.done % every == 0
+
+    @property
+    def _checkpoint_is_due(self) -> bool:
+        every = self.loop.checkpoint_every
+        at_epoch_end = self.done % self.schedule.epoch_steps == 0
+        return self._at_end or at_epoch_end or (every is not None and self.done % every == 0)
+
+    def update(self, step: int, batches: Iterator[Any]) -> dict[str, float]:
+        """One update of the weights; returns the losses, averaged over its parts and processes.
+
+        Raises InputError, before any weight changes, where a loss or the gradient is not finite.
+        """
+        lr = self.schedule.lr(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        parts = [next(batches) for _ in range(self.loop.accumulate)]
+        torch.manual_seed(_seed_of_update(self.loop.seed, step, self.processes.rank))
+        sums = self._backward(parts)
+        values = self._mean_over_processes(sums)
+        if not math.isfinite(values["train/loss"]):
+            raise self._not_finite(f"the loss is {values['train/loss']}", step, self._where(step, parts))
+        values["train/grad_norm"] = self._clip(step)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update()
+        return values | {"train/lr": lr}
+
+    def _backward(self, parts: list[Any]) -> dict[str, Tensor]:
+        """Gradients of one update; the mean of each loss over the parts."""
+        sums: dict[str, Tensor] = {}
+        for number, part in enumerate(parts, start=1):
+            batch = _to_device(part, self.processes.device)
+            with self._synchronised(number == len(parts)):
+                with self._autocast():
+                    losses = self.wrapped(batch)
+                for name, loss in losses.items():
+                    sums[name] = sums.get(name, 0) + loss.detach().float() / len(parts)
+                self.scaler.scale(sum(losses.values()) / len(parts)).backward()
+        return sums
+
+    def _clip(self, step: int) -> float:
+        """Clip the gradient; its L2 norm before."""
+        self.scaler.unscale_(self.optimizer)
+        parameters = [parameter for parameter in self.task.model.parameters() if parameter.grad is not None]
+        total = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
+        norm = float(total.full_tensor() if isinstance(total, DTensor) else total)
+        # In fp16 the scaler leaves out updates whose gradients do not fit, and takes a smaller scale.
+        if not math.isfinite(norm) and not self.scaler.is_enabled():
+            where = describe_nonfinite_gradient(self.task)
+            raise self._not_finite(f"the gradient's norm is {norm}", step, where)
+        if self.loop.clip_grad is not None:
+            nn.utils.clip_grads_with_norm_(parameters, self.loop.clip_grad, total)
+        return norm
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        dtype = _PRECISIONS.get(self.loop.precision)
+        return nullcontext() if dtype is None else torch.autocast(self.processes.device.type, dtype)
+
+    def _synchronised(self, last: bool) -> AbstractContextManager[Any]:
+        """Processes exchange gradients only in the last part of an update."""
+        if isinstance(self.wrapped, DistributedDataParallel) and not last:
+            return self.wrapped.no_sync()
+        return nullcontext()
+
+    def _mean_over_processes(self, sums: dict[str, Tensor]) -> dict[str, float]:
+        """The losses as numbers, and their sum as `train/loss`."""
+        mean = (self.processes.sum(torch.stack(list(sums.values()))) / self.processes.count).tolist()
+        each = {f"train/{name}": value for name, value in zip(sums, mean, strict=True)}
+        return {"train/loss": sum(mean)} | (each if len(mean) > 1 else {})
+
+    def _where(self, step: int, parts: list[Any]) -> str | None:
+        """Where the loss of an update ceased to be finite, found by running it again."""
+        if self._sharded:
+            return None  # a process that finds the place sooner would leave the others waiting for its weights
+        torch.manual_seed(_seed_of_update(self.loop.seed, step, self.processes.rank))
+        for part in parts:
+            with self._autocast():
+                where = describe_nonfinite(self.task, _to_device(part, self.processes.device))
+            if where is not None:
+                return where
+        return "it began in another process" if self.processes.count > 1 else None
+
+    def _not_finite(self, what: str, step: int, where: str | None) -> InputError:
+        return InputError(
+            f"{what} in update {step + 1} (epoch {step // self.schedule.epoch_steps + 1}, learning rate "
+            f"{self.schedule.lr(step):.3g}){'' if where is None else f': {where}'}; the last checkpoint is untouched: "
+            "lower --optimizer.lr, or use --precision bf16 or fp32, in a new --run-dir"
+        )
+
+    def record(self, values: dict[str, float]) -> None:
+        """Show an update, and write every `log_every`-th one down."""
+        if self.progress is None or self.log is None:
+            return
+        self.progress.step(self.done, values)
+        if self.done % self.loop.log_every == 0 or self.done == self.schedule.total_steps:
+            speed = {"train/images_per_second": self.progress.images_per_second(self.done)}
+            self.log.write(self.done, self._epoch, values | speed)
+
+    @property
+    def _epoch(self) -> int:
+        return -(-self.done // self.schedule.epoch_steps)
+
+    def evaluate(self) -> None:
+        """Results on the validation data, and the model kept if it is the best so far."""
+        with self.average.in_place() if self.average is not None else nullcontext():
+            self.task.eval()
+            self.processes.share_buffers(self.task.model)  # the first process's are those that are saved
+            with torch.no_grad(), self._autocast():
+                self.results = self.task.evaluate()
+            self.wrapped.train()
+            self._keep_models()
+        if self.progress is not None and self.log is not None:
+            shown = "  ".join(f"{name} {value:.4g}" for name, value in self.results.items())
+            self.progress.say(f"{self.progress.place(self.done)}  {shown}")
+            self.log.write(self.done, self._epoch, self.results)
+            self.progress.resume_clock()
+
+    def _keep_models(self) -> None:
+        value = self.results[self.task.best_metric]
+        # Of equals the later one, which has seen more; a value that is not a number is better than none.
+        is_best = self.best is None or math.isnan(self.best) or value >= self.best
+        self.best = value if is_best else self.best
+        state: dict[str, Any] = get_model_state_dict(self.task.model, options=_WHOLE if self._sharded else None)
+        if self.processes.is_first:
+            if is_best:
+                self.task.save_model(self.run.best_model, state, self.results)
+            self.task.save_model(self.run.last_model, state, self.results)
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        options = _WHOLE if self._sharded else None
+        model, optimizer = get_state_dict(self.task.model, self.optimizer, options=options)
+        if self.processes.is_first:
+            state = {
+                "step": self.done,
+                "best": self.best,
+                "results": self.results,
+                "model": model,
+                "optimizer": optimizer,
+                "scaler": self.scaler.state_dict(),
+                "average": None if self.average is None else self.average.average,
+            }
+            save_checkpoint(self.run.checkpoint, state)
+        self.processes.wait()
+
+
+def _seed_of_update(seed: int, step: int, rank: int) -> int:
+    """Different for every update and process of a run, and for neighbouring seeds."""
+    return ((seed * 1_000_003 + step) * 4_099 + rank) % 2**63
+
+
+def _to_device(batch: Any, device: torch.device) -> Any:
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, dict):
+        return {key: _to_device(value, device) for key, value in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):  # a NamedTuple takes its values one by one
+        return type(batch)(*(_to_device(value, device) for value in batch))
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(_to_device(value, device) for value in batch)
+    return batch

@@ -1,0 +1,41 @@
+"""Parameter groups and optimisers, by the two published no-decay rules."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from swinkit.training.settings import OptimizerSettings
+
+POSITION = ("absolute_pos_embed", "relative_position_bias_table")
+
+
+def has_decay(name: str, parameter: nn.Parameter, rule: str) -> bool:
+    """Whether weight decay acts on a parameter.
+
+    `rule` "classification": not on 1-D parameters, biases and position parameters. "dense": not on names that contain
+    `norm` and position parameters; biases and batch norm weights named `bn` do decay, as in the published code.
+    """
+    if any(key in name for key in POSITION):
+        return False
+    if rule == "dense":
+        return "norm" not in name
+    return parameter.ndim > 1 and not name.endswith(".bias")
+
+
+def parameter_groups(model: nn.Module, settings: OptimizerSettings) -> list[dict[str, object]]:
+    """Two groups, with and without weight decay, of the parameters that need a gradient."""
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (decayed if has_decay(name, parameter, settings.no_decay) else plain).append(parameter)
+    return [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def build_optimizer(model: nn.Module, settings: OptimizerSettings, *, lr: float) -> torch.optim.Optimizer:
+    """The optimiser of `settings` over `model`, at peak learning rate `lr`."""
+    groups = [group for group in parameter_groups(model, settings) if group["params"]]
+    if settings.kind == "adamw":
+        return torch.optim.AdamW(groups, lr=lr, betas=settings.betas, eps=settings.eps)
+    return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum)

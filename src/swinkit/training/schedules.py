@@ -1,0 +1,61 @@
+"""The learning rate of every update."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from swinkit.training.settings import ScheduleSettings
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate as a function of the update, counted from 0.
+
+    Args:
+        settings: the shape.
+        peak: learning rate at the peak, for this run's batch.
+        scale: what `settings`' own rates are multiplied with for this run's batch.
+        epoch_steps: updates in an epoch.
+        total_steps: updates in the run.
+    """
+
+    settings: ScheduleSettings
+    peak: float
+    scale: float
+    epoch_steps: int
+    total_steps: int
+
+    @property
+    def warmup_steps(self) -> int:
+        settings = self.settings
+        if settings.warmup_steps is not None:
+            return settings.warmup_steps
+        return round(settings.warmup_epochs * self.epoch_steps)
+
+    def lr(self, step: int) -> float:
+        """The learning rate of update `step`, 0 <= step < total_steps."""
+        settings, warmup = self.settings, self.warmup_steps
+        if step >= warmup:
+            return self._decayed(step)
+        if settings.warmup_ratio is not None:
+            missing = (1 - step / warmup) * (1 - settings.warmup_ratio)
+            return self._decayed(step) * (1 - missing)
+        start = settings.warmup_lr * self.scale
+        return start + (self.peak - start) * step / warmup
+
+    def _decayed(self, step: int) -> float:
+        settings = self.settings
+        if settings.decay == "constant":
+            return self.peak
+        if settings.decay == "step":
+            passed = sum(step >= round(epoch * self.epoch_steps) for epoch in settings.milestones)
+            return self.peak * settings.gamma**passed
+        # Where the decay counts from the first update, warm-up and decay overlap in time.
+        offset = self.warmup_steps if settings.warmup_prefix and settings.warmup_ratio is None else 0
+        done = min(1.0, max(0.0, (step - offset) / max(1, self.total_steps - offset)))
+        low = settings.min_lr * self.scale
+        if settings.decay == "cosine":
+            return low + (self.peak - low) * 0.5 * (1 + math.cos(math.pi * done))
+        power = settings.power if settings.decay == "poly" else 1.0
+        return low + (self.peak - low) * (1 - done) ** power

@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors import safe_open
+
+from swinkit.backbone import SwinConfig
+from swinkit.classification import SwinClassifier
+from swinkit.classification.data.augmentation import SmallImageAugmentation, train_transform
+from swinkit.classification.data.mixing import Mixing
+from swinkit.classification.data.preprocessing import EvalPreprocessing, eval_transform
+from swinkit.classification.task import ClassificationTask, EvaluationBatches
+from swinkit.training.data.batches import EpochBatches
+from swinkit.training.data.sampling import TrainSampler
+from swinkit.training.data.seeding import SeededView
+from swinkit.training.processes import Processes
+
+ONE = Processes(0, 1, torch.device("cpu"))
+CONFIG = SwinConfig(embed_dim=8, depths=(1,), num_heads=(1,), window_size=2, image_size=(8, 8))
+OFF = Mixing(probability=0.0, label_smoothing=0.0)
+
+
+class Squares:
+    """Grey squares, the darker the higher their number."""
+
+    classes = ("even", "odd", "never")
+
+    def __init__(self, count: int = 10) -> None:
+        self.labels = np.arange(count) % 2
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        return Image.new("RGB", (8, 8), (250 - 20 * index,) * 3), int(self.labels[index])
+
+    def sample_name(self, index: int) -> str:
+        return str(index)
+
+
+def task_of(mixing: Mixing = OFF) -> ClassificationTask:
+    torch.manual_seed(0)
+    view = SeededView(Squares(), eval_transform(EvalPreprocessing(8, shorter_side=None)), seed=0)
+    evaluation = EvaluationBatches(view, num_classes=3, batch_size=4, workers=0, processes=ONE)
+    model = SwinClassifier(CONFIG, num_classes=3)
+    return ClassificationTask(model, mixing=mixing, evaluation=evaluation, description=model.description())
+
+
+def batch(count: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(1)), torch.arange(count) % 3
+
+
+def test_loss_is_the_cross_entropy() -> None:
+    task, (images, labels) = task_of(), batch()
+    assert task((images, labels))["loss"].item() == pytest.approx(F.cross_entropy(task.model(images), labels).item())
+    smooth = task_of(Mixing(probability=0.0, label_smoothing=0.1))
+    expected = F.cross_entropy(smooth.model(images), labels, label_smoothing=0.1).item()
+    assert smooth((images, labels))["loss"].item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_mixture_follows_from_the_seed_and_moves_on_within_an_update() -> None:
+    task = task_of(Mixing())
+    torch.manual_seed(5)
+    losses = [task(batch())["loss"].item() for _ in range(8)]
+    assert len(set(losses)) > 4
+    torch.manual_seed(5)
+    assert [task(batch())["loss"].item() for _ in range(8)] == losses
+
+
+def test_evaluation_counts_every_image_once() -> None:
+    task = task_of().eval()
+    results = task.evaluate()
+    view = task.evaluation.view
+    images, labels = torch.stack([view[0, i][0] for i in range(10)]), torch.tensor([i % 2 for i in range(10)])
+    with torch.no_grad():
+        logits = task.model(images)
+    assert results["val/top1"] == 100 * (logits.argmax(1) == labels).double().mean().item()
+    assert results["val/loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-6)
+    assert results["val/top5"] == 100.0
+
+
+def test_saved_model_says_what_it_is(tmp_path: Path) -> None:
+    task = task_of()
+    task.save_model(tmp_path / "a.safetensors", task.model.state_dict(), {"val/top1": 12.5})
+    with safe_open(tmp_path / "a.safetensors", framework="pt") as file:
+        assert set(file.keys()) == set(task.model.state_dict())
+        assert '"results": {"val/top1": 12.5}' in file.metadata()["description"]
+
+
+def test_blocks_are_what_is_gathered_at_once() -> None:
+    assert len(task_of().blocks()) == 1
+
+
+def test_batches_from_any_update_are_those_of_the_whole_run() -> None:
+    view = SeededView(Squares(), train_transform(SmallImageAugmentation(8)), seed=3)
+    sampler = TrainSampler(10, batch_size=4, seed=3, accumulation=2)
+    batches = EpochBatches(view, sampler, workers=0, pin_memory=False)
+    each = batches.updates_per_epoch
+    assert each == 2
+    whole = list(batches.batches(0, 3 * each))
+    assert len(whole) == 3 * each * 2
+    for start in range(3 * each):
+        rest = list(batches.batches(start, 3 * each))
+        assert len(rest) == len(whole) - 2 * start
+        for (images, labels), (expected, expected_labels) in zip(rest, whole[2 * start :], strict=True):
+            assert torch.equal(images, expected) and torch.equal(labels, expected_labels)
+    assert list(batches.batches(3 * each, 3 * each)) == []

@@ -1,0 +1,185 @@
+"""Boxes, masks, names and scores stand where the objects are, on images of any size, with any number of classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.patches import Rectangle
+from picture_checks import AWKWARD_NAMES, capture_figure, pixels, texts
+from PIL import Image
+
+from swinkit.detection.pictures import data as detection_data
+from swinkit.detection.pictures import detections
+from swinkit.detection.pictures.data import plot_detection_data
+from swinkit.detection.pictures.detections import DetectionSample, draw_detections, plot_detections
+from swinkit.errors import InputError
+from swinkit.pictures.palette import class_colours
+from swinkit.structures import Detections, Instances
+
+CLASSES = ("red cell", "white cell", "platelet")
+
+
+def found_in(size: tuple[int, int], *, masks: bool = True) -> Detections:
+    """Three detections in an image of `size` (height, width), the last one poor."""
+    height, width = size
+    boxes = torch.tensor([[0.1, 0.1, 0.5, 0.5], [0.55, 0.55, 0.95, 0.9], [0.1, 0.6, 0.4, 0.9]])
+    boxes = boxes * torch.tensor([width, height] * 2)
+    return Detections(
+        boxes, torch.tensor([0.91, 0.55, 0.05]), torch.tensor([0, 2, 1]), torch.ones(3, 28, 28) if masks else None, size
+    )
+
+
+def true_in(size: tuple[int, int], *, masks: bool = True) -> Instances:
+    found = found_in(size)
+    covers = torch.zeros(3, *size, dtype=torch.bool)
+    for cover, (left, top, right, bottom) in zip(covers, found.boxes.round().int().tolist(), strict=True):
+        cover[top:bottom, left:right] = True
+    return Instances(found.boxes, found.labels, covers if masks else None)
+
+
+def boxes_of(figure, axes) -> list[Rectangle]:
+    """The coloured outlines that were drawn, in image coordinates."""
+    return [patch for patch in axes.patches if not patch.get_fill() and patch.get_edgecolor()[3] == 1.0]
+
+
+@pytest.mark.parametrize("size", [(12, 16), (1, 1), (480, 640), (3000, 2000), (40, 2000), (2000, 40)])
+@pytest.mark.parametrize("masks", [False, True])
+def test_any_size_is_legible(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: tuple[int, int], masks: bool
+) -> None:
+    figure = capture_figure(monkeypatch, detections)
+    image = Image.new("RGB", size[::-1], (30, 60, 90))
+    draw_detections(image, found_in(size, masks=masks), CLASSES, tmp_path / "found.png", score_threshold=0.3)
+    (axes,) = figure().axes
+    shown = pixels(tmp_path / "found.png")
+    assert 639 <= max(axes.bbox.width, axes.bbox.height) <= 1281
+    assert max(shown.shape) < 1400
+    legend = {"red cell 1", "platelet 1"}
+    assert legend <= set(texts(figure()))
+    if min(size) > 40:
+        assert {"red cell 0.91", "platelet 0.55"} <= set(texts(figure()))
+        assert not any("0.05" in text for text in texts(figure()))
+        scale = axes.get_xlim()[1] / size[1]
+        drawn = sorted((box.get_x() / scale, box.get_width() / scale) for box in boxes_of(figure(), axes))
+        np.testing.assert_allclose(drawn, [(0.1 * size[1], 0.4 * size[1]), (0.55 * size[1], 0.4 * size[1])], rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [found_in, true_in])
+def test_masks_colour_what_they_cover(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind) -> None:
+    figure = capture_figure(monkeypatch, detections)
+    image = Image.new("RGB", (640, 480), (30, 60, 90))
+    draw_detections(image, kind((480, 640)), CLASSES, tmp_path / "masks.png")
+    painted = np.asarray(figure().axes[0].images[0].get_array())
+    base, colour = np.array([30, 60, 90]), np.array(class_colours(3)[0])
+    assert painted.shape == (480, 640, 3)
+    np.testing.assert_allclose(painted[100, 150], 0.6 * base + 0.4 * colour, atol=1)
+    np.testing.assert_array_equal(painted[48, 150], colour)  # the outline
+    np.testing.assert_array_equal(painted[20, 20], base)
+    draw_detections(image, kind((480, 640), masks=False), CLASSES, tmp_path / "boxes.png")
+    assert (np.asarray(figure().axes[0].images[0].get_array()) == base).all()
+
+
+def test_labels_never_cover_each_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = capture_figure(monkeypatch, detections)
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.rand(100, 2, generator=generator) * 600
+    boxes = torch.cat([corners, corners + 40], 1)
+    crowd = Detections(boxes, torch.linspace(1, 0.5, 100), torch.arange(100) % 3, None, (640, 640))
+    draw_detections(Image.new("RGB", (640, 640)), crowd, CLASSES, tmp_path / "crowd.png")
+    axes = figure().axes[0]
+    spots = [text.get_window_extent() for text in axes.texts]
+    assert 20 < len(spots) < 100 and "1.00" in [text.get_text() for text in axes.texts]
+    for number, one in enumerate(spots):
+        assert axes.bbox.x0 - 1 <= one.x0 and one.x1 <= axes.bbox.x1 + 1
+        for other in spots[number + 1 :]:
+            assert one.x1 <= other.x0 or other.x1 <= one.x0 or one.y1 <= other.y0 + 3 or other.y1 <= one.y0 + 3
+    assert len(boxes_of(figure(), axes)) == 100
+
+
+def test_the_only_class_goes_without_saying(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = capture_figure(monkeypatch, detections)
+    boxes = torch.tensor([[10.0, 10, 300, 200]])
+    image = Image.new("RGB", (640, 480))
+    found = Detections(boxes, torch.tensor([0.5]), torch.zeros(1).long(), None, (480, 640))
+    draw_detections(image, found, ["nucleus"], tmp_path / "one.png")
+    assert set(texts(figure())) == {"0.50", "nucleus 1"}
+    draw_detections(image, Instances(boxes, torch.zeros(1).long(), None), ["nucleus"], tmp_path / "one.png")
+    assert set(texts(figure())) == {"nucleus 1"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_awkward_names_and_many_classes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = capture_figure(monkeypatch, detections)
+    names = [*AWKWARD_NAMES, *(f"class {number}" for number in range(300))]
+    labels = torch.arange(40) * 7
+    corners = torch.stack([torch.arange(40) % 8 * 80.0, torch.arange(40) // 8 * 120.0 + 20], 1)
+    objects = Instances(torch.cat([corners, corners + 60], 1), labels, None)
+    draw_detections(Image.new("RGB", (640, 640)), objects, names, tmp_path / "many.png")
+    assert "$x^2$" in texts(figure()) and "29 more 29" in texts(figure())
+
+
+def test_nothing_found_is_the_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = capture_figure(monkeypatch, detections)
+    nothing = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0).long(), torch.zeros(0, 28, 28), (30, 40))
+    draw_detections(Image.new("RGB", (40, 30), (9, 9, 9)), nothing, CLASSES, tmp_path / "nothing.png")
+    assert texts(figure()) == [] and (tmp_path / "nothing.png").exists()
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_a_page_shows_truth_and_prediction_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, count: int
+) -> None:
+    figure = capture_figure(monkeypatch, detections)
+    sizes = [(480, 640), (640, 480), (30, 40)]
+    samples = [
+        DetectionSample(
+            Image.new("RGB", sizes[n % 3][::-1]), true_in(sizes[n % 3]), found_in(sizes[n % 3]), f"image {n}"
+        )
+        for n in range(count)
+    ]
+    plot_detections(samples, CLASSES, tmp_path / "page.png")
+    assert len(figure().axes) == 2 * count
+    shown = texts(figure())
+    assert shown.count("found, 2") == count and "image 0: truth, 3" in shown
+    for truth, found in zip(figure().axes[::2], figure().axes[1::2], strict=True):
+        assert truth.bbox.y1 == pytest.approx(found.bbox.y1) and truth.bbox.x1 < found.bbox.x0
+    assert all(axes.bbox.y0 >= 0 and axes.bbox.x1 <= figure().bbox.width for axes in figure().axes)
+
+
+def test_a_page_of_truth_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = capture_figure(monkeypatch, detections)
+    plot_detections([DetectionSample(Image.new("RGB", (64, 48)), true_in((48, 64)))], CLASSES, tmp_path / "page.png")
+    assert len(figure().axes) == 1 and "truth, 3" in texts(figure())
+
+
+def test_a_sheet_of_a_data_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = capture_figure(monkeypatch, detection_data)
+    samples = [(f"{n}.png", Image.new("RGB", (64, 48 + 10 * n)), true_in((48 + 10 * n, 64))) for n in range(6)]
+    plot_detection_data(samples, CLASSES, [1500, 0, 70], tmp_path / "sheet.png", title="cells, train")
+    *tiles, bars = figure().axes
+    assert len(tiles) == 6 and [bar.get_width() for bar in bars.patches] == [1500, 70, 0]
+    assert {"cells, train", "1,500", "red cell", "0.png (64 x 48, 3 objects)"} <= set(texts(figure()))
+    assert all(axes.bbox.y0 >= 0 and axes.bbox.y1 <= figure().bbox.height for axes in figure().axes)
+    many = [f"class {number}" for number in range(100)]
+    plot_detection_data(samples[:1], many, list(range(100)), tmp_path / "sheet.png")
+    assert len(figure().axes[-1].patches) == 40 and "class 99" in texts(figure()) and "class 59" not in texts(figure())
+
+
+def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
+    image, out = Image.new("RGB", (64, 48)), tmp_path / "out.png"
+    with pytest.raises(InputError, match=r"\(30, 40\) pixels \(height, width\) do not belong to one of \(48, 64\)"):
+        draw_detections(image, found_in((30, 40)), CLASSES, out)
+    with pytest.raises(InputError, match="do not belong"):
+        draw_detections(image, true_in((30, 40)), CLASSES, out)
+    with pytest.raises(InputError, match="label 2 has no name: there are 2 classes"):
+        draw_detections(image, found_in((48, 64)), CLASSES[:2], out)
+    with pytest.raises(InputError, match="at least one image"):
+        plot_detections([], CLASSES, out)
+    with pytest.raises(InputError, match="at least one image"):
+        plot_detection_data([], CLASSES, [0, 0, 0], out)
+    with pytest.raises(InputError, match=r"ending \.png"):
+        draw_detections(image, found_in((48, 64)), CLASSES, tmp_path / "out.jpg")
+    assert list(tmp_path.iterdir()) == []

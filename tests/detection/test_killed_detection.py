@@ -1,0 +1,82 @@
+"""A detection run that was killed, or is run by two processes, ends like the one that nobody disturbed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import sessions
+import torch
+from object_folders import write_objects
+from run_results import assert_same_run, losses, metrics
+
+from swinkit.detection.data.sources import open_detection_data
+from swinkit.detection.predictor import open_detector
+from swinkit.detection.task import DetectionEvaluationImages, result_values
+from swinkit.training.checkpoints import load_checkpoint
+from swinkit.training.processes import Processes
+
+OPTIONS = (
+    *("train", "coco_cascade_swin_t_1x", *sessions.TINY_DIGIT_OBJECTS, "--epochs", "2", "--checkpoint-every", "5"),
+    *("--accumulate", "2", "--model.drop-path-rate", "0.2", "--augmentation.horizontal-flip", "0.5"),
+    *("--augmentation.crop-probability", "0.5", "--augmentation.sides-before-crop", "32", "40"),
+    *("--augmentation.crop-range", "24", "32"),
+)
+UPDATES = 2 * 48 // 4
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    assert sessions.run([*OPTIONS, "--run-dir", str(folder / "run")], folder / "log") == 0
+    return folder / "run"
+
+
+def kill_after(updates: int, run: Path, log: Path) -> int | None:
+    """Kill the run once it has written so many lines; the update of its checkpoint."""
+    process = sessions.start([*OPTIONS, "--workers", "1", "--run-dir", str(run)], log)
+    lines = run / "metrics.jsonl"
+    while process.is_alive() and not (lines.exists() and lines.read_bytes().count(b"\n") >= updates):
+        time.sleep(0.005)
+    assert process.is_alive(), log.read_text()
+    process.kill()
+    process.join()
+    state = load_checkpoint(run / "checkpoint.pt")
+    return None if state is None else int(state["step"])
+
+
+def test_a_run_killed_three_times_ends_like_the_whole_one(whole: Path, tmp_path: Path) -> None:
+    """Bit for bit: weights, batch norm's statistics, optimizer, scores and every line of the metrics; samples of
+    anchors and regions are drawn again as they were."""
+    run, log = tmp_path / "run", tmp_path / "log"
+    places = [kill_after(updates, run, log) for updates in (2, 7, 18)]  # before 5, in the first epoch, in the second
+    print(f"\ncheckpoints after the kills: {places}")
+    assert places[1] is not None and places[2] is not None and places[2] < UPDATES
+    assert sessions.run([*OPTIONS, "--run-dir", str(run)], log) == 0
+    assert "Going on after update" in log.read_text()
+    assert_same_run(whole, run)
+    assert {path.stem for path in run.glob("*.png")} == {"curves", "predictions", "data", "sample"}
+    assert not list(run.glob(".*")) and {path.stem for path in run.glob("*.json")} == {"recipe", "boxes", "masks"}
+
+
+@pytest.mark.parametrize("sharding", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+def test_two_processes_evaluate_like_one(sharding: str, tmp_path: Path) -> None:
+    """The scores are those of the saved model, bit for bit, as detections are gathered before they are scored. Five
+    validation images do not divide."""
+    data, run, log = write_objects(tmp_path / "data"), tmp_path / "run", tmp_path / "log"
+    arguments = ["train", "coco_mask_rcnn_swin_t_1x", *sessions.TINY_OBJECTS, "--data", str(data)]
+    arguments += ["--sharding", sharding, "--run-dir", str(run)]
+    assert sessions.run_together(arguments, log) == 0, log.with_suffix(".0").read_text()
+    assert log.with_suffix(".1").read_text() == ""
+    detector = open_detector(run / "last.safetensors")
+    part = open_detection_data(data)[1]
+    one = Processes(0, 1, torch.device("cpu"))
+    images = DetectionEvaluationImages(part, detector.resize, workers=0, processes=one)
+    results = images.results(detector.model)
+    last = metrics(run)[-1]
+    for name, value in result_values(results).items():
+        assert last[name] == value, name
+    assert results.images == 5 and last["val/box_ap50"] > 0.2
+    curve = losses(run)
+    assert len(curve) == 32 and sum(curve[-4:]) / 4 < 0.7 * curve[0]
