@@ -24,9 +24,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from swinkit.backbone import SWIN_T, SwinTransformer
-from swinkit.detection import CASCADE_MASK_RCNN, RCNN
+from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.variants import SWIN_T
 from swinkit.detection.box_head import BoxOutputs, detect, top_classes
+from swinkit.detection.config import CASCADE_MASK_RCNN
+from swinkit.detection.model import RCNN
 from swinkit.ops.masks import paste_masks
 from swinkit.ops.normalization import normalised_batch
 

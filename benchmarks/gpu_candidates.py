@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import swinkit
-from swinkit.layers import WindowAttention
+from swinkit.layers.attention import WindowAttention
 from swinkit.ops.relative_position import relative_position_bias
 from swinkit.ops.window_attention import AttentionBackend, window_attention
 from swinkit.ops.window_attention.triton_op import fused_attention

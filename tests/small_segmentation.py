@@ -9,11 +9,12 @@ import torch
 from mask_folders import CLASSES, sample
 from PIL import Image
 
-from swinkit.backbone import SwinConfig, SwinTransformer
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.features import SwinTransformer
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.recipes.digit_scenes import digit_scenes_segmentation
-from swinkit.segmentation import UperNet, UperNetConfig
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
+from swinkit.segmentation.model import UperNet, UperNetConfig
 from swinkit.segmentation.recipe import SegmentationRecipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from swinkit.layers import PatchMerging, SwinBlock, WindowAttention
+from swinkit.layers.attention import WindowAttention
+from swinkit.layers.block import SwinBlock
+from swinkit.layers.patch import PatchMerging
 from swinkit.layers.plain import is_plain_layer
 from swinkit.ops.constants import is_plain_cpu
 from swinkit.ops.linear import keep_packed

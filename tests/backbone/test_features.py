@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from swinkit import InputError, SwinConfig, SwinTransformer
-from swinkit.layers import DropPath
+from swinkit.layers.drop_path import DropPath
 
 SMALL = SwinConfig(embed_dim=8, depths=(2, 1, 2), num_heads=(1, 2, 4), window_size=4, image_size=(32, 32))
 POSITIONED = replace(SMALL, absolute_position_embedding=True, drop_path_rate=0.5, drop_rate=0.3)

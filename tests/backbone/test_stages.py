@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from swinkit import SWIN_T, InputError, SwinClassifier, SwinConfig, SwinTransformer
-from swinkit.layers import DropPath
+from swinkit.layers.drop_path import DropPath
 
 SMALL = SwinConfig(embed_dim=8, depths=(2, 3), num_heads=(1, 2), window_size=4, image_size=(32, 32))
 WIDE = SwinConfig(embed_dim=64, depths=(2, 2), num_heads=(2, 4), absolute_position_embedding=True)

@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from swinkit import SWIN_T, VARIANTS, SwinConfig
-from swinkit.benchmark import Case, candidates, measure_area, measure_attention, peak_memory, runtime_candidates
-from swinkit.benchmark.candidates import LIBRARIES, Library, Mode, build, linear_shapes
+from swinkit.benchmark.area import measure_area
+from swinkit.benchmark.attention import measure_attention
+from swinkit.benchmark.candidates import LIBRARIES, Case, Library, Mode, build, candidates, linear_shapes
+from swinkit.benchmark.memory import peak_memory
+from swinkit.benchmark.runtimes import runtime_candidates
 from swinkit.errors import InputError
 
 TINY = SwinConfig(embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4, image_size=(32, 32))

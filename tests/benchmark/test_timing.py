@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from swinkit.benchmark import interleave, markdown_table, summarise, table, write_results
+from swinkit.benchmark.results import markdown_table, summarise, table, write_results
+from swinkit.benchmark.timing import interleave
 from swinkit.errors import InputError
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from swinkit.classification import soft_target_cross_entropy
+from swinkit.classification.losses import soft_target_cross_entropy
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 3.0]])
 

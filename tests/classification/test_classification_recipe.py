@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from swinkit.backbone import SWIN_B_384, SWIN_S
+from swinkit.backbone.variants import SWIN_B_384, SWIN_S
 from swinkit.classification.data.augmentation import TrainAugmentation
 from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.recipe import ClassificationRecipe

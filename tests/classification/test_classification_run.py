@@ -8,8 +8,8 @@ import torch
 from run_results import losses
 from safetensors.torch import load_file
 
-from swinkit.backbone import SwinConfig
-from swinkit.classification import SwinClassifier
+from swinkit.backbone.config import SwinConfig
+from swinkit.classification.model import SwinClassifier
 from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.classification.run import train_classifier
 from swinkit.errors import InputError

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors import safe_open
 
-from swinkit.backbone import SwinConfig
-from swinkit.classification import SwinClassifier
+from swinkit.backbone.config import SwinConfig
 from swinkit.classification.data.augmentation import SmallImageAugmentation, train_transform
 from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing, eval_transform
+from swinkit.classification.model import SwinClassifier
 from swinkit.classification.task import ClassificationTask, EvaluationBatches
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.sampling import TrainSampler

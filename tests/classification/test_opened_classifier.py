@@ -8,12 +8,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from swinkit.backbone import SwinConfig
-from swinkit.classification import SwinClassifier
+from swinkit.backbone.config import SwinConfig
 from swinkit.classification.data.preprocessing import EvalPreprocessing
+from swinkit.classification.model import SwinClassifier
 from swinkit.classification.predictor import as_preprocessing, class_names, open_classifier
 from swinkit.errors import InputError
-from swinkit.weights import CATALOGUE, save_weights
+from swinkit.weights.catalogue import CATALOGUE
+from swinkit.weights.save import save_weights
 
 CONFIG = SwinConfig(embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4, image_size=(32, 32))
 DESCRIPTION = {"classes": ["cat", "dog"], "preprocessing": {"image_size": [32, 32], "shorter_side": 40}}

@@ -15,17 +15,19 @@ from run_results import assert_same_run, losses, metrics
 from safetensors.torch import load_file
 from shared_files import shared_path
 
-from swinkit.backbone import SwinConfig, SwinTransformer
-from swinkit.classification import SwinClassifier
-from swinkit.detection import CASCADE_MASK_RCNN, MASK_RCNN, RCNN, DetectorConfig, ProposalConfig
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.features import SwinTransformer
+from swinkit.classification.model import SwinClassifier
+from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN, DetectorConfig, ProposalConfig
 from swinkit.detection.data.augmentation import DetectionResize, SmallDetectionAugmentation
+from swinkit.detection.model import RCNN
 from swinkit.detection.predictor import open_detector
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.detection.run import open_data, train_detector
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
-from swinkit.weights import save_weights
+from swinkit.weights.save import save_weights
 
 MODEL = SwinConfig(embed_dim=16, depths=(1, 1), num_heads=(1, 2), window_size=4, image_size=(32, 32))
 FEW = ProposalConfig(before_nms=60, kept=40)

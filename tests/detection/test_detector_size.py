@@ -13,8 +13,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from swinkit.backbone import SWIN_B, SWIN_S, SWIN_T, SwinConfig, SwinTransformer, TimmFeatures
-from swinkit.detection import CASCADE_MASK_RCNN, MASK_RCNN, RCNN, DetectorConfig
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.variants import SWIN_B, SWIN_S, SWIN_T
+from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN, DetectorConfig
+from swinkit.detection.model import RCNN
 
 SWINS = {"t": SWIN_T, "s": SWIN_S, "b": SWIN_B}
 

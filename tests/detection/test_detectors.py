@@ -21,9 +21,11 @@ from small_detectors import (
 from torch import Tensor, nn
 
 from swinkit import InputError
-from swinkit.backbone import SwinTransformer, TimmFeatures
-from swinkit.detection import RCNN, DetectorConfig
+from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.detection.config import DetectorConfig
 from swinkit.detection.fpn import FPN
+from swinkit.detection.model import RCNN
 from swinkit.ops.normalization import normalised_batch
 
 LOW = {"score_threshold": 0.0, "detections": 20}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
-from swinkit.detection import MatcherConfig
+from swinkit.detection.config import MatcherConfig
 from swinkit.detection.matcher import BACKGROUND, IGNORED, match_boxes
 
 RPN = MatcherConfig(foreground=0.7, background=0.3, low_quality=0.3)

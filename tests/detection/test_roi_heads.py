@@ -6,8 +6,8 @@ import pytest
 import torch
 from small_detectors import BOTH, SIZES, TINY_CASCADE, TINY_MASK, detector, nothing, outputs_of, scene
 
-from swinkit.detection import RCNN, DetectorOutputs
 from swinkit.detection.box_head import top_classes
+from swinkit.detection.model import RCNN, DetectorOutputs
 from swinkit.detection.sampler import Samples
 
 STAGE = ("loss_cls", "loss_bbox", "loss_mask")

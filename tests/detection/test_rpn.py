@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
-from swinkit.detection import MatcherConfig, ProposalConfig, RPNConfig, SamplerConfig
+from swinkit.detection.config import MatcherConfig, ProposalConfig, RPNConfig, SamplerConfig
 from swinkit.detection.rpn import RPNHead, RPNOutputs
 
 ALL = SamplerConfig(count=10**6, foreground=0.5, adds_objects=False)

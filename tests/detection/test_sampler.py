@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from swinkit.detection import MatcherConfig, SamplerConfig
+from swinkit.detection.config import MatcherConfig, SamplerConfig
 from swinkit.detection.matcher import BACKGROUND, IGNORED
 from swinkit.detection.sampler import choose, sample_proposals
 

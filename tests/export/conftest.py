@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from exportable import EXAMPLE, SHAPES, tiny_classifier
 
-from swinkit.export import Comparison, write_onnx
+from swinkit.export.comparison import Comparison
+from swinkit.export.onnx_file import write_onnx
 
 
 @pytest.fixture(scope="session")

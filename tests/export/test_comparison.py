@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from swinkit.errors import InputError
-from swinkit.export import compare
+from swinkit.export.comparison import compare
 
 SHAPES = ((1, 4, 5), (2, 3, 3))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from swinkit.errors import InputError
-from swinkit.export import check_destination
+from swinkit.export.destination import check_destination
 
 
 def test_unusable_places_are_refused_with_a_sentence(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import torch
 from exportable import needs_onnx
 
 from swinkit.errors import InputError
-from swinkit.export import Int8Report, int8, quantize_onnx
+from swinkit.export import int8
+from swinkit.export.int8 import Int8Report, quantize_onnx
 
 
 @needs_onnx

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 import swinkit
 from swinkit.errors import InputError
-from swinkit.export import Comparison, load_onnx, onnx_file, write_onnx
-from swinkit.segmentation import UperNetConfig
+from swinkit.export import onnx_file
+from swinkit.export.comparison import Comparison
+from swinkit.export.onnx_file import load_onnx, write_onnx
+from swinkit.segmentation.model import UperNetConfig
 
 WIDELY_KNOWN = frozenset(
     [

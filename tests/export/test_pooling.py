@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from swinkit.export import with_free_pooling
-from swinkit.export.pooling import FreePooling
+from swinkit.export.pooling import FreePooling, with_free_pooling
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 6])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from swinkit.errors import InputError
-from swinkit.layers import WindowAttention
+from swinkit.layers.attention import WindowAttention
 from swinkit.layers.patch import Geometry
 from swinkit.ops.windows import WindowGrid
 

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from swinkit.layers import Mlp, SwinBlock
+from swinkit.layers.block import SwinBlock
+from swinkit.layers.mlp import Mlp
 
 
 class Doubling(nn.Module):

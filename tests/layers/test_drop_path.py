@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from swinkit.layers import DropPath
+from swinkit.layers.drop_path import DropPath
 
 
 def test_evaluation_and_rate_0_change_nothing() -> None:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from swinkit.layers import Mlp
+from swinkit.layers.mlp import Mlp
 from swinkit.ops import perceptron
 
 

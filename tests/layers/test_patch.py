@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from swinkit.errors import InputError
-from swinkit.layers import PatchEmbed, PatchMerging
+from swinkit.layers.patch import PatchEmbed, PatchMerging
 
 
 def test_merging_joins_neighbours_column_by_column() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from swinkit.layers import WindowAttention
+from swinkit.layers.attention import WindowAttention
 from swinkit.ops.relative_position import relative_position_bias
 
 

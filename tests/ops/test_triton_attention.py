@@ -14,7 +14,7 @@ from attention_cases import GRIDS, make_case
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from swinkit.errors import InputError
-from swinkit.layers import WindowAttention
+from swinkit.layers.attention import WindowAttention
 from swinkit.ops.window_attention import backend_obstacle, choose_backend, fused, window_attention
 from swinkit.ops.window_attention.triton_plan import PROGRAMS, TILES, Device, Kernel, build_plan, fits, side
 from swinkit.ops.windows import WindowGrid

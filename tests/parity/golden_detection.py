@@ -17,17 +17,16 @@ from safetensors import safe_open
 from torch import Tensor
 
 from swinkit import InputError, SwinTransformer
-from swinkit.detection import (
-    RCNN,
+from swinkit.detection.box_head import sample_labels
+from swinkit.detection.config import (
     DetectorConfig,
-    DetectorOutputs,
     MatcherConfig,
     ProposalConfig,
     RPNConfig,
     SamplerConfig,
     StageConfig,
 )
-from swinkit.detection.box_head import sample_labels
+from swinkit.detection.model import RCNN, DetectorOutputs
 from swinkit.detection.sampler import sample_proposals
 from swinkit.ops.masks import paste_masks
 from swinkit.ops.normalization import PIXEL_MEAN, PIXEL_STD, normalised_batch

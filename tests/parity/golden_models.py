@@ -14,7 +14,7 @@ from golden_file import BUFFERS, WEIGHTS, Golden
 from torch import Tensor, nn
 
 from swinkit import InputError, SwinClassifier, SwinConfig, SwinTransformer, load_weights
-from swinkit.backbone import SwinStages
+from swinkit.backbone.stages import SwinStages
 from swinkit.ops.relative_position import build_relative_position_index
 from swinkit.ops.window_attention import AttentionBackend
 from swinkit.ops.windows import build_window_masks

@@ -15,18 +15,12 @@ from golden_models import DENSE, compare_buffers, constructor_arguments, load, p
 from torch import Tensor
 
 from swinkit import InputError, SwinTransformer
+from swinkit.ops.labels import IGNORE
 from swinkit.ops.normalization import PIXEL_MEAN, PIXEL_STD, normalise
 from swinkit.ops.window_attention import AttentionBackend
-from swinkit.segmentation import (
-    IGNORE,
-    InferenceSettings,
-    SegmentationOutputs,
-    UperNet,
-    UperNetConfig,
-    pixel_accuracy,
-    predict_classes,
-    sliding_bands,
-)
+from swinkit.segmentation.inference import InferenceSettings, predict_classes, sliding_bands
+from swinkit.segmentation.losses import pixel_accuracy
+from swinkit.segmentation.model import SegmentationOutputs, UperNet, UperNetConfig
 
 MODEL = dict.fromkeys(("type", "data_preprocessor", "backbone", "decode_head", "auxiliary_head")) | {
     "train_cfg": {},

@@ -10,9 +10,9 @@ import torchvision
 import transformers
 from torch import Tensor, nn
 
-from swinkit.backbone import VARIANTS
-from swinkit.classification import SwinClassifier
-from swinkit.weights import load_weights
+from swinkit.backbone.variants import VARIANTS
+from swinkit.classification.model import SwinClassifier
+from swinkit.weights.load import load_weights
 
 TOLERANCE = 1e-5
 """Of the largest logit."""

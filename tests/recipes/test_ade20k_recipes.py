@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from swinkit.backbone import SwinTransformer
+from swinkit.backbone.features import SwinTransformer
 from swinkit.recipes import RECIPES
-from swinkit.segmentation import MULTI_SCALE, UperNet
+from swinkit.segmentation.inference import MULTI_SCALE
+from swinkit.segmentation.model import UperNet
 from swinkit.segmentation.recipe import SegmentationRecipe
 from swinkit.training.schedules import Schedule
-from swinkit.weights import CATALOGUE
+from swinkit.weights.catalogue import CATALOGUE
 
 ARCHITECTURES = {
     "t": (96, (2, 2, 6, 2), (3, 6, 12, 24)),

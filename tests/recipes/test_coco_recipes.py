@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from swinkit.backbone import SwinTransformer, TimmFeatures
-from swinkit.detection import RCNN
+from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.timm_features import TimmFeatures
 from swinkit.detection.data.augmentation import DetectionAugmentation
+from swinkit.detection.model import RCNN
 from swinkit.recipes import RECIPES
 from swinkit.training.schedules import Schedule
-from swinkit.weights import CATALOGUE
+from swinkit.weights.catalogue import CATALOGUE
 
 UPDATES = 117_266 // 16
 """Of an epoch: COCO train2017 has 117,266 images with objects."""

@@ -11,7 +11,7 @@ from swinkit.classification.data.rand_augment import RandAugment
 from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.recipes import RECIPES
 from swinkit.training.schedules import Schedule
-from swinkit.weights import CATALOGUE
+from swinkit.weights.catalogue import CATALOGUE
 
 # Table 7 of the paper: width, depths, heads.
 ARCHITECTURES = {

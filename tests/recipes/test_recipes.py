@@ -7,12 +7,13 @@ from typing import TypeVar
 import pytest
 import tyro
 
-from swinkit.backbone import VARIANTS, SwinTransformer
-from swinkit.classification import SwinClassifier
+from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.variants import VARIANTS
 from swinkit.classification.data.augmentation import SmallImageAugmentation
+from swinkit.classification.model import SwinClassifier
 from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.recipes import RECIPES
-from swinkit.segmentation import UperNet
+from swinkit.segmentation.model import UperNet
 from swinkit.segmentation.recipe import SegmentationRecipe
 
 ALL = pytest.mark.parametrize("name", RECIPES)

@@ -10,15 +10,18 @@ from safetensors.torch import load_file, save_file
 from shared_files import shared_path
 from small_segmentation import small_model
 
-from swinkit.backbone import SwinConfig, SwinTransformer, TimmFeatures
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.timm_features import TimmFeatures
 from swinkit.errors import InputError
-from swinkit.segmentation import InferenceSettings, UperNet, UperNetConfig, predict_classes
 from swinkit.segmentation.data.folders import open_validation_part, read_classes
+from swinkit.segmentation.inference import InferenceSettings, predict_classes
+from swinkit.segmentation.model import UperNet, UperNetConfig
 from swinkit.segmentation.predictor import open_segmentor
 from swinkit.segmentation.task import SegmentationEvaluationImages
 from swinkit.training.processes import Processes
-from swinkit.weights import save_weights
 from swinkit.weights.model_files import task_of
+from swinkit.weights.save import save_weights
 
 NAME = "upernet_swin_tiny_patch4_window7_512x512"
 SHOWN = InferenceSettings(resize=(48, 96), scales=(1.0, 0.5), flip=True, crop=(32, 32), stride=(16, 16))

@@ -9,15 +9,15 @@ from torch.nn import functional as F
 from swinkit import InputError
 from swinkit.ops.normalization import normalise
 from swinkit.ops.resizing import resized_shape
-from swinkit.segmentation import (
+from swinkit.segmentation.inference import (
     MULTI_SCALE,
     InferenceSettings,
-    UperNet,
     class_probabilities,
     predict_classes,
     sliding_bands,
+    window_starts,
 )
-from swinkit.segmentation.inference import window_starts
+from swinkit.segmentation.model import UperNet
 
 
 def resized(x: Tensor, size: tuple[int, int]) -> Tensor:

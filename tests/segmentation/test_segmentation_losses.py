@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swinkit import InputError
-from swinkit.segmentation import pixel_accuracy, segmentation_cross_entropy
+from swinkit.segmentation.losses import pixel_accuracy, segmentation_cross_entropy
 
 
 def case(seed: int = 0) -> tuple[Tensor, Tensor]:

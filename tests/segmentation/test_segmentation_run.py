@@ -10,12 +10,13 @@ from run_results import assert_same_run, losses, metrics
 from safetensors.torch import load_file, save_file
 from small_segmentation import FROZEN, MODEL, small_model, tiny
 
-from swinkit.backbone import TimmFeatures
-from swinkit.classification import SwinClassifier
+from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.classification.model import SwinClassifier
 from swinkit.errors import InputError
-from swinkit.segmentation import InferenceSettings, UperNet, UperNetConfig
 from swinkit.segmentation import results as segmentation_pictures
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
+from swinkit.segmentation.inference import InferenceSettings
+from swinkit.segmentation.model import UperNet, UperNetConfig
 from swinkit.segmentation.predictor import open_segmentor
 from swinkit.segmentation.recipe import SegmentationRecipe
 from swinkit.segmentation.run import _build_task, open_data, train_segmentor

@@ -7,7 +7,9 @@ from safetensors import safe_open
 from small_segmentation import Pictures, small_model
 from torch import Tensor
 
-from swinkit.segmentation import InferenceSettings, UperNet, predict_classes, segmentation_cross_entropy
+from swinkit.segmentation.inference import InferenceSettings, predict_classes
+from swinkit.segmentation.losses import segmentation_cross_entropy
+from swinkit.segmentation.model import UperNet
 from swinkit.segmentation.scores import SegmentationScores
 from swinkit.segmentation.task import SegmentationEvaluationImages, SegmentationTask
 from swinkit.training.processes import Processes

@@ -11,9 +11,11 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from swinkit import InputError, load_weights
-from swinkit.backbone import VARIANTS, SwinTransformer, TimmFeatures
+from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.variants import VARIANTS
 from swinkit.ops.normalization import normalise
-from swinkit.segmentation import SegmentationOutputs, UperNet, UperNetConfig
+from swinkit.segmentation.model import SegmentationOutputs, UperNet, UperNetConfig
 
 TOTALS = {"swin_t": 59_941_862, "swin_s": 81_259_766, "swin_b": 121_279_716, "swin_l": 233_759_936}
 slow = pytest.mark.slow

@@ -6,8 +6,9 @@ import torchvision
 import transformers
 from torch import Tensor, nn
 
-from swinkit.backbone import SwinConfig, SwinTransformer
-from swinkit.classification import SwinClassifier
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.features import SwinTransformer
+from swinkit.classification.model import SwinClassifier
 
 SIZE = 112  # 28 x 28, 14 x 14 and 7 x 7 tokens: shifted windows, and a map of one window
 CONFIG = SwinConfig(embed_dim=24, depths=(2, 2, 2), num_heads=(1, 2, 4), image_size=(SIZE, SIZE))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from swinkit.backbone import VARIANTS
-from swinkit.weights import CATALOGUE, PublishedWeights
+from swinkit.backbone.variants import VARIANTS
+from swinkit.weights.catalogue import CATALOGUE, PublishedWeights
 
 
 def test_keys_are_the_names_of_the_files() -> None:

@@ -8,7 +8,9 @@ import torch
 from fake_yacs import CfgNode, pretend_yacs
 
 from swinkit.errors import InputError
-from swinkit.weights import convert, load_weights, read_weights_file
+from swinkit.weights.convert import convert
+from swinkit.weights.load import load_weights
+from swinkit.weights.read import read_weights_file
 
 
 def test_a_self_trained_official_file(tmp_path: Path) -> None:

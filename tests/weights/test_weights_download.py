@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from swinkit.errors import InputError
-from swinkit.weights import CATALOGUE, PublishedWeights, cache_folder, download, fetch
+from swinkit.weights import download
+from swinkit.weights.catalogue import CATALOGUE, PublishedWeights
+from swinkit.weights.download import cache_folder, fetch
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 

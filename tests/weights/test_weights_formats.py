@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from swinkit.errors import InputError
-from swinkit.weights import recognise
+from swinkit.weights.formats import recognise
 
 Tensors = dict[str, Tensor]
 

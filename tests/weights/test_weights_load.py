@@ -9,9 +9,10 @@ import torch
 from small_models import CONFIG
 from torch import Tensor, nn
 
-from swinkit.backbone import SwinConfig
+from swinkit.backbone.config import SwinConfig
 from swinkit.errors import InputError
-from swinkit.weights import load_weights, save_weights
+from swinkit.weights.load import load_weights
+from swinkit.weights.save import save_weights
 
 Tensors = dict[str, Tensor]
 

@@ -12,7 +12,7 @@ from fake_yacs import CfgNode, pretend_yacs
 from safetensors.torch import save_file
 
 from swinkit.errors import InputError
-from swinkit.weights import read_weights_file
+from swinkit.weights.read import read_weights_file
 
 WEIGHTS = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(2, dtype=torch.float16)}
 

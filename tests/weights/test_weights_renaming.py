@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from swinkit.layers import PatchMerging
-from swinkit.weights import load_weights, recognise
+from swinkit.layers.patch import PatchMerging
+from swinkit.weights.formats import recognise
+from swinkit.weights.load import load_weights
 
 TOLERANCE = 1e-5
 

@@ -8,7 +8,8 @@ import torch
 from safetensors import safe_open
 
 from swinkit.errors import InputError
-from swinkit.weights import read_weights_file, save_weights
+from swinkit.weights.read import read_weights_file
+from swinkit.weights.save import save_weights
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import pytest
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from swinkit.errors import InputError
-from swinkit.weights import CATALOGUE, PublishedWeights, resolve, source
+from swinkit.weights import source
+from swinkit.weights.catalogue import CATALOGUE, PublishedWeights
+from swinkit.weights.source import resolve
 
 
 class Hub:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from swinkit.backbone.config import SwinConfig
-from swinkit.layers import PatchEmbed, PatchMerging, SwinBlock, WindowAttention
-from swinkit.layers.patch import Geometry
+from swinkit.layers.attention import WindowAttention
+from swinkit.layers.block import SwinBlock
+from swinkit.layers.patch import Geometry, PatchEmbed, PatchMerging
 from swinkit.ops.window_attention import AttentionBackend, check_backend
 from swinkit.ops.windows import are_symbols
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from swinkit.backbone import VARIANTS
+from swinkit.backbone.variants import VARIANTS
 from swinkit.benchmark.candidates import Candidate, Case
-from swinkit.layers import WindowAttention
+from swinkit.layers.attention import WindowAttention
 from swinkit.ops.window_attention import AttentionBackend
 
 

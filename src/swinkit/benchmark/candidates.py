@@ -15,8 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from swinkit.backbone import VARIANTS, SwinConfig, SwinTransformer
-from swinkit.classification import SwinClassifier
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.variants import VARIANTS
+from swinkit.classification.model import SwinClassifier
 from swinkit.compilation import compile_model
 from swinkit.errors import InputError
 

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swinkit.backbone import VARIANTS
+from swinkit.backbone.variants import VARIANTS
 from swinkit.benchmark.candidates import Candidate, Case, Library, build, linear_shapes
 from swinkit.errors import InputError
-from swinkit.export import load_onnx, need_onnx, write_onnx
+from swinkit.export.onnx_file import load_onnx, need_onnx, write_onnx
 
 
 def runtime_candidates(case: Case, folder: Path) -> list[Candidate]:

@@ -13,12 +13,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from swinkit.backbone import Geometry, SwinConfig, SwinStages
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.stages import Geometry, SwinStages
 from swinkit.errors import InputError
 from swinkit.ops.window_attention import AttentionBackend
-from swinkit.weights import load_weights
 from swinkit.weights.describe import read_description
 from swinkit.weights.hub import MODEL_FILE, upload_pretrained, write_pretrained
+from swinkit.weights.load import load_weights
 from swinkit.weights.source import HUB_PREFIX, resolve
 
 

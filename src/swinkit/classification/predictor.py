@@ -11,15 +11,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from swinkit.classification import SwinClassifier
 from swinkit.classification.data.preprocessing import EvalPreprocessing, eval_transform, published_preprocessing
+from swinkit.classification.model import SwinClassifier
 from swinkit.errors import InputError
 from swinkit.training.run_facts import from_plain
-from swinkit.weights import CATALOGUE, load_weights, read_weights_file, recognise
-from swinkit.weights.catalogue import Preprocessing
+from swinkit.weights.catalogue import CATALOGUE, Preprocessing
 from swinkit.weights.describe import read_description
+from swinkit.weights.formats import recognise
 from swinkit.weights.infer import infer_config
+from swinkit.weights.load import load_weights
 from swinkit.weights.model_files import model_file
+from swinkit.weights.read import read_weights_file
 
 
 @dataclass(frozen=True)

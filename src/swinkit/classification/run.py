@@ -7,12 +7,12 @@ import logging
 from dataclasses import asdict
 from pathlib import Path
 
-from swinkit.classification import SwinClassifier
 from swinkit.classification.class_map import read_class_map
 from swinkit.classification.data.augmentation import train_transform
 from swinkit.classification.data.preprocessing import eval_transform
 from swinkit.classification.data.samples import ClassificationData
 from swinkit.classification.data.sources import open_classification_data
+from swinkit.classification.model import SwinClassifier
 from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.classification.results import PICTURES, draw_pictures
 from swinkit.classification.task import ClassificationTask, EvaluationBatches
@@ -24,7 +24,7 @@ from swinkit.training.data.seeding import SeededView
 from swinkit.training.processes import Processes
 from swinkit.training.run import Prepared, Run, run_recipe
 from swinkit.training.run_facts import plain
-from swinkit.weights import load_weights
+from swinkit.weights.load import load_weights
 
 _log = logging.getLogger(__name__)
 

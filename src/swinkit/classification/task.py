@@ -13,15 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from swinkit.classification import SwinClassifier, soft_target_cross_entropy
 from swinkit.classification.data.mixing import Mixing, mix
+from swinkit.classification.losses import soft_target_cross_entropy
+from swinkit.classification.model import SwinClassifier
 from swinkit.classification.scores import ClassificationScores
 from swinkit.training.data.loading import load_batches
 from swinkit.training.data.sampling import EvalSampler
 from swinkit.training.data.seeding import SeededView
 from swinkit.training.processes import Processes
 from swinkit.training.task import Task
-from swinkit.weights import save_weights
+from swinkit.weights.save import save_weights
 
 
 class ClassificationTask(Task):

@@ -6,9 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from swinkit.backbone import VARIANTS, SwinConfig
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.variants import VARIANTS
 from swinkit.classification.model import SwinClassifier
-from swinkit.weights import load_weights, read_weights_file, recognise, resolve
+from swinkit.weights.formats import recognise
+from swinkit.weights.load import load_weights
+from swinkit.weights.read import read_weights_file
+from swinkit.weights.source import resolve
 
 
 def build_classifier(

@@ -15,27 +15,15 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from swinkit.benchmark import (
-    LIBRARIES,
-    Candidate,
-    Case,
-    Row,
-    candidates,
-    describe_machine,
-    draw_bars,
-    draw_lines,
-    interleave,
-    markdown_table,
-    measure_area,
-    measure_attention,
-    peak_memory,
-    runtime_candidates,
-    summarise,
-    table,
-    write_results,
-)
-from swinkit.benchmark.candidates import Library, Mode
-from swinkit.benchmark.machine import file_name
+from swinkit.benchmark.area import measure_area
+from swinkit.benchmark.attention import measure_attention
+from swinkit.benchmark.candidates import LIBRARIES, Candidate, Case, Library, Mode, candidates
+from swinkit.benchmark.figures import draw_bars, draw_lines
+from swinkit.benchmark.machine import describe_machine, file_name
+from swinkit.benchmark.memory import peak_memory
+from swinkit.benchmark.results import Row, markdown_table, summarise, table, write_results
+from swinkit.benchmark.runtimes import runtime_candidates
+from swinkit.benchmark.timing import interleave
 from swinkit.cli.console import result_console
 from swinkit.errors import InputError
 from swinkit.ops.window_attention import AttentionBackend

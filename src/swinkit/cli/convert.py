@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from swinkit.weights import convert
+from swinkit.weights.convert import convert
 
 
 @dataclass(frozen=True)

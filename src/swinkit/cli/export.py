@@ -15,14 +15,11 @@ from torch import Tensor
 from swinkit.classification.predictor import Classifier, open_classifier
 from swinkit.cli.image_paths import image_paths
 from swinkit.errors import InputError
-from swinkit.export import (
-    Comparison,
-    check_destination,
-    need_onnx,
-    quantize_onnx,
-    write_onnx,
-    write_program,
-)
+from swinkit.export.comparison import Comparison
+from swinkit.export.destination import check_destination
+from swinkit.export.int8 import quantize_onnx
+from swinkit.export.onnx_file import need_onnx, write_onnx
+from swinkit.export.program import write_program
 from swinkit.images.read import read_image
 
 MOST_IMAGES = 256

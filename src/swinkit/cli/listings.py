@@ -9,12 +9,13 @@ import tyro
 from rich.table import Column, Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from swinkit.backbone import VARIANTS, SwinConfig
-from swinkit.classification import SwinClassifier
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.variants import VARIANTS
+from swinkit.classification.model import SwinClassifier
 from swinkit.cli.console import result_console
 from swinkit.cli.train import summary
 from swinkit.recipes import RECIPES
-from swinkit.weights import CATALOGUE
+from swinkit.weights.catalogue import CATALOGUE
 
 
 def models_command(arguments: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from swinkit.errors import InputError
-from swinkit.segmentation import MULTI_SCALE, InferenceSettings
+from swinkit.segmentation.inference import MULTI_SCALE, InferenceSettings
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from swinkit.backbone import SwinTransformer
-from swinkit.detection import CASCADE_MASK_RCNN, MASK_RCNN, RCNN
+from swinkit.backbone.features import SwinTransformer
+from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN
 from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize
+from swinkit.detection.model import RCNN
 from swinkit.detection.task import detect_in
 from swinkit.errors import InputError
 from swinkit.structures import Detections, Instances
 from swinkit.training.run_facts import from_plain
-from swinkit.weights import load_weights, read_weights_file, recognise
 from swinkit.weights.describe import read_description
+from swinkit.weights.formats import recognise
 from swinkit.weights.infer import infer_config
+from swinkit.weights.load import load_weights
 from swinkit.weights.model_files import model_file
+from swinkit.weights.read import read_weights_file
 
 
 @dataclass(frozen=True)

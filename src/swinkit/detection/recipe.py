@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from swinkit.backbone import SWIN_T, VARIANTS, SwinConfig
-from swinkit.backbone.variants import Variant
-from swinkit.detection import MASK_RCNN, DetectorConfig
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.variants import SWIN_T, VARIANTS, Variant
+from swinkit.detection.config import MASK_RCNN, DetectorConfig
 from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize, SmallDetectionAugmentation
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from torch import nn
 
-from swinkit.backbone import SwinTransformer, TimmFeatures
-from swinkit.detection import RCNN
+from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.timm_features import TimmFeatures
 from swinkit.detection.data.aspect_sampling import AspectRatioSampler
 from swinkit.detection.data.augmentation import detection_transform
 from swinkit.detection.data.check import require_sound
 from swinkit.detection.data.samples import DetectionData, collate_detection
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.data.sources import open_detection_data
+from swinkit.detection.model import RCNN
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.detection.results import PICTURES, draw_pictures
 from swinkit.detection.task import DetectionEvaluationImages, DetectionTask

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from swinkit.detection import RCNN
 from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize
 from swinkit.detection.data.samples import DetectionData
+from swinkit.detection.model import RCNN
 from swinkit.detection.scores import DetectionResults, DetectionScores
 from swinkit.ops.normalization import normalised_batch
 from swinkit.structures import Detections, Instances
@@ -23,7 +23,7 @@ from swinkit.training.data.loading import load_batches, one_by_one
 from swinkit.training.data.seeding import SeededSamples
 from swinkit.training.processes import Processes
 from swinkit.training.task import Task
-from swinkit.weights import save_weights
+from swinkit.weights.save import save_weights
 
 
 class DetectionTask(Task):

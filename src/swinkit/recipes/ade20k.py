@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone import SWIN_B, SWIN_L, SWIN_S, SWIN_T
-from swinkit.segmentation import InferenceSettings, UperNetConfig
+from swinkit.backbone.variants import SWIN_B, SWIN_L, SWIN_S, SWIN_T
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
+from swinkit.segmentation.inference import InferenceSettings
+from swinkit.segmentation.model import UperNetConfig
 from swinkit.segmentation.recipe import SegmentationRecipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone import SWIN_B, SWIN_S, SWIN_T
-from swinkit.detection import CASCADE_MASK_RCNN, MASK_RCNN
+from swinkit.backbone.variants import SWIN_B, SWIN_S, SWIN_T
+from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN
 from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone import SwinConfig
-from swinkit.detection import MASK_RCNN, DetectorConfig, ProposalConfig, SamplerConfig
+from swinkit.backbone.config import SwinConfig
+from swinkit.detection.config import MASK_RCNN, DetectorConfig, ProposalConfig, SamplerConfig
 from swinkit.detection.data.augmentation import DetectionResize, SmallDetectionAugmentation
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.images.digit_scenes import SceneSettings
-from swinkit.segmentation import InferenceSettings, UperNetConfig
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
+from swinkit.segmentation.inference import InferenceSettings
+from swinkit.segmentation.model import UperNetConfig
 from swinkit.segmentation.recipe import SegmentationRecipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone import SWIN_T, SwinConfig
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.variants import SWIN_T
 from swinkit.classification.data.augmentation import TrainAugmentation
 from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing, published_preprocessing

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone import SWIN_T, SwinConfig
-from swinkit.detection import MASK_RCNN
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.variants import SWIN_T
+from swinkit.detection.config import MASK_RCNN
 from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize, SmallDetectionAugmentation
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.recipes.digit_scenes import small_detector

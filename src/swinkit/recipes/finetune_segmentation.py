@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone import SWIN_T, SwinConfig
-from swinkit.segmentation import InferenceSettings, UperNetConfig
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.variants import SWIN_T
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
+from swinkit.segmentation.inference import InferenceSettings
+from swinkit.segmentation.model import UperNetConfig
 from swinkit.segmentation.recipe import SegmentationRecipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 

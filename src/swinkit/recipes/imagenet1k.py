@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone import SWIN_B, SWIN_B_384, SWIN_S, SWIN_T
+from swinkit.backbone.variants import SWIN_B, SWIN_B_384, SWIN_S, SWIN_T
 from swinkit.classification.data.augmentation import TrainAugmentation
 from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import published_preprocessing

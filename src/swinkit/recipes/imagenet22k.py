@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone import SWIN_B, SWIN_B_384, SWIN_L, SWIN_L_384, SWIN_S, SWIN_T, SwinConfig
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.variants import SWIN_B, SWIN_B_384, SWIN_L, SWIN_L_384, SWIN_S, SWIN_T
 from swinkit.classification.data.preprocessing import published_preprocessing
 from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.recipes.imagenet1k import constant_rate, imagenet1k_swin_t

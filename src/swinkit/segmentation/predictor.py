@@ -12,14 +12,17 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from swinkit.backbone import SwinTransformer
+from swinkit.backbone.features import SwinTransformer
 from swinkit.errors import InputError
-from swinkit.segmentation import InferenceSettings, UperNet, UperNetConfig, predict_classes
+from swinkit.segmentation.inference import InferenceSettings, predict_classes
+from swinkit.segmentation.model import UperNet, UperNetConfig
 from swinkit.training.run_facts import from_plain
-from swinkit.weights import load_weights, read_weights_file, recognise
 from swinkit.weights.describe import read_description
+from swinkit.weights.formats import recognise
 from swinkit.weights.infer import infer_config
+from swinkit.weights.load import load_weights
 from swinkit.weights.model_files import model_file
+from swinkit.weights.read import read_weights_file
 
 
 @dataclass(frozen=True)

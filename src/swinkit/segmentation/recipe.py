@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 
 import tyro
 
-from swinkit.backbone import SWIN_T, VARIANTS, SwinConfig
-from swinkit.backbone.variants import Variant
+from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.variants import SWIN_T, VARIANTS, Variant
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
-from swinkit.segmentation import InferenceSettings, UperNetConfig
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
+from swinkit.segmentation.inference import InferenceSettings
+from swinkit.segmentation.model import UperNetConfig
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
 

@@ -9,8 +9,8 @@ import torch
 
 from swinkit.files import save_image
 from swinkit.pictures.curves import plot_curves
-from swinkit.segmentation import InferenceSettings
 from swinkit.segmentation.data.samples import SegmentationData
+from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.pictures import SegmentationSample, plot_class_iou, plot_segmentations
 from swinkit.segmentation.predictor import Segmentor, open_segmentor
 from swinkit.segmentation.scores import SegmentationScores

@@ -11,14 +11,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from swinkit.backbone import SwinTransformer, TimmFeatures
+from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.timm_features import TimmFeatures
 from swinkit.errors import InputError
-from swinkit.segmentation import UperNet
 from swinkit.segmentation.data.augmentation import SegmentationTransform
 from swinkit.segmentation.data.check import require_sound
 from swinkit.segmentation.data.folders import open_segmentation_folder
 from swinkit.segmentation.data.samples import SegmentationData, SegmentationImages
 from swinkit.segmentation.data.scenes import open_segmentation_scenes
+from swinkit.segmentation.model import UperNet
 from swinkit.segmentation.recipe import SegmentationRecipe
 from swinkit.segmentation.results import PICTURES, draw_pictures
 from swinkit.segmentation.task import SegmentationEvaluationImages, SegmentationTask

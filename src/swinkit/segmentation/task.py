@@ -12,15 +12,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from swinkit.segmentation import InferenceSettings, UperNet, predict_classes
 from swinkit.segmentation.data.augmentation import SegmentationEvaluation
 from swinkit.segmentation.data.samples import SegmentationData
+from swinkit.segmentation.inference import InferenceSettings, predict_classes
+from swinkit.segmentation.model import UperNet
 from swinkit.segmentation.scores import SegmentationScores
 from swinkit.training.data.loading import load_batches, one_by_one
 from swinkit.training.data.seeding import SeededSamples
 from swinkit.training.processes import Processes
 from swinkit.training.task import Task
-from swinkit.weights import save_weights
+from swinkit.weights.save import save_weights
 
 
 class SegmentationTask(Task):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from swinkit.errors import InputError
-from swinkit.weights import read_weights_file, resolve
 from swinkit.weights.describe import read_description
+from swinkit.weights.read import read_weights_file
+from swinkit.weights.source import resolve
 
 _HEADS = {"decode_head": "segmentation", "roi_head": "detection", "bbox_head": "detection"}
 """What the official code calls the heads of its models, to their task."""

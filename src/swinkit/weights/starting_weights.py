@@ -5,7 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from swinkit.errors import InputError
-from swinkit.weights import LoadReport, load_weights, read_weights_file, recognise, resolve
+from swinkit.weights.formats import recognise
+from swinkit.weights.load import LoadReport, load_weights
+from swinkit.weights.read import read_weights_file
+from swinkit.weights.source import resolve
 
 
 def load_starting_weights(model: nn.Module, source: str) -> LoadReport:
