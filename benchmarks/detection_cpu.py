@@ -24,7 +24,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinTransformer
 from swinkit.backbone.variants import SWIN_T
 from swinkit.detection.box_head import BoxOutputs, detect, top_classes
 from swinkit.detection.config import CASCADE_MASK_RCNN

@@ -23,7 +23,7 @@ TINY = (
     *("--epochs", "1", "--evaluate-every", "1", "--log-every", "1", "--device", "cpu"),
     *("--optimizer.lr", "0.01", "--schedule.warmup-epochs", "0"),
 )
-"""Options that make `swinkit train digits` a run of two seconds: a Swin of 23,000 parameters, 22 updates, in which the
+"""Options that make `swinkit train digits` a run of two seconds: a Swin of 23,000 parameters, 22 steps, in which the
 loss falls from 2.3 to 1.6."""
 
 
@@ -49,14 +49,14 @@ TINY_SCENES = (
     *("--scenes.train-scenes", "96", "--scenes.val-scenes", "7", "--epochs", "1", "--augmentation.ratio", "1", "1"),
     *("--class-weights", "None"),
 )
-"""Options that make `swinkit train digit_scenes_segmentation` a run of two seconds: 24 updates, in which the loss
+"""Options that make `swinkit train digit_scenes_segmentation` a run of two seconds: 24 steps, in which the loss
 halves."""
 
 TINY_MASKS = (
     *TINY_SEGMENTOR,
-    "--updates",
+    "--steps",
     "40",
-    "--evaluate-every-updates",
+    "--evaluate-every-steps",
     "20",
     "--augmentation.ratio",
     "0.75",
@@ -90,7 +90,7 @@ TINY_DIGIT_OBJECTS = (
     *("--scenes.train-scenes", "48", "--scenes.val-scenes", "7", "--augmentation.shorter-sides", "32"),
     *("--resize.shorter-side", "32", "--resize.longest-side", "32", "--epochs", "1"),
 )
-"""Options that make a COCO recipe a run of two seconds on digit scenes: 12 updates."""
+"""Options that make a COCO recipe a run of two seconds on digit scenes: 12 steps."""
 
 
 def start(arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> ForkServerProcess:

@@ -8,8 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
 from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN, DetectorConfig, ProposalConfig
 from swinkit.detection.model import RCNN, DetectorOutputs
 from swinkit.ops.normalization import normalised_batch

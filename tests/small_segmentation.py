@@ -9,8 +9,7 @@ import torch
 from mask_folders import CLASSES, sample
 from PIL import Image
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.recipes.digit_scenes import digit_scenes_segmentation
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
@@ -24,7 +23,7 @@ FROZEN = OptimizerSettings(lr=0.0, reference_batch=None)
 
 
 def tiny(*, optimizer: OptimizerSettings | None = None, **loop: object) -> SegmentationRecipe:
-    """24 updates on scenes of 32 pixels, in which the loss halves."""
+    """24 steps on scenes of 32 pixels, in which the loss halves."""
     values = {"epochs": 1, "batch_size": 4, "log_every": 1, "workers": 0, "threads": 1, "device": "cpu"} | loop
     return replace(
         digit_scenes_segmentation(),

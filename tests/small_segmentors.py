@@ -2,8 +2,7 @@
 
 import torch
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
 from swinkit.segmentation.model import UperNet, UperNetConfig
 
 SMALL = SwinConfig(embed_dim=8, depths=(1, 1, 2, 1), num_heads=(1, 1, 2, 2), window_size=4)

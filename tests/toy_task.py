@@ -18,7 +18,7 @@ from swinkit.training.task import Task
 
 BATCH = 8
 UPDATES = 5
-"""Updates in an epoch."""
+"""Steps in an epoch."""
 ONE = Processes(0, 1, torch.device("cpu"))
 
 
@@ -49,9 +49,9 @@ class ToyTask(Task):
 
 
 class ToyBatches:
-    """Batches that depend on their number alone; those of the updates in `spoiled` hold a NaN in the last part."""
+    """Batches that depend on their number alone; those of the steps in `spoiled` hold a NaN in the last part."""
 
-    updates_per_epoch = UPDATES
+    steps_per_epoch = UPDATES
 
     def __init__(self, *, accumulate: int = 1, spoiled: tuple[int, ...] = ()) -> None:
         self.accumulate = accumulate

@@ -6,8 +6,7 @@ model = swinkit.swin_t(weights="swin_tiny_patch4_window7_224", num_classes=10)  
 backbone = swinkit.SwinTransformer(swinkit.SWIN_T)                               # a feature pyramid
 """
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
 from swinkit.backbone.variants import SWIN_B, SWIN_B_384, SWIN_L, SWIN_L_384, SWIN_S, SWIN_T, VARIANTS
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.variants import build_classifier, swin_b, swin_b_384, swin_l, swin_l_384, swin_s, swin_t

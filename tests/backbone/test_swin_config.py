@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.errors import InputError
 
 

@@ -8,7 +8,7 @@ import torch
 from run_results import losses
 from safetensors.torch import load_file
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.classification.run import train_classifier
@@ -21,7 +21,7 @@ FROZEN = OptimizerSettings(lr=0.0, reference_batch=None)
 
 
 def tiny(*, optimizer: OptimizerSettings | None = None, **loop: object) -> ClassificationRecipe:
-    """22 updates in which the loss falls from 2.3 to 1.6."""
+    """22 steps in which the loss falls from 2.3 to 1.6."""
     recipe = digits()
     values = {"epochs": 1, "batch_size": 64, "log_every": 1, "workers": 0, "threads": 1, "device": "cpu"} | loop
     return replace(

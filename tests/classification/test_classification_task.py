@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors import safe_open
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.classification.data.augmentation import SmallImageAugmentation, train_transform
 from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing, eval_transform
@@ -98,7 +98,7 @@ def test_batches_from_any_update_are_those_of_the_whole_run() -> None:
     view = SeededView(Squares(), train_transform(SmallImageAugmentation(8)), seed=3)
     sampler = TrainSampler(10, batch_size=4, seed=3, accumulation=2)
     batches = EpochBatches(view, sampler, workers=0, pin_memory=False)
-    each = batches.updates_per_epoch
+    each = batches.steps_per_epoch
     assert each == 2
     whole = list(batches.batches(0, 3 * each))
     assert len(whole) == 3 * each * 2

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.predictor import as_preprocessing, class_names, open_classifier

@@ -362,8 +362,8 @@ def test_bad_data_is_reported_before_training(name: str, tmp_path: Path, capsys:
         (("--batch-size", "13"), "batch size 13 is larger than the training set of 12 images"),
         (("--weights", "missing.pth"), "missing.pth is neither a file nor"),
         (("--head.auxiliary-level", "2"), "auxiliary_level 2"),
-        (("--epochs", "3"), "--epochs changes nothing where --updates is 40; change that, or add --updates None"),
-        (("--evaluate-every", "3"), "--evaluate-every changes nothing where --evaluate-every-updates is 20"),
+        (("--epochs", "3"), "--epochs changes nothing where --steps is 40; change that, or add --steps None"),
+        (("--evaluate-every", "3"), "--evaluate-every changes nothing where --evaluate-every-steps is 20"),
         (("--data", "None"), "needs images with masks; say where they are with --data DIR"),
     ],
 )
@@ -379,5 +379,5 @@ def test_crops_larger_than_the_images_and_images_one_pixel_high(tmp_path: Path) 
     root = write_masks(tmp_path / "data")
     for kind, mode in (("images", "RGB"), ("masks", "L")):
         Image.new(mode, (48, 1)).save(root / kind / "train/train00.png")
-    options = ("--augmentation.crop-size", "64", "64", "--updates", "3")
+    options = ("--augmentation.crop-size", "64", "64", "--steps", "3")
     assert main(list(map(str, training(root, *options)))) == 0

@@ -105,7 +105,7 @@ def test_a_bad_command_corrected_may_use_the_same_folder(tmp_path: Path, capsys:
     assert "batch size 5000 is larger than the training set of 1438 images" in sentence(capsys)
     assert main([*arguments, "--optimizer.lr", "1e30", "--clip-grad", "None"]) == 2
     line = sentence(capsys)
-    assert "in update " in line and "is not finite" in line and "--run-dir" in line
+    assert "in step " in line and "is not finite" in line and "--run-dir" in line
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
     assert main([*arguments, "--batch-size", "719"]) == 0
 

@@ -15,8 +15,7 @@ from run_results import assert_same_run, losses, metrics
 from safetensors.torch import load_file
 from shared_files import shared_path
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
 from swinkit.classification.model import SwinClassifier
 from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN, DetectorConfig, ProposalConfig
 from swinkit.detection.data.augmentation import DetectionResize, SmallDetectionAugmentation
@@ -142,7 +141,7 @@ def test_batches_of_empty_images_are_learned_from(tmp_path: Path) -> None:
 
 def started_from(weights: Path, data: Path, out: Path, caplog: pytest.LogCaptureFixture) -> dict[str, torch.Tensor]:
     """The weights of a run that starts so and learns nothing."""
-    recipe = replace(tiny(data, lr=0.0, updates=1), weights=str(weights))
+    recipe = replace(tiny(data, lr=0.0, steps=1), weights=str(weights))
     with caplog.at_level(logging.INFO, "swinkit"):
         run = train_detector(recipe, out)
     return load_file(run.folder.last_model)
@@ -211,7 +210,7 @@ def test_coco_mini_goes_through_without_a_special_case(tmp_path: Path) -> None:
     bare = {each["id"] for each in content["images"][::20]}
     content["annotations"] = [each for each in content["annotations"] if each["image_id"] not in bare]
     (tmp_path / "coco.json").write_text(json.dumps(content))
-    recipe = tiny(tmp_path / "coco.json", size=96, epochs=1, batch_size=8, updates=4)
+    recipe = tiny(tmp_path / "coco.json", size=96, epochs=1, batch_size=8, steps=4)
     recipe = replace(recipe, images=folder / "images", skip_empty=False)
     train, val = open_data(recipe)
     truth = [*train.coco()["annotations"], *val.coco()["annotations"]]

@@ -13,9 +13,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.features import SwinTransformer
-from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
+from swinkit.backbone.timm import TimmFeatures
 from swinkit.backbone.variants import SWIN_B, SWIN_S, SWIN_T
 from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN, DetectorConfig
 from swinkit.detection.model import RCNN

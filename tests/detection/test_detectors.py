@@ -18,13 +18,13 @@ from small_detectors import (
     pictures,
     scene,
 )
+from swinkit.detection.fpn import FPN
 from torch import Tensor, nn
 
 from swinkit import InputError
-from swinkit.backbone.features import SwinTransformer
-from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.swin import SwinTransformer
+from swinkit.backbone.timm import TimmFeatures
 from swinkit.detection.config import DetectorConfig
-from swinkit.detection.fpn import FPN
 from swinkit.detection.model import RCNN
 from swinkit.ops.normalization import normalised_batch
 
@@ -223,7 +223,7 @@ def test_a_pyramid_adds_the_coarser_map_and_skips_cells():
 
 
 def test_training_learns_a_scene():
-    """Forty updates on two images with rectangles."""
+    """Forty steps on two images with rectangles."""
     model = detector()
     images = [torch.full((3, *size), 120, dtype=torch.uint8) for size in SIZES]
     for image, each in zip(images, scene(), strict=True):

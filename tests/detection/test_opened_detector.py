@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from swinkit.weights.model_files import task_of
 from torch import Tensor
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.features import SwinTransformer
-from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
+from swinkit.backbone.timm import TimmFeatures
 from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN, DetectorConfig
 from swinkit.detection.data.augmentation import DetectionResize
 from swinkit.detection.model import RCNN
@@ -21,7 +21,6 @@ from swinkit.detection.predictor import open_detector
 from swinkit.detection.task import detect_in
 from swinkit.errors import InputError
 from swinkit.weights.load import load_weights
-from swinkit.weights.model_files import task_of
 from swinkit.weights.save import save_weights
 
 SHOWN = DetectionResize(48, 64)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinTransformer
 from swinkit.recipes import RECIPES
 from swinkit.segmentation.inference import MULTI_SCALE
 from swinkit.segmentation.model import UperNet
@@ -89,10 +89,10 @@ def test_sizes(recipe, expected):
 def test_length_and_batch(recipe):
     """Eight GPUs with two images each (the ResNet: four with four)."""
     loop = recipe.loop
-    assert (loop.updates, loop.batch_size, loop.accumulate) == (160_000, 16, 1)
+    assert (loop.steps, loop.batch_size, loop.accumulate) == (160_000, 16, 1)
     assert (loop.precision, loop.clip_grad, loop.ema_decay, loop.compile) == ("fp32", None, None, False)
-    assert loop.evaluate_every_updates == 16_000
-    assert loop.total_updates(20_210 // 16) == 160_000
+    assert loop.evaluate_every_steps == 16_000
+    assert loop.total_steps(20_210 // 16) == 160_000
     assert (loop.batch_of_process(8), loop.batch_of_process(4)) == (2, 4)
 
 
@@ -124,7 +124,7 @@ def test_data_and_evaluation(recipe):
 def rates(recipe: SegmentationRecipe) -> Schedule:
     """Built as the loop builds it, with ADE20K's 20,210 training images."""
     assert recipe.optimizer.reference_batch is None
-    steps = recipe.loop.total_updates(20_210 // 16)
+    steps = recipe.loop.total_steps(20_210 // 16)
     return Schedule(recipe.schedule, peak=recipe.optimizer.lr, scale=1.0, epoch_steps=20_210 // 16, total_steps=steps)
 
 

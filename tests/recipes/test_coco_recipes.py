@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from swinkit.backbone.features import SwinTransformer
-from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.swin import SwinTransformer
+from swinkit.backbone.timm import TimmFeatures
 from swinkit.detection.data.augmentation import DetectionAugmentation
 from swinkit.detection.model import RCNN
 from swinkit.recipes import RECIPES
@@ -103,16 +103,16 @@ def test_length(recipe, expected):
 def test_batch_and_precision(recipe):
     """Eight GPUs with two images each, mixed precision, no clipping."""
     loop = recipe.loop
-    assert (loop.updates, loop.batch_size, loop.accumulate, loop.batch_of_process(8)) == (None, 16, 1, 2)
+    assert (loop.steps, loop.batch_size, loop.accumulate, loop.batch_of_process(8)) == (None, 16, 1, 2)
     assert (loop.precision, loop.clip_grad, loop.ema_decay, loop.compile) == ("fp16", None, None, False)
-    assert (loop.evaluate_every, loop.evaluate_every_updates) == (1, None)
+    assert (loop.evaluate_every, loop.evaluate_every_steps) == (1, None)
 
 
 @pytest.mark.parametrize("recipe", EVERY)
 def test_learning_rates(recipe):
     """mmcv's steps at the ends of epochs, and below 500 a linear warm-up that starts at a thousandth."""
     peak = recipe.optimizer.lr
-    total = recipe.loop.total_updates(UPDATES)
+    total = recipe.loop.total_steps(UPDATES)
     schedule = Schedule(recipe.schedule, peak=peak, scale=1.0, epoch_steps=UPDATES, total_steps=total)
     for step in (0, 1, 250, 499):
         assert schedule.lr(step) == pytest.approx(peak * (1 - (1 - step / 500) * (1 - 1e-3)), rel=1e-9)

@@ -24,7 +24,7 @@ ARCHITECTURES = {
 
 @dataclass(frozen=True)
 class Published:
-    """One line of the published tables. Rates are those reached in the run, at `batch` images an update."""
+    """One line of the published tables. Rates are those reached in the run, at `batch` images a step."""
 
     arch: str
     drop_path: float
@@ -100,7 +100,7 @@ def published_cases() -> list:
 
 
 def learning_rates(recipe: ClassificationRecipe) -> list[float]:
-    """The rate of every update at the recipe's batch, built as the loop builds it, with short epochs."""
+    """The rate of every step at the recipe's batch, built as the loop builds it, with short epochs."""
     scale = recipe.loop.batch_size / recipe.optimizer.reference_batch
     steps = recipe.loop.epochs * EPOCH_STEPS
     schedule = Schedule(

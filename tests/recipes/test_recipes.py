@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 import tyro
 
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinTransformer
 from swinkit.backbone.variants import VARIANTS
 from swinkit.classification.data.augmentation import SmallImageAugmentation
 from swinkit.classification.model import SwinClassifier

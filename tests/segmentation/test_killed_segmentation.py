@@ -32,11 +32,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def kill_after(updates: int, run: Path, log: Path) -> int | None:
-    """Kill the run once it has written so many lines; the update of its checkpoint."""
+def kill_after(steps: int, run: Path, log: Path) -> int | None:
+    """Kill the run once it has written so many lines; the step of its checkpoint."""
     process = sessions.start([*OPTIONS, "--workers", "1", "--run-dir", str(run)], log)
     lines = run / "metrics.jsonl"
-    while process.is_alive() and not (lines.exists() and lines.read_bytes().count(b"\n") >= updates):
+    while process.is_alive() and not (lines.exists() and lines.read_bytes().count(b"\n") >= steps):
         time.sleep(0.005)
     assert process.is_alive(), log.read_text()
     process.kill()
@@ -48,11 +48,11 @@ def kill_after(updates: int, run: Path, log: Path) -> int | None:
 def test_a_run_killed_three_times_ends_like_the_whole_one(whole: Path, tmp_path: Path) -> None:
     """Bit for bit: weights, batch norm's statistics, optimizer, scores and every line of the metrics."""
     run, log = tmp_path / "run", tmp_path / "log"
-    places = [kill_after(updates, run, log) for updates in (3, 9, 16)]  # before 7, in the first epoch, in the second
+    places = [kill_after(steps, run, log) for steps in (3, 9, 16)]  # before 7, in the first epoch, in the second
     print(f"\ncheckpoints after the kills: {places}")
     assert places[1] is not None and places[2] is not None and places[2] < UPDATES
     assert sessions.run([*OPTIONS, "--run-dir", str(run)], log) == 0
-    assert "Going on after update" in log.read_text()
+    assert "Going on after step" in log.read_text()
     assert_same_run(whole, run)
     pictures = {"curves", "class_iou", "predictions", "data", "sample"}
     assert {path.stem for path in run.glob("*.png")} == pictures and not list(run.glob(".*"))

@@ -9,10 +9,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from shared_files import shared_path
 from small_segmentation import small_model
+from swinkit.weights.model_files import task_of
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.features import SwinTransformer
-from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
+from swinkit.backbone.timm import TimmFeatures
 from swinkit.errors import InputError
 from swinkit.segmentation.data.folders import open_validation_part, read_classes
 from swinkit.segmentation.inference import InferenceSettings, predict_classes
@@ -20,7 +20,6 @@ from swinkit.segmentation.model import UperNet, UperNetConfig
 from swinkit.segmentation.predictor import open_segmentor
 from swinkit.segmentation.task import SegmentationEvaluationImages
 from swinkit.training.processes import Processes
-from swinkit.weights.model_files import task_of
 from swinkit.weights.save import save_weights
 
 NAME = "upernet_swin_tiny_patch4_window7_512x512"

@@ -10,7 +10,7 @@ from run_results import assert_same_run, losses, metrics
 from safetensors.torch import load_file, save_file
 from small_segmentation import FROZEN, MODEL, small_model, tiny
 
-from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.timm import TimmFeatures
 from swinkit.classification.model import SwinClassifier
 from swinkit.errors import InputError
 from swinkit.segmentation import results as segmentation_pictures
@@ -66,8 +66,8 @@ def test_another_seed_gives_another_run(plain: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_counted_in_updates_ends_within_an_epoch(plain: Path, tmp_path: Path) -> None:
-    run = train_segmentor(tiny(updates=10, evaluate_every_updates=4), tmp_path)
-    assert run.result.updates == 10
+    run = train_segmentor(tiny(steps=10, evaluate_every_steps=4), tmp_path)
+    assert run.result.steps == 10
     assert [line["step"] for line in metrics(tmp_path) if "val/miou" in line] == [4, 8, 10]
 
 
@@ -91,7 +91,7 @@ def test_class_weights_of_another_number(tmp_path: Path) -> None:
 
 def started_from(weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, **changed: object) -> dict:
     """The weights of a run that starts so and learns nothing."""
-    recipe = replace(tiny(optimizer=FROZEN, updates=1), weights=weights, **changed)
+    recipe = replace(tiny(optimizer=FROZEN, steps=1), weights=weights, **changed)
     with caplog.at_level(logging.INFO, "swinkit"):
         run = train_segmentor(recipe, tmp_path / "run")
     return load_file(run.folder.last_model)
@@ -155,7 +155,7 @@ def test_a_timm_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("swinkit.segmentation.run.TimmFeatures", Recorded)
     head = UperNetConfig(channels=16, auxiliary_channels=8)
-    recipe = replace(tiny(updates=2), timm_backbone="resnet18", weights="timm", head=head)
+    recipe = replace(tiny(steps=2), timm_backbone="resnet18", weights="timm", head=head)
     run = train_segmentor(recipe, tmp_path)
     assert asked == [True]
     assert isinstance(open_segmentor(run.folder.best_model).model.backbone, TimmFeatures)
@@ -163,7 +163,7 @@ def test_a_timm_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def folder_recipe(data: Path | None, **changed: object) -> SegmentationRecipe:
     augmentation = SegmentationAugmentation(crop_size=(32, 32), resize=None)
-    return replace(tiny(updates=2), dataset="folder", data=data, augmentation=augmentation, **changed)
+    return replace(tiny(steps=2), dataset="folder", data=data, augmentation=augmentation, **changed)
 
 
 def test_a_folder_of_masks(tmp_path: Path) -> None:
@@ -197,10 +197,10 @@ def test_processes_that_would_wait_for_each_other(inference: InferenceSettings, 
 
 def test_pictures_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("swinkit.segmentation.run.draw_pictures", segmentation_pictures.draw_pictures)
-    run = train_segmentor(tiny(updates=2), tmp_path)
+    run = train_segmentor(tiny(steps=2), tmp_path)
     assert [path.name for path in run.pictures] == [f"{name}.png" for name in segmentation_pictures.PICTURES]
     assert all(path.exists() for path in run.pictures)
     times = {path: path.stat().st_mtime_ns for path in run.pictures}
-    again = train_segmentor(tiny(updates=2), tmp_path)
-    assert again.result.updates_now == 0 and again.pictures == run.pictures
+    again = train_segmentor(tiny(steps=2), tmp_path)
+    assert again.result.steps_now == 0 and again.pictures == run.pictures
     assert {path: path.stat().st_mtime_ns for path in again.pictures} == times

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from swinkit import InputError, load_weights
-from swinkit.backbone.features import SwinTransformer
-from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.swin import SwinTransformer
+from swinkit.backbone.timm import TimmFeatures
 from swinkit.backbone.variants import VARIANTS
 from swinkit.ops.normalization import normalise
 from swinkit.segmentation.model import SegmentationOutputs, UperNet, UperNetConfig

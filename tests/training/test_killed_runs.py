@@ -39,9 +39,9 @@ def test_run_killed_three_times(whole: tuple[Path, float], tmp_path: Path) -> No
     reference, _ = whole
     draw = random.Random(0)
     phases = []
-    for updates in (3, 40, 70):  # before the first checkpoint at 7, in the second epoch, in the third
+    for steps in (3, 40, 70):  # before the first checkpoint at 7, in the second epoch, in the third
         process = sessions.start([*OPTIONS, "--run-dir", str(tmp_path / "run")], tmp_path / "log")
-        while _lines(tmp_path / "run") < updates and process.is_alive():
+        while _lines(tmp_path / "run") < steps and process.is_alive():
             time.sleep(0.01)
         time.sleep(draw.uniform(0, 0.1))
         phases.append(_kill(process, tmp_path / "run"))
@@ -93,7 +93,7 @@ def _phase(run: Path) -> str:
     if state is None:
         return "training before the first checkpoint" if (run / "metrics.jsonl").exists() else "starting"
     if state["step"] < UPDATES:
-        return f"training after update {state['step']}"
+        return f"training after step {state['step']}"
     return "finished" if (run / "sample.png").exists() else "drawing pictures"
 
 

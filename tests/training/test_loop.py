@@ -19,7 +19,7 @@ class Stop(Exception):
 
 
 class StoppingBatches(ToyBatches):
-    """Like a kill: no more batches from one update on."""
+    """Like a kill: no more batches from one step on."""
 
     def __init__(self, stop: int, *, accumulate: int = 1) -> None:
         super().__init__(accumulate=accumulate)
@@ -44,12 +44,12 @@ def test_a_run_stopped_twice_ends_like_one_never_stopped(
 ) -> None:
     told = settings(optimizer=optimizer, checkpoint_every=2, epochs=3, **loop)
     whole, run = run_toy(tmp_path / "whole", told)
-    assert (whole.updates, whole.updates_now) == (3 * UPDATES, 3 * UPDATES)
+    assert (whole.steps, whole.steps_now) == (3 * UPDATES, 3 * UPDATES)
     for stop in (3, 11):
         with pytest.raises(Stop):
             run_toy(tmp_path / "parts", told, batches=StoppingBatches(stop, accumulate=told.loop.accumulate))
     parts, other = run_toy(tmp_path / "parts", told)
-    assert (parts.updates, parts.updates_now) == (3 * UPDATES, 3 * UPDATES - 10)
+    assert (parts.steps, parts.steps_now) == (3 * UPDATES, 3 * UPDATES - 10)
     assert (parts.results, parts.best) == (whole.results, whole.best)
     assert_same_run(run.root, other.root)
 
@@ -79,7 +79,7 @@ def test_finished_run_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
     task = ToyTask()
     result, _ = run_toy(tmp_path, settings(), task=task)
-    assert (result.updates, result.updates_now, task.evaluations) == (2 * UPDATES, 0, 0)
+    assert (result.steps, result.steps_now, task.evaluations) == (2 * UPDATES, 0, 0)
     assert result.results == {"val/score": result.best}
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert capsys.readouterr().out == ""
@@ -147,7 +147,7 @@ def test_saves_and_evaluates_the_average(tmp_path: Path) -> None:
     first = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
     task.model.load_state_dict(state["average"])
     assert task.eval().evaluate() == state["results"]
-    # After ten updates with decay 0.9 the first weights still count 35 %, and the rest lies on the way to the last.
+    # After ten steps with decay 0.9 the first weights still count 35 %, and the rest lies on the way to the last.
     way = [
         (state["average"][name] - first[name]).norm() / (state["model"][name] - first[name]).norm() for name in first
     ]
@@ -212,7 +212,7 @@ def _without_dropout() -> ToyTask:
 
 
 class Exploding(ToyTask):
-    """Its loss is not finite in one update, or only its gradient."""
+    """Its loss is not finite in one step, or only its gradient."""
 
     def __init__(self, update: int, *, gradient_only: bool = False) -> None:
         super().__init__()
@@ -234,7 +234,7 @@ def test_stops_where_a_loss_is_not_finite(tmp_path: Path) -> None:
     told = settings(checkpoint_every=2, accumulate=2)
     with pytest.raises(InputError) as stopped:
         run_toy(tmp_path, told, batches=ToyBatches(accumulate=2, spoiled=(7,)))
-    assert str(stopped.value).startswith("the loss is nan in update 8 (epoch 2, learning rate ")
+    assert str(stopped.value).startswith("the loss is nan in step 8 (epoch 2, learning rate ")
     # The NaN is in the first of the two parts.
     assert "): tensor 0 of the batch is not finite; the last checkpoint is untouched: lower --optimizer.lr" in str(
         stopped.value
@@ -248,7 +248,7 @@ def test_stops_where_a_loss_is_not_finite(tmp_path: Path) -> None:
 def test_stops_before_a_broken_gradient_reaches_the_weights(tmp_path: Path) -> None:
     told = settings(checkpoint_every=1)
     with pytest.raises(
-        InputError, match=r"the gradient's norm is (nan|inf) in update 4 .*: the gradient of model\.0\.weight is not"
+        InputError, match=r"the gradient's norm is (nan|inf) in step 4 .*: the gradient of model\.0\.weight is not"
     ):
         run_toy(tmp_path, told, task=Exploding(3, gradient_only=True))
     state = load_checkpoint(tmp_path / "checkpoint.pt")
@@ -257,7 +257,7 @@ def test_stops_before_a_broken_gradient_reaches_the_weights(tmp_path: Path) -> N
 
 
 def test_names_the_loss_itself_where_every_module_is_fine(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"the loss is nan in update 3 .*: the loss itself is not finite; the last"):
+    with pytest.raises(InputError, match=r"the loss is nan in step 3 .*: the loss itself is not finite; the last"):
         run_toy(tmp_path, settings(), task=Exploding(2))
 
 

@@ -67,7 +67,7 @@ def test_two_killed_processes_go_on(tmp_path: Path, sharding: str) -> None:
     arguments = [*options, "--run-dir", str(parts)]
     assert _kill_after_first_checkpoint(parts, arguments, tmp_path / "log") < 22
     assert sessions.run_together(arguments, tmp_path / "log") == 0
-    assert "Going on after update" in (tmp_path / "log.0").read_text()
+    assert "Going on after step" in (tmp_path / "log.0").read_text()
     assert_same_run(tmp_path / "whole", parts)
 
 
@@ -87,7 +87,7 @@ def test_nan_in_two_processes_ends_both(tmp_path: Path) -> None:
     assert sessions.run_together(arguments, tmp_path / "log") == 2
     for rank in (0, 1):
         (line,) = [line for line in (tmp_path / f"log.{rank}").read_text().splitlines() if line.startswith("swinkit: ")]
-        assert "in update" in line and "the last checkpoint is untouched" in line
+        assert "in step" in line and "the last checkpoint is untouched" in line
 
 
 @pytest.mark.slow

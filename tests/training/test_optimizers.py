@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
 from swinkit.classification.model import SwinClassifier
 from swinkit.training.optimizers import build_optimizer, parameter_groups
 from swinkit.training.settings import OptimizerSettings

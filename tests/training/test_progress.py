@@ -41,9 +41,7 @@ def test_plain_lines_where_there_is_no_terminal(
     shown.say("epoch 1/2 [done]")
     shown.close()
     first, second = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(
-        r"epoch 2/2  update 11/20  \d+s to go  \d+ images/s  loss 1\.235  lr 0\.001  \d+\.\d GiB", first
-    )
+    assert re.fullmatch(r"epoch 2/2  step 11/20  \d+s to go  \d+ images/s  loss 1\.235  lr 0\.001  \d+\.\d GiB", first)
     assert second == "epoch 1/2 [done]"
 
 
@@ -53,7 +51,7 @@ def test_few_lines_for_many_updates(capsys: pytest.CaptureFixture[str]) -> None:
         shown.step(done, {"train/loss": 1.0})
     shown.close()
     (line,) = capsys.readouterr().out.splitlines()
-    assert "update 20/20" in line
+    assert "step 20/20" in line
 
 
 def test_speed_counts_this_session_and_training_time_only() -> None:

@@ -1,4 +1,4 @@
-"""Learning rates of every update, against timm's scheduler (the official classification code uses it) and by hand."""
+"""Learning rates of every step, against timm's scheduler (the official classification code uses it) and by hand."""
 
 import itertools
 import math

@@ -6,8 +6,7 @@ import torchvision
 import transformers
 from torch import Tensor, nn
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
 from swinkit.classification.model import SwinClassifier
 
 SIZE = 112  # 28 x 28, 14 x 14 and 7 x 7 tokens: shifted windows, and a map of one window

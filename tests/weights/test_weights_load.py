@@ -9,7 +9,7 @@ import torch
 from small_models import CONFIG
 from torch import Tensor, nn
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.errors import InputError
 from swinkit.weights.load import load_weights
 from swinkit.weights.save import save_weights

@@ -18,3 +18,11 @@ class Backbone(Protocol):
     strides: tuple[int, ...]
 
     def __call__(self, images: Tensor) -> list[Tensor]: ...
+
+
+class BackboneConfig(Protocol):
+    """A frozen dataclass that builds a backbone, such as `SwinConfig` or `TimmConfig`."""
+
+    def build(self, *, checkpoint_activations: bool = False) -> Backbone:
+        """The backbone with fresh weights; raises InputError where it cannot be built."""
+        ...

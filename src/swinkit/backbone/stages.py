@@ -13,14 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.architecture import SwinArchitecture
 from swinkit.layers.attention import WindowAttention
 from swinkit.layers.block import SwinBlock
-from swinkit.layers.patch import Geometry, PatchEmbed, PatchMerging
+from swinkit.layers.patch import PatchEmbed, PatchMerging
+from swinkit.ops.geometry import Geometry
 from swinkit.ops.window_attention import AttentionBackend, check_backend
 from swinkit.ops.windows import are_symbols
-
-__all__ = ["Geometry", "Stage", "SwinStages"]
 
 
 class Stage(nn.Module):
@@ -57,7 +56,7 @@ class SwinStages(nn.Module):
 
     def __init__(
         self,
-        config: SwinConfig,
+        config: SwinArchitecture,
         *,
         geometry: Geometry,
         attention_backend: AttentionBackend = "auto",
@@ -136,7 +135,7 @@ class SwinStages(nn.Module):
                     nn.init.zeros_(module.bias)
 
 
-def _stages(config: SwinConfig, geometry: Geometry, backend: AttentionBackend) -> Iterator[Stage]:
+def _stages(config: SwinArchitecture, geometry: Geometry, backend: AttentionBackend) -> Iterator[Stage]:
     total = sum(config.depths)
     rates = iter(torch.linspace(0, config.drop_path_rate, total, device="cpu", dtype=torch.float64).tolist())
     for index, (dim, depth) in enumerate(zip(config.widths, config.depths, strict=True)):
@@ -166,7 +165,7 @@ def _stages(config: SwinConfig, geometry: Geometry, backend: AttentionBackend) -
         yield Stage(blocks, PatchMerging(dim) if index + 1 < len(config.depths) else None)
 
 
-def _stage_window(config: SwinConfig, stage: int) -> int:
+def _stage_window(config: SwinArchitecture, stage: int) -> int:
     """A classifier's window in one stage: no larger than the map at the size it is made for."""
     smallest = min(-(-(side // config.patch_size) // 2**stage) for side in config.image_size)
     return max(1, min(config.window_size, smallest))

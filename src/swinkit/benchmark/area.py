@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinTransformer
 from swinkit.backbone.variants import VARIANTS
 from swinkit.benchmark.candidates import Candidate, Case, runner
 

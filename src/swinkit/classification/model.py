@@ -13,9 +13,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.stages import Geometry, SwinStages
+from swinkit.backbone.stages import SwinStages
+from swinkit.backbone.swin import SwinConfig
 from swinkit.errors import InputError
+from swinkit.ops.geometry import Geometry
 from swinkit.ops.window_attention import AttentionBackend
 from swinkit.weights.describe import read_description
 from swinkit.weights.hub import MODEL_FILE, upload_pretrained, write_pretrained

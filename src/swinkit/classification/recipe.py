@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_T, VARIANTS
 from swinkit.classification.data.augmentation import SmallImageAugmentation, TrainAugmentation
 from swinkit.classification.data.mixing import Mixing

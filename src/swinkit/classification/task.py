@@ -54,7 +54,7 @@ class ClassificationTask(Task):
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """Images (B, C, H, W) and labels (B,) to the soft-target cross entropy of their mixture."""
-        # The loop has seeded the global generator for this update, so the mixture depends on the update alone.
+        # The loop has seeded the global generator for this step, so the mixture depends on the step alone.
         generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         images, targets = mix(*batch, num_classes=self.model.num_classes, mixing=self.mixing, generator=generator)
         return {"loss": soft_target_cross_entropy(self.model(images), targets)}

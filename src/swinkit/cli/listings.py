@@ -9,7 +9,7 @@ import tyro
 from rich.table import Column, Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import VARIANTS
 from swinkit.classification.model import SwinClassifier
 from swinkit.cli.console import result_console

@@ -62,12 +62,12 @@ def train_command(arguments: Sequence[str]) -> None:
 
 
 def _check_length(default: LoopSettings, loop: LoopSettings) -> None:
-    """Raises InputError where options in epochs would change nothing, as the recipe counts in updates."""
-    for epochs, updates in (("epochs", "updates"), ("evaluate_every", "evaluate_every_updates")):
-        if getattr(loop, updates) is not None and getattr(loop, epochs) != getattr(default, epochs):
-            option, other = (name.replace("_", "-") for name in (epochs, updates))
+    """Raises InputError where options in epochs would change nothing, as the recipe counts in steps."""
+    for epochs, steps in (("epochs", "steps"), ("evaluate_every", "evaluate_every_steps")):
+        if getattr(loop, steps) is not None and getattr(loop, epochs) != getattr(default, epochs):
+            option, other = (name.replace("_", "-") for name in (epochs, steps))
             raise InputError(
-                f"--{option} changes nothing where --{other} is {getattr(loop, updates)}; change that, or add "
+                f"--{option} changes nothing where --{other} is {getattr(loop, steps)}; change that, or add "
                 f"--{other} None"
             )
 
@@ -94,8 +94,8 @@ def report(run: Run, data: Path | None, best: str) -> None:
     if not run.pictures:
         return
     model, sample = run.folder.best_model, run.folder.root / "sample.png"
-    when = "" if run.result.updates_now else "This run was finished before. "
-    print(f"\n{when}Done: best validation {best} after {run.result.updates} updates.")
+    when = "" if run.result.steps_now else "This run was finished before. "
+    print(f"\n{when}Done: best validation {best} after {run.result.steps} steps.")
     print(f"  model        {model}")
     print(f"  checkpoint   {run.folder.checkpoint}")
     print(f"  metrics      {run.folder.metrics}")

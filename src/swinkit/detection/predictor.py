@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinTransformer
 from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN
 from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize
 from swinkit.detection.model import RCNN

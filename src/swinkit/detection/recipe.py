@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_T, VARIANTS, Variant
 from swinkit.detection.config import MASK_RCNN, DetectorConfig
 from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize, SmallDetectionAugmentation

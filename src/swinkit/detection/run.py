@@ -9,8 +9,8 @@ from pathlib import Path
 
 from torch import nn
 
-from swinkit.backbone.features import SwinTransformer
-from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.swin import SwinTransformer
+from swinkit.backbone.timm import TimmFeatures
 from swinkit.detection.data.aspect_sampling import AspectRatioSampler
 from swinkit.detection.data.augmentation import detection_transform
 from swinkit.detection.data.check import require_sound

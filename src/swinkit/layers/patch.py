@@ -5,22 +5,13 @@ Shapes: B images, H W map or image, C channels.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from swinkit.errors import InputError
+from swinkit.ops.geometry import Geometry
 from swinkit.ops.windows import pad_tokens
-
-Geometry = Literal["classification", "dense"]
-"""Which published code decides at the borders; they differ in two places.
-
-"classification": pixels beyond the last whole patch are left out; a map no larger than the window in one direction
-takes one window as large as that, without a shift. "dense" (detection and segmentation): the image is padded with
-zeros to whole patches; the window and the shift are the same on every map.
-"""
 
 
 class PatchEmbed(nn.Module):

@@ -24,7 +24,7 @@ def ade20k_swin_t() -> SegmentationRecipe:
     Hardware: 8 GPUs with 2 images each; on fewer, the batch stays 16. Time: not measured.
     Expected: 44.51 mIoU, 45.81 with multi-scale and flip (official README); 46.1 (paper, table 3).
 
-    160,000 updates, AdamW, linear decay after 1,500 updates of warm-up, in fp32; stochastic depth 0.3, where the paper
+    160,000 steps, AdamW, linear decay after 1,500 steps of warm-up, in fp32; stochastic depth 0.3, where the paper
     has 0.2. Starts from the ImageNet-1K weights, which are downloaded once; --weights takes a file, too.
     """
     return SegmentationRecipe(
@@ -50,11 +50,11 @@ def ade20k_swin_t() -> SegmentationRecipe:
         ),
         schedule=ScheduleSettings(decay="poly", power=1.0, min_lr=0.0, warmup_steps=1500, warmup_ratio=1e-6),
         loop=LoopSettings(
-            updates=160_000,
+            steps=160_000,
             batch_size=16,
             clip_grad=None,
             precision="fp32",
-            evaluate_every_updates=16_000,
+            evaluate_every_steps=16_000,
             checkpoint_every=1000,
             log_every=50,
         ),
@@ -164,7 +164,7 @@ def ade20k_resnet101() -> SegmentationRecipe:
     Expected: 44.9 mIoU with multi-scale and flip (paper, table 3).
 
     Needs timm, whose ResNet-101 and ImageNet weights it starts from. The paper does not say how it was trained; this is
-    mmsegmentation's usual 160,000 updates with SGD (0.01, momentum 0.9, weight decay 0.0005, poly 0.9 down to 0.0001).
+    mmsegmentation's usual 160,000 steps with SGD (0.01, momentum 0.9, weight decay 0.0005, poly 0.9 down to 0.0001).
     """
     recipe = ade20k_swin_t()
     return replace(

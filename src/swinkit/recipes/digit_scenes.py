@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.detection.config import MASK_RCNN, DetectorConfig, ProposalConfig, SamplerConfig
 from swinkit.detection.data.augmentation import DetectionResize, SmallDetectionAugmentation
 from swinkit.detection.recipe import DetectionRecipe

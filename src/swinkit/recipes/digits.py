@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.classification.data.augmentation import SmallImageAugmentation
 from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_T
 from swinkit.classification.data.augmentation import TrainAugmentation
 from swinkit.classification.data.mixing import Mixing
@@ -25,7 +25,7 @@ def finetune() -> ClassificationRecipe:
     swin_base_patch4_window7_224, or --variant swin_b_384 --weights swin_base_patch4_window12_384.
 
     Milder than the ImageNet recipes, for tens to thousands of images a class: weaker RandAugment, larger crops, no
-    Mixup, CutMix or random erasing; label smoothing stays. The learning rate is for 32 images an update and does not
+    Mixup, CutMix or random erasing; label smoothing stays. The learning rate is for 32 images a step and does not
     follow --batch-size.
 
     Hardware: one GPU, where --precision bf16 is faster; a CPU takes hours. Time: not measured.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_T
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
 from swinkit.segmentation.inference import InferenceSettings

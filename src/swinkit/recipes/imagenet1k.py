@@ -25,7 +25,7 @@ def imagenet1k_swin_t() -> ClassificationRecipe:
     Expected: 81.2 % top-1, 95.5 % top-5 (official README); 81.3 % (paper, table 1).
 
     The cosine starts after the warm-up, as in the official code since October 2022. The released weights are older:
-    their cosine counted from the first update, which --schedule.no-warmup-prefix brings back. Mixed precision is the
+    their cosine counted from the first step, which --schedule.no-warmup-prefix brings back. Mixed precision is the
     official code's (fp16); --precision bf16 needs no loss scaling.
     """
     return ClassificationRecipe(
@@ -99,7 +99,7 @@ def imagenet1k_swin_t_paper() -> ClassificationRecipe:
     """Swin-T on ImageNet-1K at 224, as in the paper's text: gradients clipped at 1, not 5.
 
     The text does not say where its cosine starts; the paper's models are older than the code's change of October 2022,
-    so here it counts from the first update (--schedule.warmup-prefix lets it start after the warm-up).
+    so here it counts from the first step (--schedule.warmup-prefix lets it start after the warm-up).
 
     Command: torchrun --nproc-per-node 8 -m swinkit train imagenet1k_swin_t_paper --data IMAGENET
     Hardware: as imagenet1k_swin_t. Time: not measured.

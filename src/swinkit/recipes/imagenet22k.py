@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_B_384, SWIN_L, SWIN_L_384, SWIN_S, SWIN_T
 from swinkit.classification.data.preprocessing import published_preprocessing
 from swinkit.classification.recipe import ClassificationRecipe
@@ -20,7 +20,7 @@ from swinkit.recipes.imagenet1k import constant_rate, imagenet1k_swin_t
 def imagenet22k_swin_t() -> ClassificationRecipe:
     """Swin-T pretrained on ImageNet-22K at 224, as in the official code.
 
-    90 epochs, peak 1e-3 for the published 4096 images an update; everything else as on ImageNet-1K.
+    90 epochs, peak 1e-3 for the published 4096 images a step; everything else as on ImageNet-1K.
 
     Command: torchrun --nnodes 4 --nproc-per-node 8 -m swinkit train imagenet22k_swin_t --data IMAGENET22K
     Hardware: not published; 4096 images are 128 on each of 32 GPUs, or --accumulate more. Time: not measured.
@@ -100,7 +100,7 @@ def imagenet22k_to_1k_swin_t() -> ClassificationRecipe:
 
     Command: torchrun --nproc-per-node 8 -m swinkit train imagenet22k_to_1k_swin_t --data IMAGENET
         --class-map map22kto1k.txt
-    Hardware: 8 GPUs, 1024 images an update (official get_started.md). Time: not measured.
+    Hardware: 8 GPUs, 1024 images a step (official get_started.md). Time: not measured.
     Expected: 80.9 % top-1 (official README), less than the 81.2 % of training on ImageNet-1K alone.
 
     The released weights were trained with --schedule.no-warmup-prefix, see imagenet1k_swin_t.
@@ -122,7 +122,7 @@ def imagenet22k_to_1k_swin_s() -> ClassificationRecipe:
 
     Command: torchrun --nproc-per-node 8 -m swinkit train imagenet22k_to_1k_swin_s --data IMAGENET
         --class-map map22kto1k.txt
-    Hardware: 8 GPUs, 1024 images an update (official get_started.md). Time: not measured.
+    Hardware: 8 GPUs, 1024 images a step (official get_started.md). Time: not measured.
     Expected: 83.2 % top-1 (official README).
     """
     return _to_1k("imagenet22k_to_1k_swin_s", SWIN_S, weights="swin_small_patch4_window7_224_22k")

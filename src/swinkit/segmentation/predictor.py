@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from swinkit.backbone.features import SwinTransformer
+from swinkit.backbone.swin import SwinTransformer
 from swinkit.errors import InputError
 from swinkit.segmentation.inference import InferenceSettings, predict_classes
 from swinkit.segmentation.model import UperNet, UperNetConfig

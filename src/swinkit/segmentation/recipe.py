@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_T, VARIANTS, Variant
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
@@ -62,10 +62,10 @@ class SegmentationRecipe:
     )
     loop: Annotated[LoopSettings, tyro.conf.arg(name="")] = field(
         default_factory=lambda: LoopSettings(
-            updates=160_000,
+            steps=160_000,
             batch_size=16,
             clip_grad=None,
-            evaluate_every_updates=16_000,
+            evaluate_every_steps=16_000,
             checkpoint_every=1000,
             log_every=50,
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from swinkit.backbone.features import SwinTransformer
-from swinkit.backbone.timm_features import TimmFeatures
+from swinkit.backbone.swin import SwinTransformer
+from swinkit.backbone.timm import TimmFeatures
 from swinkit.errors import InputError
 from swinkit.segmentation.data.augmentation import SegmentationTransform
 from swinkit.segmentation.data.check import require_sound

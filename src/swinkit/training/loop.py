@@ -29,7 +29,7 @@ from swinkit.training.progress import TrainingProgress
 from swinkit.training.run_folder import MetricsLog, RunFolder
 from swinkit.training.schedules import Schedule
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
-from swinkit.training.task import Task, TrainingBatches
+from swinkit.training.task import Task
 
 _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -49,32 +49,30 @@ class TrainingSettings:
 class TrainingResult:
     """What a run ended with."""
 
-    updates: int
-    """Updates of the weights in the whole run, earlier sessions included."""
-    updates_now: int
-    """Updates in this session; 0 where the run was finished before."""
+    steps: int
+    """Steps of the weights in the whole run, earlier sessions included."""
+    steps_now: int
+    """Steps in this session; 0 where the run was finished before."""
     results: dict[str, float]
     """The last evaluation."""
     best: float | None
     """The best value of the task's `best_metric`."""
 
 
-def train(
-    task: Task, data: TrainingBatches, settings: TrainingSettings, run: RunFolder, processes: Processes
-) -> TrainingResult:
-    """Train `task`, or go on with what lies in `run`.
+def run_loop(task: Task, settings: TrainingSettings, run: RunFolder, processes: Processes) -> TrainingResult:
+    """Train `task` on its batches, or go on with what lies in `run`.
 
-    Everything random in an update (dropout, stochastic depth, Mixup) is drawn from the seed and the update's number,
+    Everything random in a step (dropout, stochastic depth, Mixup) is drawn from the seed and the step's number,
     so a run that was killed at any moment ends with the same weights as one that was not.
 
     Raises:
-        InputError: where a loss or gradient becomes NaN or infinite (says in which update, and in which module it
+        InputError: where a loss or gradient becomes NaN or infinite (says in which step, and in which module it
             began), the GPU's memory is too small, or a file of the run cannot be written.
     """
-    trainer = _Trainer(task, data, settings, run, processes)
+    trainer = _Trainer(task, settings, run, processes)
     try:
         trainer.restore()
-        return trainer.run_updates()
+        return trainer.run_steps()
     except torch.OutOfMemoryError:
         raise InputError(
             f"{processes.device} has too little memory for a batch of {settings.loop.batch_size}; in a new --run-dir, "
@@ -85,15 +83,13 @@ def train(
 
 
 class _Trainer:
-    """The state of a run between two updates."""
+    """The state of a run between two steps."""
 
-    def __init__(
-        self, task: Task, data: TrainingBatches, settings: TrainingSettings, run: RunFolder, processes: Processes
-    ) -> None:
+    def __init__(self, task: Task, settings: TrainingSettings, run: RunFolder, processes: Processes) -> None:
         loop, optimizer = settings.loop, settings.optimizer
         if loop.ema_decay is not None and loop.sharding == "fsdp" and processes.count > 1:
             raise InputError("ema_decay cannot be combined with sharding fsdp; use ddp or leave the average out")
-        self.task, self.data, self.loop, self.run, self.processes = task, data, loop, run, processes
+        self.task, self.data, self.loop, self.run, self.processes = task, task.batches, loop, run, processes
         task.to(processes.device)
         if loop.compile:
             task.model.compile()
@@ -103,8 +99,8 @@ class _Trainer:
             settings.schedule,
             peak=optimizer.lr * scale,
             scale=scale,
-            epoch_steps=data.updates_per_epoch,
-            total_steps=loop.total_updates(data.updates_per_epoch),
+            epoch_steps=self.data.steps_per_epoch,
+            total_steps=loop.total_steps(self.data.steps_per_epoch),
         )
         self.optimizer = build_optimizer(task.model, optimizer, lr=self.schedule.peak)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=loop.precision == "fp16")
@@ -135,7 +131,7 @@ class _Trainer:
                 device=self.processes.device,
             )
             if self.done:
-                self.progress.say(f"Going on after update {self.done} of {self.schedule.total_steps} ({self.run.root})")
+                self.progress.say(f"Going on after step {self.done} of {self.schedule.total_steps} ({self.run.root})")
 
     def _load(self, state: dict[str, Any]) -> None:
         try:
@@ -167,7 +163,7 @@ class _Trainer:
     def _sharded(self) -> bool:
         return self.loop.sharding == "fsdp" and self.processes.count > 1
 
-    def run_updates(self) -> TrainingResult:
+    def run_steps(self) -> TrainingResult:
         batches = self.data.batches(self.done, self.schedule.total_steps)
         began = self.done
         self.wrapped.train()
@@ -187,7 +183,7 @@ class _Trainer:
 
     @property
     def _evaluation_is_due(self) -> bool:
-        every = self.loop.evaluate_every_updates or self.loop.evaluate_every * self.schedule.epoch_steps
+        every = self.loop.evaluate_every_steps or self.loop.evaluate_every * self.schedule.epoch_steps
         return self._at_end or self.done % every == 0
 
     @property
@@ -197,7 +193,7 @@ class _Trainer:
         return self._at_end or at_epoch_end or (every is not None and self.done % every == 0)
 
     def update(self, step: int, batches: Iterator[Any]) -> dict[str, float]:
-        """One update of the weights; returns the losses, averaged over its parts and processes.
+        """One step: an update of the weights; returns the losses, averaged over its parts and processes.
 
         Raises InputError, before any weight changes, where a loss or the gradient is not finite.
         """
@@ -205,7 +201,7 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         parts = [next(batches) for _ in range(self.loop.accumulate)]
-        torch.manual_seed(_seed_of_update(self.loop.seed, step, self.processes.rank))
+        torch.manual_seed(_seed_of_step(self.loop.seed, step, self.processes.rank))
         sums = self._backward(parts)
         values = self._mean_over_processes(sums)
         if not math.isfinite(values["train/loss"]):
@@ -219,7 +215,7 @@ class _Trainer:
         return values | {"train/lr": lr}
 
     def _backward(self, parts: list[Any]) -> dict[str, Tensor]:
-        """Gradients of one update; the mean of each loss over the parts."""
+        """Gradients of one step; the mean of each loss over the parts."""
         sums: dict[str, Tensor] = {}
         for number, part in enumerate(parts, start=1):
             batch = _to_device(part, self.processes.device)
@@ -237,7 +233,7 @@ class _Trainer:
         parameters = [parameter for parameter in self.task.model.parameters() if parameter.grad is not None]
         total = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
         norm = float(total.full_tensor() if isinstance(total, DTensor) else total)
-        # In fp16 the scaler leaves out updates whose gradients do not fit, and takes a smaller scale.
+        # In fp16 the scaler leaves out steps whose gradients do not fit, and takes a smaller scale.
         if not math.isfinite(norm) and not self.scaler.is_enabled():
             where = describe_nonfinite_gradient(self.task)
             raise self._not_finite(f"the gradient's norm is {norm}", step, where)
@@ -250,7 +246,7 @@ class _Trainer:
         return nullcontext() if dtype is None else torch.autocast(self.processes.device.type, dtype)
 
     def _synchronised(self, last: bool) -> AbstractContextManager[Any]:
-        """Processes exchange gradients only in the last part of an update."""
+        """Processes exchange gradients only in the last part of a step."""
         if isinstance(self.wrapped, DistributedDataParallel) and not last:
             return self.wrapped.no_sync()
         return nullcontext()
@@ -262,10 +258,10 @@ class _Trainer:
         return {"train/loss": sum(mean)} | (each if len(mean) > 1 else {})
 
     def _where(self, step: int, parts: list[Any]) -> str | None:
-        """Where the loss of an update ceased to be finite, found by running it again."""
+        """Where the loss of a step ceased to be finite, found by running it again."""
         if self._sharded:
             return None  # a process that finds the place sooner would leave the others waiting for its weights
-        torch.manual_seed(_seed_of_update(self.loop.seed, step, self.processes.rank))
+        torch.manual_seed(_seed_of_step(self.loop.seed, step, self.processes.rank))
         for part in parts:
             with self._autocast():
                 where = describe_nonfinite(self.task, _to_device(part, self.processes.device))
@@ -275,13 +271,13 @@ class _Trainer:
 
     def _not_finite(self, what: str, step: int, where: str | None) -> InputError:
         return InputError(
-            f"{what} in update {step + 1} (epoch {step // self.schedule.epoch_steps + 1}, learning rate "
+            f"{what} in step {step + 1} (epoch {step // self.schedule.epoch_steps + 1}, learning rate "
             f"{self.schedule.lr(step):.3g}){'' if where is None else f': {where}'}; the last checkpoint is untouched: "
             "lower --optimizer.lr, or use --precision bf16 or fp32, in a new --run-dir"
         )
 
     def record(self, values: dict[str, float]) -> None:
-        """Show an update, and write every `log_every`-th one down."""
+        """Show a step, and write every `log_every`-th one down."""
         if self.progress is None or self.log is None:
             return
         self.progress.step(self.done, values)
@@ -337,8 +333,8 @@ class _Trainer:
         self.processes.wait()
 
 
-def _seed_of_update(seed: int, step: int, rank: int) -> int:
-    """Different for every update and process of a run, and for neighbouring seeds."""
+def _seed_of_step(seed: int, step: int, rank: int) -> int:
+    """Different for every step and process of a run, and for neighbouring seeds."""
     return ((seed * 1_000_003 + step) * 4_099 + rank) % 2**63
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from swinkit.errors import InputError
@@ -149,6 +149,4 @@ def distribute(task: Task, processes: Processes, *, sharding: Literal["ddp", "fs
     for block in task.blocks():
         fully_shard(block)
     fully_shard(task.model)
-    for method in task.model_methods:
-        register_fsdp_forward_method(task.model, method)
     return task

@@ -15,7 +15,7 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 class TrainingProgress:
-    """Progress of a run from update `start` to `total`, with images a second, memory and the time still to go."""
+    """Progress of a run from step `start` to `total`, with images a second, memory and the time still to go."""
 
     def __init__(self, *, start: int, total: int, epoch_steps: int, images: int, device: torch.device) -> None:
         self.console = Console(highlight=False, markup=False, emoji=False)
@@ -34,7 +34,7 @@ class TrainingProgress:
             self._bar.start()
 
     def step(self, done: int, values: Mapping[str, float]) -> None:
-        """After update number `done`, counted from 1."""
+        """After step number `done`, counted from 1."""
         now = time.perf_counter()
         self._training += now - self._mark
         self._mark = now
@@ -62,7 +62,7 @@ class TrainingProgress:
         return (done - self._start) * self._images / max(self._training, 1e-9)
 
     def place(self, done: int) -> str:
-        """The epoch of update number `done`, and how many there are; the last one may be cut short."""
+        """The epoch of step number `done`, and how many there are; the last one may be cut short."""
         return f"epoch {-(-done // self._epoch_steps)}/{-(-self._total // self._epoch_steps)}"
 
     def _text(self, done: int, values: Mapping[str, float]) -> str:
@@ -71,7 +71,7 @@ class TrainingProgress:
         shown = "  ".join(f"{name.removeprefix('train/')} {value:.4g}" for name, value in values.items())
         # What a narrow terminal may cut off comes last.
         return (
-            f"{self.place(done)}  update {done}/{self._total}  {duration(left)} to go  "
+            f"{self.place(done)}  step {done}/{self._total}  {duration(left)} to go  "
             f"{self.images_per_second(done):.0f} images/s  {shown}  {memory_gib(self._device):.1f} GiB"
         )
 

@@ -1,24 +1,27 @@
-"""How a recipe of any task is run: processes, folder, training, pictures."""
+"""How a recipe of any task is run: processes, task, folder, training, pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
-from swinkit.training.loop import TrainingResult, TrainingSettings, train
+from swinkit.serialization import to_plain
+from swinkit.training.loop import TrainingResult, TrainingSettings, run_loop
 from swinkit.training.processes import Processes, cpu_threads, joined_processes
-from swinkit.training.run_facts import announce, deciding
 from swinkit.training.run_folder import RunFolder, open_run_folder
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
-from swinkit.training.task import Task, TrainingBatches
+from swinkit.training.task import Task
+
+_log = logging.getLogger(__name__)
 
 
 class Recipe(Protocol):
-    """What the recipes of all tasks have."""
+    """Everything that decides a run, as a frozen dataclass; each task has one."""
 
     @property
     def name(self) -> str: ...
@@ -29,18 +32,12 @@ class Recipe(Protocol):
     @property
     def schedule(self) -> ScheduleSettings: ...
 
+    def build(self, processes: Processes) -> Task:
+        """Open the data and build the task; random weights are drawn from torch's global generator.
 
-@dataclass(frozen=True)
-class Prepared:
-    """A recipe's task and data, ready to be trained."""
-
-    batches: TrainingBatches
-    task: Task
-    images: tuple[int, int]
-    """How many there are to train and to validate on."""
-    classes: Sequence[str]
-    draw: Callable[[RunFolder], tuple[Path, ...]]
-    """Draws the pictures of the finished run and gives their paths."""
+        Raises InputError where data, weights or values cannot be used.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,35 +50,45 @@ class Run:
     """And other files about the results, in the run's folder; only the first process draws them."""
 
 
-def run_recipe(
-    recipe: Recipe, run_dir: Path | None, prepare: Callable[[Processes], Prepared], *, pictures: Sequence[str]
-) -> Run:
-    """Train by a recipe, or go on with the run that the same call began before.
+def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
+    """Train by a recipe of any task, or go on with the run that the same call began before.
 
     Args:
         recipe: what decides the run.
         run_dir: the run's folder; None is runs/NAME in the current folder.
-        prepare: opens the data and builds the task; random weights are those of the recipe's seed.
-        pictures: names, without ending, of the pictures that a finished run has, in the order they are drawn in.
 
     Raises:
         InputError: where data, weights, recipe or folder cannot be used, or a loss is not finite.
     """
     with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
         torch.manual_seed(recipe.loop.seed)
-        ready = prepare(processes)
+        task = recipe.build(processes)
         with processes.first_before_others():
             folder = open_run_folder(run_dir or Path("runs") / recipe.name, deciding(recipe))
-        announce(
-            recipe.name, ready.task.model, images=ready.images, classes=ready.classes, root=folder.root, to=processes
-        )
+        _announce(recipe.name, task, folder.root, processes)
         settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
-        result = train(ready.task, ready.batches, settings, folder, processes)
+        result = run_loop(task, settings, folder, processes)
     drawn: tuple[Path, ...] = ()
     if processes.is_first:
-        drawn = _drawn_before(folder, pictures) if result.updates_now == 0 else ()
-        drawn = drawn or ready.draw(folder)
+        drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
+        drawn = drawn or task.draw(folder)
     return Run(result, folder, drawn)
+
+
+def deciding(recipe: Any) -> dict[str, Any]:
+    """What decides a run's result: all but where and how it is computed. A run may go on with these changed."""
+    neutral = replace(recipe.loop, workers=0, threads=None, device=None, log_every=1)
+    return to_plain(replace(recipe, loop=neutral))
+
+
+def _announce(name: str, task: Task, root: Path, processes: Processes) -> None:
+    """One line on what begins: images to train and validate on, classes, model, device, folder."""
+    parameters = sum(parameter.numel() for parameter in task.model.parameters())
+    where = str(processes.device) if processes.count == 1 else f"{processes.count} processes"
+    _log.info(
+        f"{name}: {task.images[0]:,} images to train on, {task.images[1]:,} to validate on, "
+        f"{len(task.description['classes']):,} classes; a model of {parameters:,} parameters on {where}; folder {root}"
+    )
 
 
 def _drawn_before(run: RunFolder, names: Sequence[str]) -> tuple[Path, ...]:

@@ -15,6 +15,8 @@ from torch.utils.tensorboard import SummaryWriter
 from swinkit.errors import InputError
 from swinkit.files import read_text, remove_leftovers, write_text
 
+VERSION = 2
+"""Of what `recipe.json` says; that of swinkit 0.1 had no number."""
 _ADVICE = "free some space or choose another --run-dir"
 
 
@@ -45,7 +47,7 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
         InputError: where the folder belongs to another run, or cannot be written.
     """
     run = RunFolder(root)
-    text = json.dumps(recipe, indent=2, sort_keys=True)
+    text = json.dumps({**recipe, "version": VERSION}, indent=2, sort_keys=True)
     try:
         root.mkdir(parents=True, exist_ok=True)
         remove_leftovers(root)
@@ -56,7 +58,12 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
         raise InputError(
             f"cannot use {root} as run folder ({error.strerror}: {error.filename}); choose another --run-dir"
         ) from None
-    changed = _differences(_parsed(before, run), json.loads(text))
+    known = _parsed(before, run)
+    if not isinstance(known, dict) or known.get("version") != VERSION:
+        raise InputError(
+            f"{root} holds a run of another version of swinkit; go on with that version, or choose another --run-dir"
+        )
+    changed = _differences(known, json.loads(text))
     if changed:
         raise InputError(
             f"{root} holds a run with other values ({'; '.join(changed[:3])}); choose another --run-dir or delete it"
@@ -85,7 +92,7 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
 class MetricsLog:
     """metrics.jsonl, one object a line, and the same for TensorBoard.
 
-    A run that goes on from update `step` drops the lines after it: they will be written again.
+    A run that goes on from step `step` drops the lines after it: they will be written again.
     """
 
     def __init__(self, run: RunFolder, *, step: int) -> None:
@@ -99,7 +106,7 @@ class MetricsLog:
             self._board = SummaryWriter(str(run.tensorboard), purge_step=step + 1)
 
     def write(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
-        """Add one line of results after update `step`, in epoch `epoch`; both count from 1.
+        """Add one line of results after step `step`, in epoch `epoch`; both count from 1.
 
         Values that are not finite become null in metrics.jsonl: JSON has no word for them.
         """

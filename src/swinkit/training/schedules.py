@@ -1,4 +1,4 @@
-"""The learning rate of every update."""
+"""The learning rate of every step."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from swinkit.training.settings import ScheduleSettings
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate as a function of the update, counted from 0.
+    """The learning rate as a function of the step, counted from 0.
 
     Args:
         settings: the shape.
         peak: learning rate at the peak, for this run's batch.
         scale: what `settings`' own rates are multiplied with for this run's batch.
-        epoch_steps: updates in an epoch.
-        total_steps: updates in the run.
+        epoch_steps: steps in an epoch.
+        total_steps: steps in the run.
     """
 
     settings: ScheduleSettings
@@ -34,7 +34,7 @@ class Schedule:
         return round(settings.warmup_epochs * self.epoch_steps)
 
     def lr(self, step: int) -> float:
-        """The learning rate of update `step`, 0 <= step < total_steps."""
+        """The learning rate of step `step`, 0 <= step < total_steps."""
         settings, warmup = self.settings, self.warmup_steps
         if step >= warmup:
             return self._decayed(step)
@@ -51,7 +51,7 @@ class Schedule:
         if settings.decay == "step":
             passed = sum(step >= round(epoch * self.epoch_steps) for epoch in settings.milestones)
             return self.peak * settings.gamma**passed
-        # Where the decay counts from the first update, warm-up and decay overlap in time.
+        # Where the decay counts from the first step, warm-up and decay overlap in time.
         offset = self.warmup_steps if settings.warmup_prefix and settings.warmup_ratio is None else 0
         done = min(1.0, max(0.0, (step - offset) / max(1, self.total_steps - offset)))
         low = settings.min_lr * self.scale

@@ -16,7 +16,7 @@ class OptimizerSettings:
     kind: Literal["adamw", "sgd"] = "adamw"
     """AdamW, or SGD with momentum."""
     lr: float = 5e-4
-    """Peak learning rate for `reference_batch` images an update (for any batch, where that is None)."""
+    """Peak learning rate for `reference_batch` images a step (for any batch, where that is None)."""
     reference_batch: int | None = 512
     """The learning rates are multiplied with batch size / this number, as in the published classification code."""
     weight_decay: float = 0.05
@@ -42,13 +42,13 @@ class OptimizerSettings:
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """The learning rate over the updates of a run. Rates are for `reference_batch` images, as in the optimiser."""
+    """The learning rate over the steps of a run. Rates are for `reference_batch` images, as in the optimiser."""
 
     decay: Literal["cosine", "linear", "poly", "step", "constant"] = "cosine"
     warmup_epochs: float = 0.0
     """Length of the linear warm-up, in epochs."""
     warmup_steps: int | None = None
-    """Length of the linear warm-up, in updates; takes the place of `warmup_epochs`."""
+    """Length of the linear warm-up, in steps; takes the place of `warmup_epochs`."""
     warmup_lr: float = 5e-7
     """Where the warm-up starts (classification code)."""
     warmup_ratio: float | None = None
@@ -56,7 +56,7 @@ class ScheduleSettings:
     `warmup_lr`."""
     warmup_prefix: bool = True
     """Whether the decay starts after the warm-up (the classification code since 2022-10) or counts from the first
-    update (the code that trained the released weights)."""
+    step (the code that trained the released weights)."""
     min_lr: float = 0.0
     """Where cosine, linear and poly decay end."""
     milestones: tuple[float, ...] = ()
@@ -72,12 +72,12 @@ class LoopSettings:
 
     epochs: int = 300
     """Passes over the training data."""
-    updates: int | None = None
-    """Updates of the run, wherever in an epoch the last one falls; takes the place of `epochs`."""
+    steps: int | None = None
+    """Steps of the run, wherever in an epoch the last one falls; takes the place of `epochs`."""
     batch_size: int = 1024
-    """Images of one update, over all processes and accumulated parts together."""
+    """Images of one step, over all processes and accumulated parts together."""
     accumulate: int = 1
-    """In how many parts each process works off its share of an update; more parts need less memory."""
+    """In how many parts each process works off its share of a step; more parts need less memory."""
     clip_grad: float | None = 5.0
     """Largest L2 norm of the whole gradient; larger ones are scaled down."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -92,12 +92,12 @@ class LoopSettings:
     """With several processes: every one holds the whole model (ddp), or a share of it (fsdp)."""
     evaluate_every: int = 1
     """Epochs between evaluations; the end of the run is always evaluated."""
-    evaluate_every_updates: int | None = None
-    """Updates between evaluations; takes the place of `evaluate_every`."""
+    evaluate_every_steps: int | None = None
+    """Steps between evaluations; takes the place of `evaluate_every`."""
     checkpoint_every: int | None = None
-    """Updates between checkpoints within an epoch; there is always one at an epoch's end."""
+    """Steps between checkpoints within an epoch; there is always one at an epoch's end."""
     log_every: int = 10
-    """Updates between lines of metrics.jsonl."""
+    """Steps between lines of metrics.jsonl."""
     seed: int = 0
     """Decides initial weights, data order, augmentation and dropout."""
     workers: int = 2
@@ -115,8 +115,8 @@ class LoopSettings:
             "accumulate": self.accumulate,
             "evaluate_every": self.evaluate_every,
             "log_every": self.log_every,
-            "updates": self.updates,
-            "evaluate_every_updates": self.evaluate_every_updates,
+            "steps": self.steps,
+            "evaluate_every_steps": self.evaluate_every_steps,
             "checkpoint_every": self.checkpoint_every,
         }
         for name, value in counts.items():
@@ -131,9 +131,9 @@ class LoopSettings:
         if self.workers < 0:
             raise InputError(f"workers must be 0 or more, not {self.workers}")
 
-    def total_updates(self, updates_per_epoch: int) -> int:
-        """Updates of the whole run."""
-        return self.epochs * updates_per_epoch if self.updates is None else self.updates
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Steps of the whole run."""
+        return self.epochs * steps_per_epoch if self.steps is None else self.steps
 
     def batch_of_process(self, processes: int) -> int:
         """Images that one process takes at once; raises InputError where the batch cannot be shared out evenly."""

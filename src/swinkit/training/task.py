@@ -1,26 +1,56 @@
-"""What the loop sees of a task: a module that turns a batch into losses, and data into results."""
+"""What the loop sees of a task: a module that turns a batch into losses, its batches, and its validation."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
+from swinkit.training.run_folder import RunFolder
+from swinkit.weights.model_file import write_description
+from swinkit.weights.save import save_weights
+
+
+class TrainingBatches(Protocol):
+    """Training data, cut into the shares of this process."""
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def batches(self, start: int, stop: int) -> Iterator[Any]:
+        """The batches of the steps `start` to `stop` - 1 of the run, counted over epochs; each step has as many as
+        `LoopSettings.accumulate` says. They depend on the step alone, not on where the run began."""
+        ...
+
 
 class Task(nn.Module, ABC):
-    """A model together with its losses and its validation data. The loop wraps it for many processes."""
+    """A model together with its losses, its training batches and its validation data, as a recipe builds it.
 
-    model: nn.Module
-    """What is trained and saved."""
+    The loop wraps it for many processes. Only `model.forward` may use the model's weights.
 
-    best_metric: str
+    Args:
+        model: what is trained and saved.
+        batches: what it is trained on.
+        images: how many images there are to train and to validate on.
+        description: what a saved model says about itself besides its results: plain data, among it `classes`.
+    """
+
+    best_metric: ClassVar[str]
     """The name, such as "val/top1", of the result by which the best weights are kept; higher is better."""
+    pictures: ClassVar[tuple[str, ...]]
+    """Names, without ending, of the pictures that a finished run has, in the order they are drawn in."""
 
-    model_methods: tuple[str, ...] = ()
-    """Methods of `model`, besides forward, that use its weights: FSDP gathers them for these, too."""
+    def __init__(
+        self, model: nn.Module, *, batches: TrainingBatches, images: tuple[int, int], description: Mapping[str, Any]
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.batches = batches
+        self.images = images
+        self.description = dict(description)
 
     @abstractmethod
     def forward(self, batch: Any) -> dict[str, Tensor]:
@@ -28,24 +58,17 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def evaluate(self) -> dict[str, float]:
-        """Results on the validation data by name ("val/..."), the same on every process."""
+        """Results on the validation data by name ("val/..."), 0..1 where they are shares, the same on every process."""
 
     @abstractmethod
+    def draw(self, run: RunFolder) -> tuple[Path, ...]:
+        """Draw the `pictures` of the finished run into its folder, and give their paths and those of other files."""
+
     def save_model(self, path: Path, state: Mapping[str, Tensor], results: Mapping[str, float]) -> None:
         """Write a file that describes itself: `state` is that of `model`, `results` those of its evaluation."""
+        save_weights(path, state, write_description(self.description | {"results": dict(results)}))
 
     def blocks(self) -> list[nn.Module]:
         """The parts that FSDP gathers one at a time."""
-        return []
-
-
-class TrainingBatches(Protocol):
-    """Training data, cut into the shares of this process."""
-
-    @property
-    def updates_per_epoch(self) -> int: ...
-
-    def batches(self, start: int, stop: int) -> Iterator[Any]:
-        """The batches of the updates `start` to `stop` - 1 of the run, counted over epochs; each update has as many
-        as `LoopSettings.accumulate` says. They depend on the update alone, not on where the run began."""
-        ...
+        stages: Any = getattr(getattr(self.model, "backbone", self.model), "stages", [])
+        return [block for stage in stages for block in stage.blocks]

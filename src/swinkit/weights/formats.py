@@ -18,6 +18,7 @@ from swinkit.weights.renaming import (
     from_torchvision,
     from_transformers,
     is_timm,
+    with_listed_heads,
 )
 
 SWINKIT = "swinkit"
@@ -94,7 +95,7 @@ def recognise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
         InputError: where the weights are Swin V2's, or hold several Swins.
     """
     if (metadata or {}).get("format") == SWINKIT:
-        return Recognised(SWINKIT, dict(tensors), ())
+        return Recognised(SWINKIT, with_listed_heads(tensors), ())
     place = _find_swin(tensors)
     if place is None:
         return Recognised(UNKNOWN, dict(tensors), ())
@@ -114,7 +115,8 @@ def recognise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
         return Recognised(kind, backbone, dropped)
     if _is_openmmlab_classifier(kind, heads):
         return Recognised(kind, _as_classifier(backbone, heads), dropped)
-    return Recognised(kind, {f"backbone.{name}": tensor for name, tensor in backbone.items()} | heads, dropped)
+    whole = {f"backbone.{name}": tensor for name, tensor in backbone.items()} | with_listed_heads(heads)
+    return Recognised(kind, whole, dropped)
 
 
 def _is_no_weight(name: str) -> bool:

@@ -73,6 +73,21 @@ def load_weights(
             by NaN or infinite values, which no model can use. The model is then unchanged.
     """
     label, recognised = _recognised(source)
+    return load_recognised(
+        model, recognised, label, adapt_channels=adapt_channels, replace_head=replace_head, class_map=class_map
+    )
+
+
+def load_recognised(
+    model: nn.Module,
+    recognised: Recognised,
+    label: str,
+    *,
+    adapt_channels: bool = False,
+    replace_head: bool = False,
+    class_map: Sequence[int] | None = None,
+) -> LoadReport:
+    """`load_weights` of weights that are read already; errors call them `label`."""
     target = model.state_dict()
     tensors, dropped = _for_target(recognised, target, label)
     if class_map is not None:

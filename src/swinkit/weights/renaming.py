@@ -126,6 +126,11 @@ def _official_merging(tensor: Tensor) -> Tensor:
     return by_neighbour[..., [0, 2, 1, 3], :].flatten(-2)
 
 
+def with_listed_heads(tensors: Mapping[str, Tensor]) -> Tensors:
+    """The heads of a detector of one stage as a list of one: `roi_head.bbox_head.0.fc_cls`, as a cascade has them."""
+    return _renamed(tensors, lambda name: re.sub(r"^(roi_head\.(?:bbox|mask)_head)\.(?!\d+\.)", r"\1.0.", name))
+
+
 def _renamed(tensors: Mapping[str, Tensor], rename: Callable[[str], str]) -> Tensors:
     return {rename(name): tensor for name, tensor in tensors.items()}
 

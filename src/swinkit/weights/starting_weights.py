@@ -6,7 +6,7 @@ from torch import nn
 
 from swinkit.errors import InputError
 from swinkit.weights.formats import recognise
-from swinkit.weights.load import LoadReport, load_weights
+from swinkit.weights.load import LoadReport, load_recognised
 from swinkit.weights.read import read_weights_file
 from swinkit.weights.source import resolve
 
@@ -17,15 +17,14 @@ def load_starting_weights(model: nn.Module, source: str) -> LoadReport:
 
     Raises InputError where they cannot be found, read or used.
     """
-    path = resolve(source)
-    file = read_weights_file(path)
-    backbone = model.get_submodule("backbone")
-    names = recognise(file.tensors, file.metadata).tensors
-    if not any(name.startswith("backbone.") for name in names):
-        return load_weights(backbone, path)
+    file = read_weights_file(resolve(source))
+    label, backbone = str(file.path), model.get_submodule("backbone")
+    recognised = recognise(file.tensors, file.metadata)
+    if not recognised.is_whole_model:
+        return load_recognised(backbone, recognised, label)
     own = {name.partition(".")[0] for name in model.state_dict()}
-    if own <= {name.partition(".")[0] for name in names}:
-        return load_weights(model, path, replace_head=True)
+    if own <= {name.partition(".")[0] for name in recognised.tensors}:
+        return load_recognised(model, recognised, label, replace_head=True)
     if hasattr(backbone, "stages"):
-        return load_weights(backbone, path)
-    raise InputError(f"{path} holds another kind of model; give weights of a backbone or of this kind of model")
+        return load_recognised(backbone, recognised, label)
+    raise InputError(f"{label} holds another kind of model; give weights of a backbone or of this kind of model")

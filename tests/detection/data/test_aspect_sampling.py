@@ -21,7 +21,7 @@ def epoch_of(epoch=0, *, start=0, sizes=SIZES, batch_size=12, **division):
 def test_an_epoch_shows_each_image_at_most_once():
     batches = epoch_of(5)
     assert [len(batch) for batch in batches] == [12] * 4
-    assert AspectRatioSampler(SIZES, batch_size=12, seed=3).updates_per_epoch == 4
+    assert AspectRatioSampler(SIZES, batch_size=12, seed=3).steps_per_epoch == 4
     assert {epoch for epoch, _ in chain(*batches)} == {5}
     indices = [index for _, index in chain(*batches)]
     assert len(set(indices)) == 48 and set(indices) < set(range(50)) and indices != sorted(indices)

@@ -15,7 +15,7 @@ def epoch_of(epoch=0, *, start=0, num_samples=50, batch_size=12, **division):
 def test_an_epoch_is_a_shuffle_without_its_incomplete_batch():
     batches = epoch_of(5)
     assert [len(batch) for batch in batches] == [12] * 4
-    assert TrainSampler(50, batch_size=12, seed=3).updates_per_epoch == 4
+    assert TrainSampler(50, batch_size=12, seed=3).steps_per_epoch == 4
     assert {epoch for epoch, _ in chain(*batches)} == {5}
     indices = [index for _, index in chain(*batches)]
     assert len(set(indices)) == 48 and indices != sorted(indices) and set(indices) < set(range(50))

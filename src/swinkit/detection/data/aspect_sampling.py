@@ -12,14 +12,14 @@ from swinkit.training.data.seeding import derived_generator
 class AspectRatioSampler:
     """Shuffled batches for training in groups of images of one orientation: wider than high, or not.
 
-    As `sampling.TrainSampler`: `batch_size` is that of one update of the weights, over all processes and accumulation
-    steps, an update has the same samples however the work is divided, and the samples that do not fill a last batch
+    As `sampling.TrainSampler`: `batch_size` is that of one step of the weights, over all processes and accumulation
+    steps, a step has the same samples however the work is divided, and the samples that do not fill a last batch
     are left out, others in every epoch.
 
     A group has `group_size` images, or the greatest divisor that it shares with batch_size; the published code has
     groups as large as a process's batch, 2. In an epoch each orientation is shuffled and cut into groups; what is
     left of both makes mixed groups, so that no image is shown twice and few epochs of small data lack one. Groups
-    are shuffled, and within an update those of wide images come first, so that shares are as uniform as can be.
+    are shuffled, and within a step those of wide images come first, so that shares are as uniform as can be.
 
     Args:
         sizes: height and width of every image.
@@ -43,18 +43,18 @@ class AspectRatioSampler:
         self.num_samples = len(sizes)
         self.batch_size = batch_size
         self.group_size = math.gcd(max(1, group_size), batch_size)
-        self.updates_per_epoch = self.num_samples // batch_size
+        self.steps_per_epoch = self.num_samples // batch_size
         self._is_wide = torch.tensor([width > height for height, width in sizes], dtype=torch.bool)
         self._seed = seed
         self._rank, self._world_size, self._accumulation = rank, world_size, accumulation
 
     def batches(self, epoch: int, *, start: int = 0) -> Iterator[list[Key]]:
-        """This process's batches of one epoch from update `start` on; `accumulation` batches make an update."""
+        """This process's batches of one epoch from step `start` on; `accumulation` batches make a step."""
         groups = self._groups(epoch)
         share = self.batch_size // (self._world_size * self._accumulation)
         count = self.batch_size // self.group_size
-        for update in range(start, self.updates_per_epoch):
-            mine = groups[update * count : (update + 1) * count]
+        for step in range(start, self.steps_per_epoch):
+            mine = groups[step * count : (step + 1) * count]
             order = self._is_wide[mine].sum(1).argsort(descending=True, stable=True)
             indices = mine[order].flatten().tolist()
             for step in range(self._accumulation):

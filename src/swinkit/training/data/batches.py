@@ -15,7 +15,7 @@ from swinkit.training.data.seeding import SeededSamples
 class Sampler(Protocol):
     """Which samples come when; `TrainSampler` is one."""
 
-    updates_per_epoch: int
+    steps_per_epoch: int
 
     def batches(self, epoch: int, *, start: int = 0) -> Iterator[list[Key]]: ...
 
@@ -39,11 +39,11 @@ class EpochBatches:
         self.collate = collate
 
     @property
-    def updates_per_epoch(self) -> int:
-        return self.sampler.updates_per_epoch
+    def steps_per_epoch(self) -> int:
+        return self.sampler.steps_per_epoch
 
     def batches(self, start: int, stop: int) -> Iterator[Any]:
-        each = self.updates_per_epoch
+        each = self.steps_per_epoch
         keys = (
             batch
             for epoch in range(start // each, -(-stop // each))

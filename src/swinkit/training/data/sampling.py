@@ -14,9 +14,9 @@ Key = tuple[int, int]
 
 
 class TrainSampler:
-    """Shuffled batches for training, the same samples in the same update however the work is divided.
+    """Shuffled batches for training, the same samples in the same step however the work is divided.
 
-    `batch_size` is that of one update of the weights, over all processes and accumulation steps; each of these
+    `batch_size` is that of one step of the weights, over all processes and accumulation steps; each of these
     `world_size * accumulation` shares takes an equal part. A share holds whole mirror pairs (k-th from the start, k-th
     from the end of the global batch), so that Mixup and CutMix, which mix a batch with itself reversed, meet the same
     partners in any division, if shares are even.
@@ -39,16 +39,16 @@ class TrainSampler:
         check_batch(batch_size, num_samples, shares=world_size * accumulation)
         self.num_samples = num_samples
         self.batch_size = batch_size
-        self.updates_per_epoch = num_samples // batch_size
+        self.steps_per_epoch = num_samples // batch_size
         self._seed = seed
         self._rank, self._world_size, self._accumulation = rank, world_size, accumulation
 
     def batches(self, epoch: int, *, start: int = 0) -> Iterator[list[Key]]:
-        """This process's batches of one epoch from update `start` on; `accumulation` batches make an update."""
+        """This process's batches of one epoch from step `start` on; `accumulation` batches make a step."""
         order = torch.randperm(self.num_samples, generator=derived_generator("order", self._seed, epoch))
         shares = self._world_size * self._accumulation
-        for update in range(start, self.updates_per_epoch):
-            indices = order[update * self.batch_size : (update + 1) * self.batch_size].tolist()
+        for step in range(start, self.steps_per_epoch):
+            indices = order[step * self.batch_size : (step + 1) * self.batch_size].tolist()
             for step in range(self._accumulation):
                 share = _share(indices, step * self._world_size + self._rank, shares)
                 yield [(epoch, index) for index in share]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
 
 from swinkit.errors import InputError
 
 
 @dataclass(frozen=True)
-class SwinConfig:
+class SwinArchitecture:
     """Architecture and regularisation of a Swin Transformer; the defaults are Swin-T at 224 (paper table 7).
 
     Raises InputError where the values do not fit together.
@@ -70,15 +68,6 @@ class SwinConfig:
         if not all(0.0 <= rate < 1.0 for rate in rates):
             raise InputError(f"drop rates must lie in 0 <= rate < 1, not {rates}")
 
-    @classmethod
-    def from_plain(cls, values: Mapping[str, Any]) -> Self:
-        """The configuration that `dataclasses.asdict` wrote, with lists for tuples as JSON has them; TypeError where
-        there are other names."""
-        given: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-        }
-        return cls(**given)
-
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each stage."""
@@ -88,3 +77,18 @@ class SwinConfig:
     def strides(self) -> tuple[int, ...]:
         """Pixels between neighbouring tokens of each stage."""
         return tuple(self.patch_size * 2**stage for stage in range(len(self.depths)))
+
+
+_SWIN_S = SwinArchitecture(depths=(2, 2, 18, 2))
+_SWIN_B = replace(_SWIN_S, embed_dim=128, num_heads=(4, 8, 16, 32))
+_SWIN_L = replace(_SWIN_S, embed_dim=192, num_heads=(6, 12, 24, 48))
+
+ARCHITECTURES: dict[str, SwinArchitecture] = {
+    "swin_t": SwinArchitecture(),
+    "swin_s": _SWIN_S,
+    "swin_b": _SWIN_B,
+    "swin_l": _SWIN_L,
+    "swin_b_384": replace(_SWIN_B, window_size=12, image_size=(384, 384)),
+    "swin_l_384": replace(_SWIN_L, window_size=12, image_size=(384, 384)),
+}
+"""The published architectures (paper table 7) by their public names. Stochastic depth belongs to a recipe."""

@@ -5,7 +5,7 @@ Shapes: B images, H W map, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,20 +14,33 @@ from torch import Tensor, nn
 from swinkit.errors import InputError
 
 
+@dataclass(frozen=True)
+class TimmConfig:
+    """A backbone of the timm library as a value."""
+
+    name: str = "resnet50"
+    """A model that timm can cut into features, such as resnet50 or resnext101_32x4d."""
+    levels: tuple[int, ...] = (4, 8, 16, 32)
+    """Which of its strides give features; of a ResNet (2, 4, 8, 16, 32) the published heads take the last four."""
+    pretrained: bool = False
+    """Start from timm's own weights, which are downloaded."""
+
+    def build(self, *, checkpoint_activations: bool = False) -> TimmFeatures:
+        """The backbone; raises InputError where timm is not installed, or has no such model or levels."""
+        if checkpoint_activations:
+            raise InputError(f"activations of timm's {self.name} are not recomputed; leave checkpoint_activations out")
+        return TimmFeatures(self)
+
+
 class TimmFeatures(nn.Module):
-    """The feature pyramid of a timm model, see `swinkit.backbone.Backbone`.
+    """The feature pyramid of a timm model, see `swinkit.backbone.contract.Backbone`.
 
-    Args:
-        name: a model that timm can cut into features, such as "resnet50" or "resnet101".
-        levels: which of its strides to return; of a ResNet (2, 4, 8, 16, 32) the published heads take the last four.
-        pretrained: download timm's weights.
-
-    Raises:
-        InputError: where timm is not installed, or has no such model or levels.
+    Raises InputError where timm is not installed, or has no such model or levels.
     """
 
-    def __init__(self, name: str, *, levels: Sequence[int] = (4, 8, 16, 32), pretrained: bool = False) -> None:
+    def __init__(self, config: TimmConfig) -> None:
         super().__init__()
+        name, levels = config.name, config.levels
         try:
             import timm
         except ImportError:
@@ -38,11 +51,12 @@ class TimmFeatures(nn.Module):
             with torch.device("meta"):  # for its list of strides alone
                 plain: Any = timm.create_model(name, features_only=True)
             indices = tuple(plain.feature_info.reduction().index(level) for level in levels)
-            model: Any = timm.create_model(name, features_only=True, out_indices=indices, pretrained=pretrained)
+            model: Any = timm.create_model(name, features_only=True, out_indices=indices, pretrained=config.pretrained)
         except (RuntimeError, ValueError, AttributeError, IndexError, OSError) as error:
             reason = str(error).strip().split("\n")[0]
             raise InputError(f"timm gives no features of strides {tuple(levels)} from {name!r} ({reason})") from None
-        self.name = name
+        # What a file says: opening it downloads nothing, since its own weights follow.
+        self.config = replace(config, pretrained=False)
         self.model = model
         self.is_channels_last = str(getattr(model.output_fmt, "value", model.output_fmt)) == "NHWC"
         self.channels: tuple[int, ...] = tuple(model.feature_info.channels())

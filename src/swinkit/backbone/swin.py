@@ -5,15 +5,43 @@ Shapes: B images, H W map, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from torch import Tensor, nn
 
-from swinkit.backbone.config import SwinConfig
-from swinkit.backbone.stages import Geometry, SwinStages
+from swinkit.backbone.architecture import SwinArchitecture
+from swinkit.backbone.stages import SwinStages
 from swinkit.errors import InputError
+from swinkit.ops.geometry import Geometry
 from swinkit.ops.window_attention import AttentionBackend
+
+
+@dataclass(frozen=True)
+class SwinConfig(SwinArchitecture):
+    """A Swin Transformer as a value: what is built, and what is written into files.
+
+    A classifier takes it too, and has no use for `out_stages` and `frozen_stages`.
+    """
+
+    out_stages: tuple[int, ...] | None = None
+    """Which stages give features, counted from 0, ascending; None is all."""
+    frozen_stages: int = -1
+    """How much is frozen, in the official counting: -1 nothing, 0 the patch embedding, 1 also the absolute position
+    embedding, k + 1 also the first k stages. Frozen parts stay in evaluation mode."""
+    geometry: Geometry | None = None
+    """Which published code decides at the borders; None is "classification" for classifiers, "dense" otherwise."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        stages = tuple(range(len(self.depths)))
+        chosen = stages if self.out_stages is None else tuple(self.out_stages)
+        if not chosen or sorted(set(chosen) & set(stages)) != list(chosen):
+            raise InputError(f"out_stages {chosen} must be ascending stages of {stages}")
+
+    def build(self, *, checkpoint_activations: bool = False) -> SwinTransformer:
+        """The backbone with fresh weights."""
+        return SwinTransformer(self, checkpoint_activations=checkpoint_activations)
 
 
 class SwinTransformer(SwinStages):
@@ -24,47 +52,36 @@ class SwinTransformer(SwinStages):
 
     Args:
         config: the architecture; the default is Swin-T.
-        out_stages: which stages to return, counted from 0, ascending.
-        frozen_stages: how much is frozen, in the official counting: -1 nothing, 0 the patch embedding, 1 also the
-            absolute position embedding, k + 1 also the first k stages. Frozen parts stay in evaluation mode.
-        geometry: "dense" is the official detection and segmentation code, see `Geometry`.
         attention_backend: how attention is computed, see `swinkit.ops.window_attention`.
         checkpoint_activations: see `SwinStages`.
-
-    Raises:
-        InputError: where a stage does not exist.
     """
+
+    config: SwinConfig
 
     def __init__(
         self,
         config: SwinConfig | None = None,
         *,
-        out_stages: Sequence[int] | None = None,
-        frozen_stages: int = -1,
-        geometry: Geometry = "dense",
         attention_backend: AttentionBackend = "auto",
         checkpoint_activations: bool = False,
     ) -> None:
         config = config or SwinConfig()
         super().__init__(
             config,
-            geometry=geometry,
+            geometry=config.geometry or "dense",
             attention_backend=attention_backend,
             checkpoint_activations=checkpoint_activations,
         )
-        stages = range(len(config.depths))
-        self.out_stages = tuple(stages if out_stages is None else out_stages)
-        if not self.out_stages or sorted(set(self.out_stages) & set(stages)) != list(self.out_stages):
-            raise InputError(f"out_stages {self.out_stages} must be ascending stages of {tuple(stages)}")
+        self.out_stages = tuple(range(len(config.depths)) if config.out_stages is None else config.out_stages)
         self.channels = tuple(config.widths[stage] for stage in self.out_stages)
         self.strides = tuple(config.strides[stage] for stage in self.out_stages)
         for stage in self.out_stages:
             self.add_module(f"norm{stage}", nn.LayerNorm(config.widths[stage]))
         self.initialise()
-        self.frozen_stages = frozen_stages
+        self.frozen_stages = config.frozen_stages
         for module in self._frozen():
             module.requires_grad_(False)
-        if frozen_stages >= 1 and self.absolute_pos_embed is not None:
+        if self.frozen_stages >= 1 and self.absolute_pos_embed is not None:
             self.absolute_pos_embed.requires_grad_(False)
         self.train(self.training)
 

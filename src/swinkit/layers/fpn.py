@@ -10,16 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-class PlainConv(nn.Module):
-    """A convolution with bias that keeps the map's size; its parameters are `conv.weight` and `conv.bias`."""
-
-    def __init__(self, channels: int, dim: int, kernel: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, dim, kernel, padding=kernel // 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x)
+from swinkit.layers.conv import Conv
 
 
 class FPN(nn.Module):
@@ -36,8 +27,8 @@ class FPN(nn.Module):
     def __init__(self, in_channels: Sequence[int], channels: int, *, extra_levels: int = 1) -> None:
         super().__init__()
         self.extra_levels = extra_levels
-        self.lateral_convs = nn.ModuleList(PlainConv(each, channels, 1) for each in in_channels)
-        self.fpn_convs = nn.ModuleList(PlainConv(channels, channels, 3) for _ in in_channels)
+        self.lateral_convs = nn.ModuleList(Conv(each, channels, 1) for each in in_channels)
+        self.fpn_convs = nn.ModuleList(Conv(channels, channels, 3) for _ in in_channels)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)

@@ -1,0 +1,46 @@
+"""Convolutions with what follows them, under the names that the official files have: `conv`, `bn`.
+
+Shapes: B images, H W map, C channels, D channels out.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from swinkit.errors import InputError
+
+
+class Conv(nn.Module):
+    """A convolution with bias that keeps the map's size: (B, C, H, W) to (B, D, H, W)."""
+
+    def __init__(self, channels: int, dim: int, kernel: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, dim, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+class ConvNorm(nn.Module):
+    """A bias-free convolution that keeps the map's size, batch norm, ReLU: (B, C, H, W) to (B, D, H, W).
+
+    Weights are drawn as in the published code: Kaiming normal over the fan out. For batch statistics over all
+    processes, convert the whole model with `torch.nn.SyncBatchNorm.convert_sync_batchnorm`.
+
+    Raises InputError in training on a single value for each channel, of which there are no statistics.
+    """
+
+    def __init__(self, channels: int, dim: int, kernel: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, dim, kernel, padding=kernel // 2, bias=False)
+        self.bn = nn.BatchNorm2d(dim)
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.bn.training and x.shape[0] * x.shape[2] * x.shape[3] == 1 and type(self.bn) is nn.BatchNorm2d:
+            raise InputError(
+                "batch norm cannot train on a single value for each channel, all that pooling leaves of one image; "
+                "train with at least 2 images in a batch"
+            )
+        return F.relu(self.bn(self.conv(x)), inplace=True)
