@@ -52,7 +52,7 @@ def read_image(source: Path | str | bytes, *, name: str | None = None, max_pixel
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()) as image:
             _check_size(image, shown, max_pixels)
             image.load()
-            return _to_rgb(_upright(image), shown)
+            return to_rgb(image, shown)
     except (ImageError, MemoryError):
         raise
     except FileNotFoundError:
@@ -103,11 +103,13 @@ def _check_size(image: Image.Image, shown: str, max_pixels: int) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     # Broken EXIF says nothing about the pixels, which are decoded by now.
     with contextlib.suppress(Exception):
-        ImageOps.exif_transpose(image, in_place=True)
+        return ImageOps.exif_transpose(image)
     return image
 
 
-def _to_rgb(image: Image.Image, shown: str) -> Image.Image:
+def to_rgb(image: Image.Image, shown: str) -> Image.Image:
+    """A decoded image of any mode as upright 8-bit RGB; raises ImageError, with the name `shown`, where it has none."""
+    image = _upright(image)
     if image.mode == "F":
         raise ImageError(f"{shown} holds floating-point pixels of unknown range; save it with 8 or 16 bits a channel")
     if image.mode == "I" or image.mode.startswith("I;16"):

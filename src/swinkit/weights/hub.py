@@ -1,25 +1,91 @@
-"""Folders of the Hugging Face hub: a model's file, its description and a page about it."""
+"""Folders of the Hugging Face hub: a model's file, its description and a page about it.
+
+huggingface_hub's own mixin rebuilds a model from the arguments of its constructor; ours are handed their parts built,
+and a file of ours describes them. So the files are written here, and the hub's client moves them.
+"""
 
 from __future__ import annotations
 
-import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError
-from torch import Tensor
+from torch import nn
 
 from swinkit.errors import InputError
 from swinkit.files import write_json, write_text
+from swinkit.weights.model_file import write_description
 from swinkit.weights.save import save_weights
 
 MODEL_FILE = "model.safetensors"
 
-_CARD = """---
+_PIPELINES = {
+    "classification": "image-classification",
+    "detection": "object-detection",
+    "segmentation": "image-segmentation",
+}
+
+
+class Shareable:
+    """What can be saved as a folder and uploaded: something with a `model` and a `description` of it."""
+
+    model: nn.Module
+    description: dict[str, Any]
+    """Plain data that builds the model again and says what is known about it: `task`, `classes`, `results`, ..."""
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write model.safetensors, config.json and a model card (README.md, kept if there is one) into `folder`.
+
+        Returns:
+            The folder; `swinkit.open(folder)` opens it again.
+
+        Raises:
+            InputError: where it cannot be written.
+        """
+        return write_pretrained(folder, self.model, self.description)
+
+    def push_to_hub(self, repository: str, *, private: bool | None = None, token: str | None = None) -> str:
+        """Upload the model to `owner/name` on the Hugging Face hub; returns its address.
+
+        Raises InputError where the hub refuses or does not answer.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            written = write_pretrained(
+                Path(folder) / repository.rpartition("/")[2], self.model, self.description, title=repository
+            )
+            return upload_pretrained(written, repository, private=private, token=token)
+
+
+def write_pretrained(
+    folder: str | Path, model: nn.Module, description: Mapping[str, Any], *, title: str | None = None
+) -> Path:
+    """See `Shareable.save_pretrained`; the card's `title` is the folder's name by default."""
+    folder = Path(folder)
+    save_weights(folder / MODEL_FILE, model.state_dict(), write_description(description))
+    write_json(folder / "config.json", description, indent=2)
+    card = folder / "README.md"
+    if not card.exists():
+        write_text(card, model_card(title or folder.name, description))
+    return folder
+
+
+def model_card(title: str, description: Mapping[str, Any]) -> str:
+    """A page that says what is known about a model, in the hub's form."""
+    task = description["task"]
+    classes = [str(name) for name in description.get("classes") or []]
+    facts = [f"- Architecture: {description.get('architecture')}, backbone {_backbone(description)}"]
+    if classes:
+        facts.append(f"- Classes ({len(classes)}): {', '.join(classes[:20])}{', ...' if len(classes) > 20 else ''}")
+    recipe = description.get("recipe") or {}
+    if recipe.get("name"):
+        facts.append(f"- Trained by the recipe `{recipe['name']}` of swinkit")
+    facts += [
+        f"- {name.removeprefix('val/')} on the validation data: {value:.4f}" for name, value in _results(description)
+    ]
+    return f"""---
 library_name: swinkit
-pipeline_tag: image-classification
+pipeline_tag: {_PIPELINES[task]}
 tags:
 - swin
 - vision
@@ -27,28 +93,30 @@ tags:
 
 # {title}
 
-A Swin Transformer (arXiv 2103.14030) with {classes} classes, made with swinkit.
+A Swin Transformer (arXiv 2103.14030) for {task}.
+
+{chr(10).join(facts)}
 
 ```python
 import swinkit
 
-model = swinkit.SwinClassifier.from_pretrained("{title}")
+model = swinkit.open("hf-hub:{title}")
+print(model.predict("image.jpg"))
 ```
 """
 
 
-def write_pretrained(folder: str | Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> Path:
-    """Write model.safetensors, config.json and README.md (kept if there is one) into `folder`, and return it.
+def _backbone(description: Mapping[str, Any]) -> str:
+    backbone = description.get("backbone") or {}
+    config = backbone.get("config") or {}
+    if backbone.get("architecture") == "swin":
+        return f"Swin of width {config.get('embed_dim')}, depths {config.get('depths')}, window {config.get('window_size')}"
+    return str(config.get("name", backbone.get("architecture")))
 
-    Raises InputError where the folder cannot be written.
-    """
-    folder = Path(folder)
-    save_weights(folder / MODEL_FILE, tensors, {"format": "swinkit", "description": json.dumps(description)})
-    write_json(folder / "config.json", description, indent=2)
-    card = folder / "README.md"
-    if not card.exists():
-        write_text(card, _CARD.format(title=folder.name, classes=description.get("num_classes", "?")))
-    return folder
+
+def _results(description: Mapping[str, Any]) -> list[tuple[str, float]]:
+    results = description.get("results") or {}
+    return [(name, value) for name, value in results.items() if isinstance(value, (int, float))]
 
 
 def upload_pretrained(folder: Path, repository: str, *, private: bool | None = None, token: str | None = None) -> str:
@@ -56,6 +124,9 @@ def upload_pretrained(folder: Path, repository: str, *, private: bool | None = N
 
     Raises InputError where the hub refuses or does not answer.
     """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
     api = HfApi(token=token)
     try:
         api.create_repo(repository, private=private, exist_ok=True)

@@ -1,0 +1,49 @@
+"""One call that opens a trained model of any task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from swinkit.classification.predictor import Classifier
+from swinkit.detection.architectures import DETECTORS
+from swinkit.detection.detector import DetectorConfig
+from swinkit.detection.predictor import Detector
+from swinkit.errors import InputError
+from swinkit.segmentation.predictor import Segmentor
+from swinkit.weights.model_file import read_model_file
+
+
+def open_model(
+    source: str | Path,
+    *,
+    device: str | torch.device | None = None,
+    architectures: Mapping[str, type[DetectorConfig]] = DETECTORS,
+) -> Classifier | Detector | Segmentor:
+    """Open a trained model: `swinkit.open("runs/digits").predict("photo.jpg")`.
+
+    The file is read once. swinkit's own files describe themselves; of other code bases' files the architecture is read
+    off the weights, classes are those of the file or numbers, and images are shown as published.
+
+    Args:
+        source: a file, the folder of a run or of the hub, a name of the catalogue, an https address or
+            hf-hub:owner/name.
+        device: where the model goes, such as "cuda"; None is the CPU.
+        architectures: detectors that a file may name, for one of your own.
+
+    Returns:
+        A predictor in evaluation mode: `predict(images)` takes one image or many.
+
+    Raises:
+        InputError: where there is no such file, or it holds no model that swinkit has.
+    """
+    file, place = read_model_file(source), torch.device(device or "cpu")
+    if file.task == "detection":
+        return Detector.from_file(file, device=place, architectures=architectures)
+    if file.task == "segmentation":
+        return Segmentor.from_file(file, device=place)
+    if file.task == "classification":
+        return Classifier.from_file(file, device=place)
+    raise InputError(f"{file.path} is a model for {file.task}, which swinkit does not have")
