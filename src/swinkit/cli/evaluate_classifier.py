@@ -14,14 +14,15 @@ from rich.table import Table
 from swinkit.classification.data.class_folders import class_folder_names, train_folder, validation_folder
 from swinkit.classification.data.samples import ClassificationData
 from swinkit.classification.data.sources import find_layout, open_evaluation_data
-from swinkit.classification.predictor import Classifier, open_classifier
-from swinkit.classification.results import draw_results
+from swinkit.classification.evaluation import draw_results, measure
+from swinkit.classification.predictor import Classifier
 from swinkit.classification.scores import ClassificationScores
 from swinkit.cli.console import result_console
 from swinkit.cli.image_paths import run_name
 from swinkit.errors import InputError
 from swinkit.images.digits import open_digits
 from swinkit.training.processes import choose_device
+from swinkit.weights.model_file import read_model_file
 
 CLASSES_SHOWN = 50
 
@@ -52,17 +53,24 @@ def evaluate_classifier_command(arguments: Sequence[str]) -> None:
     options = tyro.cli(
         EvaluateOptions, args=list(arguments), prog="swinkit evaluate", description=evaluate_classifier_command.__doc__
     )
-    classifier = open_classifier(options.checkpoint, device=choose_device(options.device))
+    file = read_model_file(options.checkpoint)
+    evaluate_classifier(Classifier.from_file(file, device=choose_device(options.device)), options)
+
+
+def evaluate_classifier(classifier: Classifier, options: EvaluateOptions) -> None:
+    """Measure it on the images that are meant; print the scores and draw pictures."""
     if options.workers < 0:
         raise InputError(f"--workers must be 0 or more, not {options.workers}")
     data = _data(options, classifier)
     folder = options.out or Path("evaluation") / run_name(options.checkpoint)
-    scores, pictures = draw_results(classifier, data, folder, workers=options.workers)
-    results = _results(scores, classifier, pictures)
+    measured = measure(classifier, data, workers=options.workers)
+    pictures = draw_results(measured, data, folder, classes=classifier.classes)
+    scores = measured.scores
     if options.json:
-        print(json.dumps(results))
+        print(json.dumps(_results(scores, classifier, pictures)))
         return
-    print(f"{scores.images} images: top-1 {scores.top1:.2f} %, top-5 {scores.top5:.2f} %, loss {scores.loss:.4f}")
+    top1, top5 = 100 * scores.top1, 100 * scores.top5
+    print(f"{scores.images} images: top-1 {top1:.2f} %, top-5 {top5:.2f} %, loss {scores.loss:.4f}")
     if len(classifier.classes) <= CLASSES_SHOWN:
         result_console().print(_class_table(scores, classifier))
     for picture in pictures:
@@ -119,5 +127,5 @@ def _results(scores: ClassificationScores, classifier: Classifier, pictures: Seq
 def _class_table(scores: ClassificationScores, classifier: Classifier) -> Table:
     table = Table("class", "top-1 %", box=None)
     for name, value in zip(classifier.classes, scores.per_class_accuracy().tolist(), strict=True):
-        table.add_row(name, "no images" if value != value else f"{value:.1f}")
+        table.add_row(name, "no images" if value != value else f"{100 * value:.1f}")
     return table

@@ -11,16 +11,14 @@ from typing import Annotated
 import tyro
 from rich.table import Table
 
-from swinkit.classification.pictures.annotation import annotate_image
-from swinkit.classification.predictor import open_classifier
+from swinkit.classification.predictor import Classifier
+from swinkit.classification.result import Classification
 from swinkit.cli.console import result_console
 from swinkit.cli.image_paths import image_paths, picture_paths
 from swinkit.errors import InputError
 from swinkit.images.read import read_image
 from swinkit.training.processes import choose_device
-
-MOST_BARS = 20
-"""The picture shows no more classes than this, the table as many as asked for."""
+from swinkit.weights.model_file import read_model_file
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class PredictOptions:
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
     """Images, or folders of images."""
     top: int = 5
-    """How many classes to show."""
+    """How many classes to show; a picture has at most 20."""
     out: Path = Path("predictions")
     """Folder for the annotated pictures."""
     json: bool = False
@@ -44,32 +42,36 @@ def predict_classes_command(arguments: Sequence[str]) -> None:
     options = tyro.cli(
         PredictOptions, args=list(arguments), prog="swinkit predict", description=predict_classes_command.__doc__
     )
+    file = read_model_file(options.checkpoint)
+    predict_classes(Classifier.from_file(file, device=choose_device(options.device)), options)
+
+
+def predict_classes(classifier: Classifier, options: PredictOptions) -> None:
+    """Print the classes of each image and draw them; an image that cannot be read is reported after the others."""
     if options.top < 1:
         raise InputError(f"--top must be at least 1, not {options.top}")
     paths = list(image_paths(options.images))
-    classifier = open_classifier(options.checkpoint, device=choose_device(options.device))
-    results, failures = [], []
-    pictures = picture_paths(paths, options.out)
-    for path, picture in zip(paths, pictures, strict=True):
+    printed, failures = [], []
+    for path, picture in zip(paths, picture_paths(paths, options.out), strict=True):
         try:
             image = read_image(path)
         except InputError as error:
             failures.append(str(error))
             continue
-        rows = classifier.predict([image], top=options.top)[0]
-        results.append({"image": str(path), "predictions": [{"class": n, "probability": p} for n, p in rows]})
+        result = classifier.predict(image, top=options.top)
+        assert isinstance(result, Classification)
+        printed.append({"image": str(path), **result.to_dict()})
         if not options.json:
-            annotate_image(image, rows[:MOST_BARS], picture)
-            _show(path, rows, picture)
+            _show(path, result, result.save(picture))
     if options.json:
-        print(json.dumps(results, ensure_ascii=False))
+        print(json.dumps(printed, ensure_ascii=False))
     if failures:
         raise InputError("; ".join(failures))
 
 
-def _show(path: Path, rows: Sequence[tuple[str, float]], picture: Path) -> None:
+def _show(path: Path, result: Classification, picture: Path) -> None:
     table = Table("class", "probability", box=None)
-    for name, probability in rows:
+    for name, probability in zip(result.classes, result.probabilities, strict=True):
         table.add_row(name, f"{probability:.4f}")
     print(path)
     result_console().print(table)

@@ -12,14 +12,13 @@ from typing import Annotated, Any, Generic, TypeVar
 import tyro
 
 from swinkit.classification.recipe import ClassificationRecipe
-from swinkit.classification.run import train_classifier
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.detection.run import train_detector
 from swinkit.errors import InputError
 from swinkit.recipes import RECIPES
 from swinkit.segmentation.recipe import SegmentationRecipe
 from swinkit.segmentation.run import train_segmentor
-from swinkit.training.run import Run
+from swinkit.training.run import Run, train
 from swinkit.training.settings import LoopSettings
 
 R = TypeVar("R", ClassificationRecipe, SegmentationRecipe, DetectionRecipe)
@@ -80,8 +79,8 @@ def _train(recipe: ClassificationRecipe | SegmentationRecipe | DetectionRecipe, 
         segmentation = train_segmentor(recipe, run_dir)
         report(segmentation, recipe.data, f"mIoU {segmentation.result.best:.4f}")
     else:
-        classification = train_classifier(recipe, run_dir)
-        report(classification, recipe.data, f"top-1 {classification.result.best:.2f} %")
+        classification = train(recipe, run_dir)
+        report(classification, recipe.data, f"top-1 {100 * (classification.result.best or 0.0):.2f} %")
 
 
 def summary(recipe: object) -> str:

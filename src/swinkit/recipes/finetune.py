@@ -33,7 +33,7 @@ def finetune() -> ClassificationRecipe:
     """
     return ClassificationRecipe(
         name="finetune",
-        model=replace(SWIN_T, drop_path_rate=0.1),
+        backbone=replace(SWIN_T, drop_path_rate=0.1),
         augmentation=TrainAugmentation(
             image_size=224,
             scale=(0.35, 1.0),
@@ -62,7 +62,7 @@ def finetune_small() -> ClassificationRecipe:
     return replace(
         recipe,
         name="finetune_small",
-        model=SwinConfig(
+        backbone=SwinConfig(
             embed_dim=64,
             depths=(2, 4, 2),
             num_heads=(4, 8, 16),

@@ -30,7 +30,7 @@ def imagenet1k_swin_t() -> ClassificationRecipe:
     """
     return ClassificationRecipe(
         name="imagenet1k_swin_t",
-        model=replace(SWIN_T, drop_path_rate=0.2),
+        backbone=replace(SWIN_T, drop_path_rate=0.2),
         augmentation=TrainAugmentation(
             image_size=224,
             rand_augment=RandAugment(num_ops=2, magnitude=9, magnitude_std=0.5),
@@ -54,7 +54,7 @@ def imagenet1k_swin_s() -> ClassificationRecipe:
 
     The released weights were trained with --schedule.no-warmup-prefix, see imagenet1k_swin_t.
     """
-    return replace(imagenet1k_swin_t(), name="imagenet1k_swin_s", model=replace(SWIN_S, drop_path_rate=0.3))
+    return replace(imagenet1k_swin_t(), name="imagenet1k_swin_s", backbone=replace(SWIN_S, drop_path_rate=0.3))
 
 
 def imagenet1k_swin_b() -> ClassificationRecipe:
@@ -66,7 +66,7 @@ def imagenet1k_swin_b() -> ClassificationRecipe:
 
     The released weights were trained with --schedule.no-warmup-prefix, see imagenet1k_swin_t.
     """
-    return replace(imagenet1k_swin_t(), name="imagenet1k_swin_b", model=replace(SWIN_B, drop_path_rate=0.5))
+    return replace(imagenet1k_swin_t(), name="imagenet1k_swin_b", backbone=replace(SWIN_B, drop_path_rate=0.5))
 
 
 def imagenet1k_swin_b_384_finetune() -> ClassificationRecipe:
@@ -86,7 +86,7 @@ def imagenet1k_swin_b_384_finetune() -> ClassificationRecipe:
         base,
         name="imagenet1k_swin_b_384_finetune",
         weights="swin_base_patch4_window7_224",
-        model=replace(SWIN_B_384, drop_path_rate=base.model.drop_path_rate),
+        backbone=replace(SWIN_B_384, drop_path_rate=base.backbone.drop_path_rate),
         augmentation=replace(base.augmentation, image_size=384),
         preprocessing=published_preprocessing(384, crop=False),
         optimizer=replace(base.optimizer, lr=2e-5, weight_decay=1e-8),
@@ -139,7 +139,7 @@ def imagenet1k_swin_b_384_finetune_paper() -> ClassificationRecipe:
     Expected: 84.5 % top-1 (paper, table 1).
     """
     recipe = constant_rate(imagenet1k_swin_b_384_finetune())
-    return replace(recipe, model=replace(recipe.model, drop_path_rate=0.1))
+    return replace(recipe, backbone=replace(recipe.backbone, drop_path_rate=0.1))
 
 
 def constant_rate(recipe: ClassificationRecipe) -> ClassificationRecipe:

@@ -32,7 +32,7 @@ def imagenet22k_swin_t() -> ClassificationRecipe:
     return replace(
         base,
         name="imagenet22k_swin_t",
-        model=replace(SWIN_T, drop_path_rate=0.1),
+        backbone=replace(SWIN_T, drop_path_rate=0.1),
         optimizer=replace(base.optimizer, lr=1.25e-4),
         schedule=replace(base.schedule, warmup_epochs=5, warmup_lr=1.25e-7, min_lr=1.25e-6),
         loop=replace(base.loop, epochs=90, batch_size=4096),
@@ -46,7 +46,7 @@ def imagenet22k_swin_s() -> ClassificationRecipe:
     Hardware: not published, see imagenet22k_swin_t. Time: not measured.
     Expected: 83.2 % on ImageNet-1K after imagenet22k_to_1k_swin_s (official README).
     """
-    return replace(imagenet22k_swin_t(), name="imagenet22k_swin_s", model=replace(SWIN_S, drop_path_rate=0.2))
+    return replace(imagenet22k_swin_t(), name="imagenet22k_swin_s", backbone=replace(SWIN_S, drop_path_rate=0.2))
 
 
 def imagenet22k_swin_b() -> ClassificationRecipe:
@@ -56,7 +56,7 @@ def imagenet22k_swin_b() -> ClassificationRecipe:
     Hardware: not published, see imagenet22k_swin_t. Time: not measured.
     Expected: 85.2 % on ImageNet-1K after imagenet22k_to_1k_swin_b (official README; paper, table 1).
     """
-    return replace(imagenet22k_swin_t(), name="imagenet22k_swin_b", model=replace(SWIN_B, drop_path_rate=0.2))
+    return replace(imagenet22k_swin_t(), name="imagenet22k_swin_b", backbone=replace(SWIN_B, drop_path_rate=0.2))
 
 
 def imagenet22k_swin_l() -> ClassificationRecipe:
@@ -67,7 +67,7 @@ def imagenet22k_swin_l() -> ClassificationRecipe:
         Time: not measured.
     Expected: 86.3 % on ImageNet-1K after imagenet22k_to_1k_swin_l (official README).
     """
-    return replace(imagenet22k_swin_t(), name="imagenet22k_swin_l", model=replace(SWIN_L, drop_path_rate=0.2))
+    return replace(imagenet22k_swin_t(), name="imagenet22k_swin_l", backbone=replace(SWIN_L, drop_path_rate=0.2))
 
 
 def imagenet22k_swin_b_paper() -> ClassificationRecipe:
@@ -110,7 +110,7 @@ def imagenet22k_to_1k_swin_t() -> ClassificationRecipe:
         base,
         name="imagenet22k_to_1k_swin_t",
         weights="swin_tiny_patch4_window7_224_22k",
-        model=replace(SWIN_T, drop_path_rate=0.1),
+        backbone=replace(SWIN_T, drop_path_rate=0.1),
         optimizer=replace(base.optimizer, lr=2e-5, weight_decay=1e-8),
         schedule=replace(base.schedule, warmup_epochs=5, warmup_lr=2e-8, min_lr=2e-7),
         loop=replace(base.loop, epochs=30),
@@ -231,7 +231,7 @@ def _linear(recipe: ClassificationRecipe) -> ClassificationRecipe:
 
 
 def _to_1k(name: str, model: SwinConfig, *, weights: str) -> ClassificationRecipe:
-    return replace(imagenet22k_to_1k_swin_t(), name=name, weights=weights, model=replace(model, drop_path_rate=0.2))
+    return replace(imagenet22k_to_1k_swin_t(), name=name, weights=weights, backbone=replace(model, drop_path_rate=0.2))
 
 
 def _at_384(recipe: ClassificationRecipe) -> ClassificationRecipe:
