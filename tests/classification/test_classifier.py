@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -89,25 +90,46 @@ def test_a_negative_number_of_classes_is_refused(num_classes: int) -> None:
 
 
 def test_a_description_builds_the_same_model() -> None:
-    config = replace(SMALL, absolute_position_embedding=True, qk_scale=0.3, drop_path_rate=0.1)
-    model = SwinClassifier(config, num_classes=6, geometry="dense")
+    config = replace(SMALL, absolute_position_embedding=True, qk_scale=0.3, drop_path_rate=0.1, geometry="dense")
+    model = SwinClassifier(config, num_classes=6)
     twin = SwinClassifier.from_description(model.description())
     assert (twin.config, twin.num_classes, twin.geometry) == (config, 6, "dense")
     assert twin.state_dict().keys() == model.state_dict().keys()
 
 
-@pytest.mark.parametrize("change", [{"task": "detection"}, {"model": {"depth": 3}}, {"model": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": "detection"},
+        {"num_classes": None},
+        {"backbone": None},
+        {"backbone": {"architecture": "swin", "config": {"depth": 3}}},
+        {"backbone": {"architecture": "timm", "config": {}}},
+    ],
+)
 def test_a_description_of_something_else_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(InputError):
         SwinClassifier.from_description(SwinClassifier(SMALL).description() | change)
 
 
 def test_a_saved_model_comes_back_as_it_was(tmp_path: Path) -> None:
-    model = SwinClassifier(SMALL, num_classes=6).eval()
+    model = SwinClassifier(SMALL, num_classes=2).eval()
+    model.known = {"classes": ["cat", "dog"], "preprocessing": {"image_size": 32}, "results": {"val/top1": 0.5}}
     folder = model.save_pretrained(tmp_path / "model")
     images = torch.randn(1, 3, 40, 40)
     for source in (folder, folder / "model.safetensors"):
-        assert torch.equal(SwinClassifier.from_pretrained(source)(images), model(images))
+        again = SwinClassifier.from_pretrained(source)
+        assert torch.equal(again(images), model(images))
+        assert again.description() == model.description()
+    assert "classes" not in replaced_head(again).description()
+    save_file(model.state_dict(), tmp_path / "foreign.safetensors")
+    with pytest.raises(InputError, match="does not describe its model"):
+        SwinClassifier.from_pretrained(tmp_path / "foreign.safetensors")
+
+
+def replaced_head(model: SwinClassifier) -> SwinClassifier:
+    model.reset_head(7)
+    return model
 
 
 def test_fake_tensors_tell_shapes_and_spoil_nothing() -> None:

@@ -45,15 +45,15 @@ def test_the_docstring_says_command_hardware_time_and_result(name):
 @ALL
 def test_sizes_agree(name):
     recipe = RECIPES[name]()
-    assert recipe.resolved() == recipe
+    assert not isinstance(recipe, ClassificationRecipe) or recipe.sized() == recipe
 
 
 @ALL
 def test_every_recipe_has_a_command_line(name):
     recipe = RECIPES[name]()
     assert from_command_line(recipe) == recipe
-    changed = from_command_line(recipe, "--epochs", "3", "--optimizer.lr", "0.25", "--model.drop-path-rate", "0.4")
-    assert (changed.loop.epochs, changed.optimizer.lr, changed.model.drop_path_rate) == (3, 0.25, 0.4)
+    changed = from_command_line(recipe, "--epochs", "3", "--optimizer.lr", "0.25", "--backbone.drop-path-rate", "0.4")
+    assert (changed.loop.epochs, changed.optimizer.lr, changed.backbone.drop_path_rate) == (3, 0.25, 0.4)
 
 
 @ALL
@@ -80,10 +80,10 @@ def test_the_documented_switches_exist():
 
 @pytest.mark.parametrize(("variant", "size"), [("swin_b", 224), ("swin_b_384", 384)])
 def test_finetune_takes_any_published_variant(variant, size):
-    recipe = replace(RECIPES["finetune"](), variant=variant).resolved()
-    assert recipe.model.image_size == (size, size)
+    recipe = RECIPES["finetune"]().with_backbone(variant).sized()
+    assert recipe.backbone.image_size == (size, size)
     assert recipe.augmentation.image_size == recipe.preprocessing.image_size == size
-    assert recipe.model.drop_path_rate == RECIPES["finetune"]().model.drop_path_rate
+    assert recipe.backbone.drop_path_rate == RECIPES["finetune"]().backbone.drop_path_rate
 
 
 def test_finetune_starts_offline_and_is_milder_than_imagenet():
@@ -97,7 +97,7 @@ def test_finetune_starts_offline_and_is_milder_than_imagenet():
 
 def test_small_recipes_are_small():
     for name, limit in {"digits": 150_000, "finetune_small": 3_000_000}.items():
-        model = SwinClassifier(RECIPES[name]().model, num_classes=10)
+        model = SwinClassifier(RECIPES[name]().backbone, num_classes=10)
         assert sum(parameter.numel() for parameter in model.parameters()) < limit
 
 
@@ -129,4 +129,4 @@ def test_digits_needs_nothing():
     assert recipe.dataset == "digits" and recipe.data is None and recipe.weights is None
     assert isinstance(recipe.augmentation, SmallImageAugmentation)
     # A patch covers 2 x 2 pixels of the source, which is shown at twice its size.
-    assert recipe.model.image_size == (16, 16) and recipe.model.patch_size == 4
+    assert recipe.backbone.image_size == (16, 16) and recipe.backbone.patch_size == 4
