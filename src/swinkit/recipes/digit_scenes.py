@@ -9,6 +9,7 @@ from swinkit.detection.config import MASK_RCNN, DetectorConfig, ProposalConfig, 
 from swinkit.detection.data.augmentation import DetectionResize, SmallDetectionAugmentation
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.images.digit_scenes import SceneSettings
+from swinkit.recipes.recipe import recipe
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNetConfig
@@ -23,6 +24,7 @@ BACKBONE = SwinConfig(
 """Patches of 4 pixels are a little larger than the pixels of the digits' source."""
 
 
+@recipe
 def digit_scenes_segmentation() -> SegmentationRecipe:
     """A small Swin UperNet on scenes of handwritten digits in photographs, without any download.
 
@@ -34,7 +36,6 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
     Expected: mean IoU 0.50, pixel accuracy 0.90 (seed 0).
     """
     return SegmentationRecipe(
-        name="digit_scenes_segmentation",
         dataset="digit_scenes",
         scenes=SCENES,
         class_weights=(0.2, *[1.0] * 10),
@@ -55,6 +56,7 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
     )
 
 
+@recipe
 def digit_scenes_detection() -> DetectionRecipe:
     """A small Swin Mask R-CNN on scenes of handwritten digits in photographs, without any download.
 
@@ -66,7 +68,6 @@ def digit_scenes_detection() -> DetectionRecipe:
     Expected: box AP50 0.90, mask AP50 0.87, all boxes found whatever their class (0.603 and 0.459 AP; seed 0).
     """
     return DetectionRecipe(
-        name="digit_scenes_detection",
         dataset="digit_scenes",
         scenes=SCENES,
         model=BACKBONE,

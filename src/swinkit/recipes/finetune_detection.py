@@ -10,9 +10,11 @@ from swinkit.detection.config import MASK_RCNN
 from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize, SmallDetectionAugmentation
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.recipes.digit_scenes import small_detector
+from swinkit.recipes.recipe import recipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
 
+@recipe
 def finetune_detection() -> DetectionRecipe:
     """Mask R-CNN with Swin-T on your own COCO json, best from published weights; defaults for small data.
 
@@ -27,7 +29,6 @@ def finetune_detection() -> DetectionRecipe:
     Expected: depends on the data; no published figure.
     """
     return DetectionRecipe(
-        name="finetune_detection",
         model=replace(SWIN_T, drop_path_rate=0.1),
         detector=MASK_RCNN,
         augmentation=DetectionAugmentation(crop_probability=0.0),
@@ -38,6 +39,7 @@ def finetune_detection() -> DetectionRecipe:
     )
 
 
+@recipe
 def finetune_detection_small() -> DetectionRecipe:
     """A small Swin Mask R-CNN from scratch on your own COCO json: no weights, for a CPU and small data.
 
@@ -51,7 +53,6 @@ def finetune_detection_small() -> DetectionRecipe:
     recipe = finetune_detection()
     return replace(
         recipe,
-        name="finetune_detection_small",
         model=SwinConfig(
             embed_dim=48, depths=(1, 2, 2), num_heads=(3, 6, 12), window_size=7, image_size=(224, 224), patch_size=4
         ),
