@@ -15,7 +15,7 @@ from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["swinkit.cli.train", "swinkit.cli.evaluate", "swinkit.cli.predict", "sklearn.datasets"]
+    ["swinkit.cli.train_recipe", "swinkit.cli.evaluate", "swinkit.cli.predict", "sklearn.datasets"]
 )
 
 TINY = (

@@ -32,8 +32,8 @@ class Detections(NamedTuple):
     labels: Tensor
     """(N,) int64, 0..K-1."""
     masks: Tensor | None
-    """(N, M, M) float32, 0..1: how likely each place of the box belongs to the instance; `swinkit.ops.masks.paste_masks`
-    lays them into the image. None where the detector has no mask head."""
+    """(N, M, M) float32, 0..1: how likely each place of the box belongs to the instance; None where the detector has no
+    mask head. `swinkit.ops.masks.paste_masks` lays them into the image."""
     size: tuple[int, int]
     """Height and width of the image that the boxes refer to."""
 

@@ -37,6 +37,7 @@ class DetectionTask(Task):
     """
 
     best_metric = "val/box_ap"
+    best_shown = "box AP"
     pictures = ("curves", "predictions", "data", "sample")
     model: DetectorModel
 

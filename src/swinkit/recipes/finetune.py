@@ -11,9 +11,11 @@ from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing, published_preprocessing
 from swinkit.classification.data.rand_augment import RandAugment
 from swinkit.classification.recipe import ClassificationRecipe
+from swinkit.recipes.recipe import recipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
 
+@recipe
 def finetune() -> ClassificationRecipe:
     """Swin-T on your own images in class folders, best from ImageNet weights; defaults for small data.
 
@@ -32,7 +34,6 @@ def finetune() -> ClassificationRecipe:
     Expected: depends on the data; no published figure.
     """
     return ClassificationRecipe(
-        name="finetune",
         model=replace(SWIN_T, drop_path_rate=0.1),
         augmentation=TrainAugmentation(
             image_size=224,
@@ -48,6 +49,7 @@ def finetune() -> ClassificationRecipe:
     )
 
 
+@recipe
 def finetune_small() -> ClassificationRecipe:
     """A small Swin from scratch on your own images at 128 pixels: no weights, for a CPU and small data.
 
@@ -61,7 +63,6 @@ def finetune_small() -> ClassificationRecipe:
     recipe = finetune()
     return replace(
         recipe,
-        name="finetune_small",
         model=SwinConfig(
             embed_dim=64,
             depths=(2, 4, 2),

@@ -110,13 +110,9 @@ def _backbone(description: Mapping[str, Any]) -> str:
     backbone = description.get("backbone") or {}
     config = backbone.get("config") or {}
     if backbone.get("architecture") == "swin":
-        return f"Swin of width {config.get('embed_dim')}, depths {config.get('depths')}, window {config.get('window_size')}"
+        width, depths, window = (config.get(name) for name in ("embed_dim", "depths", "window_size"))
+        return f"Swin of width {width}, depths {depths}, window {window}"
     return str(config.get("name", backbone.get("architecture")))
-
-
-def _results(description: Mapping[str, Any]) -> list[tuple[str, float]]:
-    results = description.get("results") or {}
-    return [(name, value) for name, value in results.items() if isinstance(value, (int, float))]
 
 
 def upload_pretrained(folder: Path, repository: str, *, private: bool | None = None, token: str | None = None) -> str:
