@@ -83,12 +83,8 @@ def _taken(option: str, arguments: list[str]) -> tuple[str | None, list[str]]:
 
 
 def _description(name: str, recipe: Any) -> str:
-    return (
-        (inspect.getdoc(RECIPES[name]) or "")
-        + "\n"
-        + CHOICES
-        + (DETECTOR_CHOICES if hasattr(recipe, "detector") else "")
-    )
+    choices = CHOICES + (DETECTOR_CHOICES if hasattr(recipe, "detector") else "")
+    return f"{inspect.getdoc(RECIPES[name])}\n{choices}"
 
 
 def _check_length(default: LoopSettings, loop: LoopSettings) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_S, SWIN_T
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize
@@ -144,7 +145,7 @@ def _three_times(recipe: DetectionRecipe) -> DetectionRecipe:
 
 
 def _as_in_paper(recipe: DetectionRecipe) -> DetectionRecipe:
-    assert isinstance(recipe.augmentation, DetectionAugmentation)
+    assert isinstance(recipe.augmentation, DetectionAugmentation) and isinstance(recipe.backbone, SwinConfig)
     return replace(
         recipe,
         backbone=replace(recipe.backbone, drop_path_rate=0.2),

@@ -80,9 +80,9 @@ def model_card(title: str, description: Mapping[str, Any]) -> str:
     recipe = description.get("recipe") or {}
     if recipe.get("name"):
         facts.append(f"- Trained by the recipe `{recipe['name']}` of swinkit")
-    facts += [
-        f"- {name.removeprefix('val/')} on the validation data: {value:.4f}" for name, value in _results(description)
-    ]
+    for name, value in (description.get("results") or {}).items():
+        if isinstance(value, (int, float)):
+            facts.append(f"- {name.removeprefix('val/')} on the validation data: {value:.4f}")
     return f"""---
 library_name: swinkit
 pipeline_tag: {_PIPELINES[task]}
