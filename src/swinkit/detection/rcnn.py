@@ -64,16 +64,12 @@ class RCNNConfig(RegionSettings):
             raise InputError(f"a detector needs at least one class, not {num_classes}")
         strides = list(backbone.strides)
         coarser = [strides[-1] * 2**level for level in range(1, self.extra_levels + 1)]
+        neck = FPN(backbone.channels, self.channels, extra_levels=self.extra_levels)
+        rpn_head = RPNHead(self.channels, strides + coarser, self.rpn)
         boxes = [self._box_head(num_classes) for _ in self.stages]
         masks = [MaskHead(self.channels, num_classes, convs=self.mask_convs) for _ in self.stages if self.masks]
-        return RCNN(
-            backbone,
-            FPN(backbone.channels, self.channels, extra_levels=self.extra_levels),
-            RPNHead(self.channels, strides + coarser, self.rpn),
-            RoIHead(boxes, masks, stages=self.stages, strides=strides, settings=self),
-            config=self,
-            num_classes=num_classes,
-        )
+        roi_head = RoIHead(boxes, masks, stages=self.stages, strides=strides, settings=self)
+        return RCNN(backbone, neck, rpn_head, roi_head, config=self, num_classes=num_classes)
 
     def _box_head(self, num_classes: int) -> BoxHead:
         return BoxHead(
