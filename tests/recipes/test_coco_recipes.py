@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from swinkit.detection.model import RCNN
 
 from swinkit.backbone.swin import SwinTransformer
 from swinkit.backbone.timm import TimmFeatures
 from swinkit.detection.data.augmentation import DetectionAugmentation
-from swinkit.detection.model import RCNN
 from swinkit.recipes import RECIPES
 from swinkit.training.schedules import Schedule
 from swinkit.weights.catalogue import CATALOGUE
