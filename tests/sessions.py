@@ -15,22 +15,12 @@ from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["swinkit.cli.train", "swinkit.cli.evaluate", "swinkit.cli.predict", "sklearn.datasets"]
+    ["swinkit.cli.train_recipe", "swinkit.cli.evaluate", "swinkit.cli.predict", "sklearn.datasets"]
 )
 
 TINY = (
-    *(
-        "--backbone.embed-dim",
-        "16",
-        "--backbone.depths",
-        "2",
-        "1",
-        "--backbone.num-heads",
-        "1",
-        "2",
-        "--backbone.window-size",
-        "2",
-    ),
+    *("--backbone.embed-dim", "16", "--backbone.depths", "2", "1", "--backbone.num-heads", "1", "2"),
+    *("--backbone.window-size", "2"),
     *("--epochs", "1", "--evaluate-every", "1", "--log-every", "1", "--device", "cpu"),
     *("--optimizer.lr", "0.01", "--schedule.warmup-epochs", "0"),
 )
@@ -39,19 +29,9 @@ loss falls from 2.3 to 1.6."""
 
 
 TINY_FINETUNE = (
-    *(
-        "--image-size",
-        "32",
-        "--backbone.embed-dim",
-        "16",
-        "--backbone.depths",
-        "2",
-        "1",
-        "--backbone.num-heads",
-        "1",
-        "2",
-    ),
-    *("--backbone.window-size", "4", "--epochs", "4", "--batch-size", "9", "--log-every", "1", "--device", "cpu"),
+    *("--image-size", "32", "--backbone.embed-dim", "16", "--backbone.depths", "2", "1"),
+    *("--backbone.num-heads", "1", "2", "--backbone.window-size", "4", "--epochs", "4", "--batch-size", "9"),
+    *("--log-every", "1", "--device", "cpu"),
     *("--optimizer.lr", "0.003", "--workers", "0", "--augmentation.rand-augment.probability", "0"),
 )
 """Options that make `swinkit train finetune` a short run, of a few dozen images in a folder."""

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "swinkit"
 GROUND = {"errors", "files", "serialization", "structures"}
 WINGS = {"classification", "detection", "segmentation"}
 BELOW_WINGS = GROUND | {"ops", "layers", "backbone", "weights", "training", "images", "pictures"}
-BELOW_OUTSIDE = BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "swinkit"}
+BELOW_OUTSIDE = BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening", "swinkit"}
 
 # Each floor with the floors that it may import besides itself. "swinkit" is the package's own __init__.py.
 FLOORS: dict[str, set[str]] = {
@@ -27,15 +27,16 @@ FLOORS: dict[str, set[str]] = {
     "layers": GROUND | {"ops"},
     "backbone": GROUND | {"ops", "layers"},
     "weights": GROUND | {"ops", "layers", "backbone"},
-    "training": GROUND | {"ops"},
+    "training": GROUND | {"ops", "weights"},
     "images": GROUND | {"ops", "training"},
     "pictures": GROUND | {"ops"},
     **dict.fromkeys(WINGS, BELOW_WINGS),
     "export": GROUND,
+    "opening": BELOW_WINGS | WINGS,
     "compilation": GROUND | {"ops", "layers"},
     "benchmark": BELOW_WINGS | WINGS | {"compilation", "export"},
     "recipes": BELOW_WINGS | WINGS,
-    "swinkit": BELOW_WINGS | WINGS | {"compilation", "export", "recipes"},
+    "swinkit": BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening"},
     "cli": BELOW_OUTSIDE | {"benchmark"},
     "__main__": {"cli"},
 }
@@ -46,6 +47,7 @@ OUTER_ROOMS = {
     "task",
     "recipe",
     "evaluation",
+    "evaluation_images",
     "result",
     "scores",
     "predictor",

@@ -1,6 +1,6 @@
 """The few types that data, models, scores and pictures share.
 
-Shapes: N objects, H W image, M side of a mask that fills its box.
+Shapes: N instances, H W image, M side of a mask that fills its box.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Instances(NamedTuple):
-    """The objects of one image, as a data set knows them and a detector learns them."""
+    """The ground truth of one image, as a data set knows it and a detector learns it."""
 
     boxes: Tensor
     """(N, 4) float32: left, top, right, bottom in pixels; the right and bottom edges lie outside the object, so that
@@ -32,7 +32,18 @@ class Detections(NamedTuple):
     labels: Tensor
     """(N,) int64, 0..K-1."""
     masks: Tensor | None
-    """(N, M, M) float32, 0..1: how likely each place of the box belongs to the object; `swinkit.ops.masks.paste_masks`
-    lays them into the image. None where the detector has no mask head."""
+    """(N, M, M) float32, 0..1: how likely each place of the box belongs to the instance; None where the detector has no
+    mask head. `swinkit.ops.masks.paste_masks` lays them into the image."""
     size: tuple[int, int]
     """Height and width of the image that the boxes refer to."""
+
+    def cpu(self) -> Detections:
+        """The same on the CPU."""
+        masks = None if self.masks is None else self.masks.cpu()
+        return Detections(self.boxes.cpu(), self.scores.cpu(), self.labels.cpu(), masks, self.size)
+
+    def above(self, score: float, *, top: int | None = None) -> Detections:
+        """Those with at least this score, and of them the first `top`."""
+        kept = (self.scores >= score).nonzero()[:top, 0]
+        masks = None if self.masks is None else self.masks[kept]
+        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], masks, self.size)

@@ -11,8 +11,9 @@ from swinkit.backbone.swin import SwinConfig
 from swinkit.classification.data.augmentation import SmallImageAugmentation, train_transform
 from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing
+from swinkit.classification.evaluation_images import EvaluationImages
 from swinkit.classification.model import SwinClassifier
-from swinkit.classification.task import ClassificationTask, ValidationImages
+from swinkit.classification.task import ClassificationTask
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.sampling import TrainSampler
@@ -50,7 +51,7 @@ def task_of(mixing: Mixing = OFF) -> ClassificationTask:
     return ClassificationTask(
         model,
         mixing=mixing,
-        validation=ValidationImages(data, SHOWN, batch_size=4, workers=0, processes=ONE),
+        evaluation=EvaluationImages(data, SHOWN, batch_size=4, workers=0, processes=ONE),
         batches=epoch_batches(data),
         images=(10, 10),
         description=model.description(),

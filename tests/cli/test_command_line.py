@@ -89,6 +89,8 @@ def test_recipes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes"]) == 0
     text = capsys.readouterr().out
     assert all(f" {name} " in text for name in RECIPES)
+    (line,) = (line for line in text.splitlines() if " coco_cascade_swin_t_3x_paper " in line)
+    assert line.rstrip().endswith("50.5 box AP, 43.7 mask AP")
 
 
 def test_models(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +111,7 @@ def test_interruption_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("swinkit.cli._commands", lambda: {"models": interrupted})
+    monkeypatch.setattr("swinkit.cli.listings.models_command", interrupted)
     assert main(["models"]) == 130
     assert capsys.readouterr().err.strip().startswith("swinkit: interrupted; the same command goes on")
 

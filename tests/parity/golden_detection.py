@@ -6,30 +6,28 @@ Shapes: B images, H W image, P proposals, R detections.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
 import torch
 from golden_comparison import Comparison, compare_gradients, compare_trained, compare_values, miss
 from golden_file import Golden
-from golden_models import DENSE, compare_buffers, constructor_arguments, load, present, swin_config
+from golden_models import DENSE, compare_buffers, constructor_arguments, dense_config, load, present
 from safetensors import safe_open
 from torch import Tensor
 
 from swinkit import InputError, SwinTransformer
+from swinkit.detection.assigners import MatcherConfig
 from swinkit.detection.box_head import sample_labels
-from swinkit.detection.config import (
-    DetectorConfig,
-    MatcherConfig,
-    ProposalConfig,
-    RPNConfig,
-    SamplerConfig,
-    StageConfig,
-)
-from swinkit.detection.model import RCNN, DetectorOutputs
-from swinkit.detection.sampler import sample_proposals
+from swinkit.detection.cascade import CascadeMaskRCNN
+from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.rcnn import RCNN, RCNNConfig, RCNNOutputs
+from swinkit.detection.roi_head import StageConfig
+from swinkit.detection.rpn import ProposalConfig, RPNConfig
+from swinkit.detection.samplers import SamplerConfig
+from swinkit.layers.pixels import IMAGENET_MEAN, IMAGENET_STD, PixelNormalisation, pad_batch
 from swinkit.ops.masks import paste_masks
-from swinkit.ops.normalization import PIXEL_MEAN, PIXEL_STD, normalised_batch
 from swinkit.ops.window_attention import AttentionBackend
 from swinkit.structures import Detections, Instances
 
@@ -44,7 +42,7 @@ MODEL = dict.fromkeys(("type", "data_preprocessor", "backbone", "neck", "rpn_hea
     "test_cfg": {},
     "init_cfg": None,
 }
-PREPROCESSOR = {"type": "", "mean": PIXEL_MEAN, "std": PIXEL_STD, "bgr_to_rgb": False, "pad_size_divisor": 32}
+PREPROCESSOR = {"type": "", "mean": IMAGENET_MEAN, "std": IMAGENET_STD, "bgr_to_rgb": False, "pad_size_divisor": 32}
 PREPROCESSOR |= {"pad_mask": True, "pad_value": 0, "mask_pad_value": 0}
 NECK = {"type": "FPN", "in_channels": None, "out_channels": None, "num_outs": None, "start_level": 0, "end_level": -1}
 NECK |= {"add_extra_convs": False, "norm_cfg": None, "act_cfg": None, "upsample_cfg": {"mode": "nearest"}}
@@ -79,14 +77,16 @@ def check_detection(golden: Golden, backend: AttentionBackend) -> list[Compariso
     lines += compare_buffers(backbone, golden, prefix="backbone.")
     count = sum(name.startswith("images.") for name in golden.stored)
     images = [golden.tensor(f"images.{number}") for number in range(count)]
-    outputs = _outputs(golden, model, images)
+    _normalise_as(golden, model, images)
+    batch, sizes = pad_batch(images)
+    outputs = model(batch, sizes)
     lines += [
         compare_values(f"pyramid.{level}", x.detach(), golden.stored[f"pyramid.{level}"])
         for level, x in enumerate(outputs.maps)
         if f"pyramid.{level}" in golden.stored
     ]
     lines += _compare_proposals(golden, model, outputs)
-    lines += _compare_losses(golden, model, outputs, count)
+    lines += _compare_losses(golden, model, model(batch, sizes, _targets(golden, model, count)), count)
     with torch.no_grad():
         return lines + _compare_detections(golden, model, outputs)
 
@@ -95,17 +95,15 @@ def _model(config: dict[str, Any], backend: AttentionBackend) -> RCNN:
     given = {key: value for key, value in config["backbone"].items() if key not in ("type", "init_cfg")}
     arguments = constructor_arguments(given, DENSE)
     backbone = SwinTransformer(
-        swin_config(arguments, arguments["pretrain_img_size"]),
-        out_stages=sorted(set(arguments["out_indices"])),
-        frozen_stages=int(arguments["frozen_stages"]),
+        dense_config(arguments),
         attention_backend=backend,
         checkpoint_activations=bool(arguments["use_checkpoint"]),
     )
-    detector, num_classes, has_masks = _detector(config, backbone)
-    return RCNN(backbone, detector, num_classes=num_classes, has_masks=has_masks).eval()
+    detector, num_classes = _detector(config, backbone)
+    return detector.build(backbone, num_classes).eval()
 
 
-def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[DetectorConfig, int, bool]:
+def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[RCNNConfig, int]:
     neck = constructor_arguments(config["neck"], NECK)
     rpn = constructor_arguments(config["rpn_head"], RPN)
     anchors = constructor_arguments(rpn["anchor_generator"], ANCHORS)
@@ -163,7 +161,9 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[Detect
     )
     nms = constructor_arguments(test["rcnn"]["nms"], NMS)
     coder = constructor_arguments(rpn["bbox_coder"], CODER)
-    detector = DetectorConfig(
+    kind = CascadeMaskRCNN if is_cascade else MaskRCNN
+    detector = kind(
+        masks=has_masks,
         channels=neck["out_channels"],
         extra_levels=neck["num_outs"] - len(backbone.strides),
         rpn=RPNConfig(
@@ -186,7 +186,6 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[Detect
             )
             for each, setting, weight in zip(heads, settings, weights, strict=True)
         ),
-        is_cascade=is_cascade,
         roi_size=align["output_size"],
         finest_scale=extractor["finest_scale"],
         shared_convs=head["num_shared_convs"],
@@ -201,7 +200,7 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[Detect
         nms_iou=nms["iou_threshold"],
         detections=test["rcnn"]["max_per_img"],
     )
-    return detector, head["num_classes"], has_masks
+    return detector, head["num_classes"]
 
 
 def _box_head(given: dict[str, Any]) -> dict[str, Any]:
@@ -236,28 +235,39 @@ def _check_preprocessor(given: dict[str, Any]) -> None:
     values = constructor_arguments(given, PREPROCESSOR)
     _require(
         {
-            "the normalisation": [*values["mean"], *values["std"]] == [*PIXEL_MEAN, *PIXEL_STD],
+            "the normalisation": [*values["mean"], *values["std"]] == [*IMAGENET_MEAN, *IMAGENET_STD],
             "bgr_to_rgb": not values["bgr_to_rgb"],
             "padding": values["pad_size_divisor"] == 32 and values["pad_value"] == 0,
         }
     )
 
 
-def _outputs(golden: Golden, model: RCNN, images: list[Tensor]) -> DetectorOutputs:
-    """Of the images normalised as the file's were.
+def _normalise_as(golden: Golden, model: RCNN, images: list[Tensor]) -> None:
+    """Normalise images as the file's were.
 
     The original models were put through half precision to round their weights, and mmdetection's models hold mean and
     standard deviation as buffers, which were rounded with them: 123.675 to 123.6875, and so on. With the exact numbers
     the pyramids of such files are off by 1e-3, with the rounded ones by 1e-6; whichever comes nearer is the file's.
     """
-    sizes = [(image.shape[1], image.shape[2]) for image in images]
     finest = golden.stored.get("pyramid.0")
-    rounded = [tuple(torch.tensor(triple).half().tolist()) for triple in (PIXEL_MEAN, PIXEL_STD)]
-    exact = model(normalised_batch(images), sizes)
     if finest is None:
-        return exact
-    half = model(normalised_batch(images, mean=rounded[0], std=rounded[1]), sizes)
-    return min((exact, half), key=lambda outputs: float((outputs.maps[0].detach() - finest).abs().max()))
+        return
+    mean, std = (tuple(torch.tensor(triple).half().tolist()) for triple in (IMAGENET_MEAN, IMAGENET_STD))
+    batch, sizes = pad_batch(images)
+
+    @torch.no_grad()
+    def far(normalise: PixelNormalisation) -> float:
+        model.normalise = normalise
+        return float((model(batch, sizes).maps[0] - finest).abs().max())
+
+    model.normalise = min((PixelNormalisation(), PixelNormalisation(mean, std)), key=far)
+
+
+def official_names(values: dict[str, Any], golden: Golden) -> dict[str, Any]:
+    """Names of a detector of one stage as the file has them: without the number of the head."""
+    if any(name.startswith("roi_head.bbox_head.0.") for name in golden.weights):
+        return values
+    return {re.sub(r"^(roi_head\.\w+_head)\.0\.", r"\1.", name): value for name, value in values.items()}
 
 
 def _require(wanted: dict[str, bool]) -> None:
@@ -266,9 +276,9 @@ def _require(wanted: dict[str, bool]) -> None:
         raise InputError(f"its config asks of the detector what swinkit does not have: {', '.join(refused)}")
 
 
-def _compare_proposals(golden: Golden, model: RCNN, outputs: DetectorOutputs) -> list[Comparison]:
+def _compare_proposals(golden: Golden, model: RCNN, outputs: RCNNOutputs) -> list[Comparison]:
     lines = []
-    found = model.rpn_head.proposals(outputs.rpn, outputs.sizes, model.config.rpn.inference)
+    found = model.rpn_head.proposals(outputs.anchors, outputs.sizes, model.config.rpn.inference)
     for image, ours in enumerate(found):
         name = f"proposals.{image}"
         if f"{name}.boxes" in golden.stored:
@@ -314,8 +324,8 @@ def _compare_matched(name: str, boxes: Tensor, scores: Tensor, theirs: Detection
     return [Comparison(f"{name}.boxes", far, BOXES), Comparison(f"{name}.scores", apart, SCORES)]
 
 
-def _compare_losses(golden: Golden, model: RCNN, outputs: DetectorOutputs, count: int) -> list[Comparison]:
-    targets = [
+def _targets(golden: Golden, model: RCNN, count: int) -> list[Instances]:
+    return [
         Instances(
             golden.tensor(f"targets.{image}.boxes"),
             golden.tensor(f"targets.{image}.labels"),
@@ -323,6 +333,10 @@ def _compare_losses(golden: Golden, model: RCNN, outputs: DetectorOutputs, count
         )
         for image in range(count)
     ]
+
+
+def _compare_losses(golden: Golden, model: RCNN, outputs: RCNNOutputs, count: int) -> list[Comparison]:
+    targets = _targets(golden, model, count)
     losses = model.losses(outputs, targets)
     ours = {f"losses.{name}": value for name, value in losses.items()}
     lines = [
@@ -334,31 +348,23 @@ def _compare_losses(golden: Golden, model: RCNN, outputs: DetectorOutputs, count
     accuracies = _accuracies(model, outputs, targets)
     lines += [compare_values(name, value, golden.stored[name]) for name, value in present(golden, accuracies)]
     sum(losses.values()).backward()
-    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    gradients = official_names({name: parameter.grad for name, parameter in model.named_parameters()}, golden)
     return lines + compare_gradients(golden, gradients) + [compare_trained(golden, gradients)]
 
 
 @torch.no_grad()
-def _accuracies(model: RCNN, outputs: DetectorOutputs, targets: list[Instances]) -> dict[str, Tensor]:
+def _accuracies(model: RCNN, outputs: RCNNOutputs, targets: list[Instances]) -> dict[str, Tensor]:
     """Percent of each stage's samples whose class is right, which the original logs beside the losses."""
-    head, accuracies = model.roi_head, {}
-    boxes = [each.boxes for each in model.rpn_head.proposals(outputs.rpn, outputs.sizes, model.config.rpn.training)]
-    for number, stage in enumerate(model.config.stages):
-        samples = [
-            sample_proposals(each, objects.boxes, stage.matcher, stage.sampler)
-            for each, objects in zip(boxes, targets, strict=True)
-        ]
-        found, _ = head._stage_losses(number, outputs.maps, samples, targets, outputs.padded)
-        truth = torch.cat(
-            [sample_labels(s, t.labels, model.num_classes) for s, t in zip(samples, targets, strict=True)]
-        )
-        name = f"losses.s{number}.acc" if model.config.is_cascade else "losses.acc"
-        accuracies[name] = 100 * (found.logits.argmax(1) == truth).float().mean()
-        boxes = head._refined(number, samples, found, targets, outputs.sizes)
+    accuracies = {}
+    for number, stage in enumerate(outputs.stages):
+        samples = zip(stage.samples or [], targets, strict=True)
+        truth = torch.cat([sample_labels(s, t.labels, model.num_classes) for s, t in samples])
+        name = f"losses.s{number}.acc" if model.config.names_stages else "losses.acc"
+        accuracies[name] = 100 * (stage.boxes.logits.argmax(1) == truth).float().mean()
     return accuracies
 
 
-def _compare_detections(golden: Golden, model: RCNN, outputs: DetectorOutputs) -> list[Comparison]:
+def _compare_detections(golden: Golden, model: RCNN, outputs: RCNNOutputs) -> list[Comparison]:
     meta = _meta(golden)
     sizes = [tuple(each["ori_shape"][:2]) for each in meta]
     scales = [tuple(each["scale_factor"][:2]) for each in meta]

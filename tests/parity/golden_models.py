@@ -5,6 +5,7 @@ Shapes: B images, H W map, C channels, N windows, T tokens in a window, K classe
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -65,9 +66,7 @@ def check_dense_backbone(golden: Golden, backend: AttentionBackend) -> list[Comp
     arguments = constructor_arguments(golden.config, DENSE)
     stages = sorted(set(arguments["out_indices"]))
     model = SwinTransformer(
-        swin_config(arguments, arguments["pretrain_img_size"]),
-        out_stages=stages,
-        frozen_stages=int(arguments["frozen_stages"]),
+        dense_config(arguments),
         attention_backend=backend,
         checkpoint_activations=bool(arguments["use_checkpoint"]),
     )
@@ -98,6 +97,15 @@ def swin_config(arguments: dict[str, Any], image_size: int | list[int]) -> SwinC
         return _translated(arguments, _pair(arguments["patch_size"]), _pair(image_size))
     except (TypeError, ValueError) as error:
         raise InputError(f"the config is none that swinkit can build ({error})") from None
+
+
+def dense_config(arguments: dict[str, Any]) -> SwinConfig:
+    """The backbone of detectors and segmentors."""
+    return replace(
+        swin_config(arguments, arguments["pretrain_img_size"]),
+        out_stages=tuple(sorted(set(arguments["out_indices"]))),
+        frozen_stages=int(arguments["frozen_stages"]),
+    )
 
 
 def _translated(arguments: dict[str, Any], patch: tuple[int, int], image_size: tuple[int, int]) -> SwinConfig:

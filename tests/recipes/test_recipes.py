@@ -36,10 +36,28 @@ def test_the_name_is_that_of_the_function(name):
 def test_the_docstring_says_command_hardware_time_and_result(name):
     text = inspect.getdoc(RECIPES[name])
     first = text.partition("\n")[0]
-    assert len(first) < 110 and first.endswith(".")
+    assert len(first) <= 115 and first.endswith(".")
     assert f"swinkit train {name}" in text
     for word in ("Command: ", "Hardware: ", "Time: ", "Expected: "):
         assert text.count(word) == 1, word
+
+
+@ALL
+def test_the_source_is_read_as_it_is_run(name):
+    (entry,) = (entry for entry in RECIPES.entries() if entry.name == name)
+    assert RECIPES[name].__module__ == entry.module
+    assert inspect.getdoc(RECIPES[name]).startswith(f"{entry.summary}\n")
+    assert type(RECIPES[name]()).__name__.removesuffix("Recipe").lower() == entry.task
+
+
+def test_order_and_lookup():
+    names = list(RECIPES)
+    assert names[:2] == ["finetune", "finetune_small"] and len(names) == len(RECIPES) == 58
+    places = [names.index(name) for name in ("finetune_segmentation", "digits", "imagenet1k_swin_t", "ade20k_swin_t")]
+    assert places == sorted(places)
+    assert "digits" in RECIPES and "constant_rate" not in RECIPES and "small_detector" not in RECIPES
+    with pytest.raises(KeyError):
+        RECIPES["constant_rate"]
 
 
 @ALL

@@ -53,3 +53,10 @@ def named_backbone(name: str, like: BackboneConfig) -> BackboneConfig:
         raise InputError(f"there is no backbone {name!r}; there are {', '.join(VARIANTS)} and timm:NAME")
     rate = like.drop_path_rate if isinstance(like, SwinConfig) else 0.0
     return replace(VARIANTS[name], drop_path_rate=rate)
+
+
+def check_rgb(config: BackboneConfig) -> None:
+    """Raises InputError where a backbone is not made for RGB, which images are read as."""
+    channels = getattr(config, "in_channels", 3)
+    if channels != 3:
+        raise InputError(f"images are read as RGB, so --backbone.in-channels must be 3, not {channels}")

@@ -73,7 +73,7 @@ def draw_results(
     return tuple(drawn)
 
 
-def draw_run(
+def draw_pictures(
     run: RunFolder, classifier: Classifier, validation: ClassificationData, *, workers: int = 0
 ) -> tuple[Path, ...]:
     """The pictures of a finished run as PNG in its folder: learning curves, those of `draw_results` for its best model,

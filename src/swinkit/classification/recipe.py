@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from swinkit.backbone.swin import SwinConfig
-from swinkit.backbone.table import named_backbone
+from swinkit.backbone.table import check_rgb, named_backbone
 from swinkit.backbone.variants import SWIN_T
 from swinkit.classification.class_map import read_class_map
 from swinkit.classification.data.augmentation import SmallImageAugmentation, TrainAugmentation, train_transform
@@ -18,8 +18,9 @@ from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.data.samples import ClassificationData
 from swinkit.classification.data.sources import open_classification_data
+from swinkit.classification.evaluation_images import EvaluationImages
 from swinkit.classification.model import SwinClassifier
-from swinkit.classification.task import ClassificationTask, ValidationImages
+from swinkit.classification.task import ClassificationTask
 from swinkit.errors import InputError
 from swinkit.images.digits import open_digits
 from swinkit.serialization import to_plain
@@ -78,7 +79,7 @@ class ClassificationRecipe:
         return ClassificationTask(
             model,
             mixing=recipe.mixing,
-            validation=_validation_images(recipe, validation, processes),
+            evaluation=_evaluation_images(recipe, validation, processes),
             batches=batches,
             images=(len(training), len(validation)),
             description=model.description()
@@ -96,10 +97,7 @@ class ClassificationRecipe:
         """
         recipe = self if self.image_size is None else self._resized(self.image_size)
         sizes = (recipe.backbone.image_size, recipe.augmentation.image_size, recipe.preprocessing.image_size)
-        if recipe.backbone.in_channels != 3:
-            raise InputError(
-                f"images are read as RGB, so --backbone.in-channels must be 3, not {recipe.backbone.in_channels}"
-            )
+        check_rgb(recipe.backbone)
         if len({_pair(size) for size in sizes}) != 1:
             raise InputError(
                 f"backbone, augmentation and preprocessing have the image sizes {sizes}; set all of them with "
@@ -171,15 +169,11 @@ def _build_model(recipe: ClassificationRecipe, *, num_classes: int) -> SwinClass
     return model
 
 
-def _validation_images(
+def _evaluation_images(
     recipe: ClassificationRecipe, data: ClassificationData, processes: Processes
-) -> ValidationImages:
-    if recipe.loop.sharding == "fsdp" and len(data) < processes.count:
-        raise InputError(
-            f"{len(data)} validation images are too few for {processes.count} processes that share a model; use "
-            "--sharding ddp"
-        )
-    return ValidationImages(
+) -> EvaluationImages:
+    processes.require_even(len(data), sharding=recipe.loop.sharding)
+    return EvaluationImages(
         data,
         recipe.preprocessing,
         # With one image a batch, processes that share a model could have unequally many, and wait for each other.

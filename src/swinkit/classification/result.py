@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from swinkit.classification.pictures.annotation import annotated_image
-from swinkit.pictures.figure import figure_image, save_figure
+from swinkit.pictures.figure import picture_of, save_figure
 
 MOST_BARS = 20
 """A picture shows no more classes than this."""
@@ -34,12 +34,11 @@ class Classification:
 
     def draw(self) -> Image.Image:
         """The image and, beside it, a chart of its most probable classes."""
-        return figure_image(self._figure())
+        return picture_of(self._figure())
 
-    def save(self, path: str | Path) -> Path:
-        """Write `draw()` to a PNG file; raises InputError where it cannot be written."""
+    def save(self, path: str | Path) -> None:
+        """Write what `draw` gives as PNG; raises InputError where it cannot be written."""
         save_figure(self._figure(), Path(path))
-        return Path(path)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as JSON has it."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from swinkit.backbone.swin import SwinConfig
-from swinkit.backbone.variants import VARIANTS
+from swinkit.backbone.variants import SWIN_B, SWIN_B_384, SWIN_L, SWIN_L_384, SWIN_S, SWIN_T
 from swinkit.classification.model import SwinClassifier
 from swinkit.weights.formats import recognise
 from swinkit.weights.load import load_recognised
@@ -58,30 +58,79 @@ def build_classifier(
     return model
 
 
-def _named(name: str, config: SwinConfig) -> Callable[..., SwinClassifier]:
-    def build(
-        *,
-        weights: str | Path | None = None,
-        num_classes: int | None = None,
-        in_channels: int = 3,
-        drop_path_rate: float = 0.0,
-    ) -> SwinClassifier:
-        return build_classifier(
-            config, weights=weights, num_classes=num_classes, in_channels=in_channels, drop_path_rate=drop_path_rate
-        )
-
-    height, width = config.image_size
-    build.__name__ = build.__qualname__ = name
-    build.__doc__ = f"""{name} for {height} x {width} images, window {config.window_size} (paper table 7).
-
-    The arguments are those of `build_classifier`.
-    """
-    return build
+def swin_t(
+    *,
+    weights: str | Path | None = None,
+    num_classes: int | None = None,
+    in_channels: int = 3,
+    drop_path_rate: float = 0.0,
+) -> SwinClassifier:
+    """Swin-T for 224 x 224 images: window 7, 28 million parameters (paper table 7). See `build_classifier`."""
+    return build_classifier(
+        SWIN_T, weights=weights, num_classes=num_classes, in_channels=in_channels, drop_path_rate=drop_path_rate
+    )
 
 
-swin_t = _named("swin_t", VARIANTS["swin_t"])
-swin_s = _named("swin_s", VARIANTS["swin_s"])
-swin_b = _named("swin_b", VARIANTS["swin_b"])
-swin_l = _named("swin_l", VARIANTS["swin_l"])
-swin_b_384 = _named("swin_b_384", VARIANTS["swin_b_384"])
-swin_l_384 = _named("swin_l_384", VARIANTS["swin_l_384"])
+def swin_s(
+    *,
+    weights: str | Path | None = None,
+    num_classes: int | None = None,
+    in_channels: int = 3,
+    drop_path_rate: float = 0.0,
+) -> SwinClassifier:
+    """Swin-S for 224 x 224 images: window 7, 50 million parameters (paper table 7). See `build_classifier`."""
+    return build_classifier(
+        SWIN_S, weights=weights, num_classes=num_classes, in_channels=in_channels, drop_path_rate=drop_path_rate
+    )
+
+
+def swin_b(
+    *,
+    weights: str | Path | None = None,
+    num_classes: int | None = None,
+    in_channels: int = 3,
+    drop_path_rate: float = 0.0,
+) -> SwinClassifier:
+    """Swin-B for 224 x 224 images: window 7, 88 million parameters (paper table 7). See `build_classifier`."""
+    return build_classifier(
+        SWIN_B, weights=weights, num_classes=num_classes, in_channels=in_channels, drop_path_rate=drop_path_rate
+    )
+
+
+def swin_l(
+    *,
+    weights: str | Path | None = None,
+    num_classes: int | None = None,
+    in_channels: int = 3,
+    drop_path_rate: float = 0.0,
+) -> SwinClassifier:
+    """Swin-L for 224 x 224 images: window 7, 197 million parameters (paper table 7). See `build_classifier`."""
+    return build_classifier(
+        SWIN_L, weights=weights, num_classes=num_classes, in_channels=in_channels, drop_path_rate=drop_path_rate
+    )
+
+
+def swin_b_384(
+    *,
+    weights: str | Path | None = None,
+    num_classes: int | None = None,
+    in_channels: int = 3,
+    drop_path_rate: float = 0.0,
+) -> SwinClassifier:
+    """Swin-B for 384 x 384 images: window 12, 88 million parameters (paper table 7). See `build_classifier`."""
+    return build_classifier(
+        SWIN_B_384, weights=weights, num_classes=num_classes, in_channels=in_channels, drop_path_rate=drop_path_rate
+    )
+
+
+def swin_l_384(
+    *,
+    weights: str | Path | None = None,
+    num_classes: int | None = None,
+    in_channels: int = 3,
+    drop_path_rate: float = 0.0,
+) -> SwinClassifier:
+    """Swin-L for 384 x 384 images: window 12, 197 million parameters (paper table 7). See `build_classifier`."""
+    return build_classifier(
+        SWIN_L_384, weights=weights, num_classes=num_classes, in_channels=in_channels, drop_path_rate=drop_path_rate
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pkgutil import resolve_name
 
 from swinkit.errors import InputError
 
@@ -26,6 +27,20 @@ The Swin Transformer: train it, measure it, look at what it sees.
 
 swinkit COMMAND --help tells more. A first try, without any download: swinkit train digits
 """
+
+COMMANDS = {
+    "train": "swinkit.cli.train:train_command",
+    "evaluate": "swinkit.cli.evaluate:evaluate_command",
+    "predict": "swinkit.cli.predict:predict_command",
+    "export": "swinkit.cli.export:export_command",
+    "benchmark": "swinkit.cli.benchmark:benchmark_command",
+    "check-data": "swinkit.cli.check_data:check_data_command",
+    "convert-data": "swinkit.cli.convert_data:convert_data_command",
+    "models": "swinkit.cli.listings:models_command",
+    "recipes": "swinkit.cli.listings:recipes_command",
+    "convert": "swinkit.cli.convert:convert_command",
+}
+"""Where each command is; imported only to be run, so that help and lists do not wait for PyTorch."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,37 +73,10 @@ def _run(arguments: list[str]) -> int:
         print(f"swinkit {__version__}")
         return 0
     _show_messages()
-    commands = _commands()
-    if arguments[0] not in commands:
-        raise InputError(f"there is no command {arguments[0]!r}; there are {', '.join(commands)}")
-    commands[arguments[0]](arguments[1:])
+    if arguments[0] not in COMMANDS:
+        raise InputError(f"there is no command {arguments[0]!r}; there are {', '.join(COMMANDS)}")
+    resolve_name(COMMANDS[arguments[0]])(arguments[1:])
     return 0
-
-
-def _commands() -> dict[str, Callable[[Sequence[str]], None]]:
-    # Imported here, so that `swinkit --help` does not wait for pictures, data and training.
-    from swinkit.cli.benchmark import benchmark_command
-    from swinkit.cli.check_data import check_data_command
-    from swinkit.cli.convert import convert_command
-    from swinkit.cli.convert_data import convert_data_command
-    from swinkit.cli.evaluate import evaluate_command
-    from swinkit.cli.export import export_command
-    from swinkit.cli.listings import models_command, recipes_command
-    from swinkit.cli.predict import predict_command
-    from swinkit.cli.train import train_command
-
-    return {
-        "train": train_command,
-        "evaluate": evaluate_command,
-        "predict": predict_command,
-        "export": export_command,
-        "benchmark": benchmark_command,
-        "check-data": check_data_command,
-        "convert-data": convert_data_command,
-        "models": models_command,
-        "recipes": recipes_command,
-        "convert": convert_command,
-    }
 
 
 def _show_messages() -> None:

@@ -17,8 +17,8 @@ from swinkit.detection.data.check import check_detection, problem_lines, sample_
 from swinkit.detection.data.coco_json import read_coco_table
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.data.sources import find_detection_files
+from swinkit.detection.evaluation import draw_data as draw_objects
 from swinkit.detection.pictures.data import plot_detection_data
-from swinkit.detection.results import draw_data as draw_objects
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.segmentation.data.check import SegmentationReport, check_segmentation, problems_text

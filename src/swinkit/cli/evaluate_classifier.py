@@ -21,14 +21,12 @@ from swinkit.cli.console import result_console
 from swinkit.cli.image_paths import run_name
 from swinkit.errors import InputError
 from swinkit.images.digits import open_digits
-from swinkit.training.processes import choose_device
-from swinkit.weights.model_file import read_model_file
 
 CLASSES_SHOWN = 50
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
+class EvaluateClassifierOptions:
     checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
     data: Path | None = None
@@ -48,17 +46,8 @@ class EvaluateOptions:
     """Print the results as JSON instead of tables."""
 
 
-def evaluate_classifier_command(arguments: Sequence[str]) -> None:
+def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptions) -> None:
     """Accuracy of a classifier on labelled images."""
-    options = tyro.cli(
-        EvaluateOptions, args=list(arguments), prog="swinkit evaluate", description=evaluate_classifier_command.__doc__
-    )
-    file = read_model_file(options.checkpoint)
-    evaluate_classifier(Classifier.from_file(file, device=choose_device(options.device)), options)
-
-
-def evaluate_classifier(classifier: Classifier, options: EvaluateOptions) -> None:
-    """Measure it on the images that are meant; print the scores and draw pictures."""
     if options.workers < 0:
         raise InputError(f"--workers must be 0 or more, not {options.workers}")
     data = _data(options, classifier)
@@ -77,7 +66,7 @@ def evaluate_classifier(classifier: Classifier, options: EvaluateOptions) -> Non
         print(f"  {picture.stem:12} {picture}")
 
 
-def _data(options: EvaluateOptions, classifier: Classifier) -> ClassificationData:
+def _data(options: EvaluateClassifierOptions, classifier: Classifier) -> ClassificationData:
     """The labelled images that are meant."""
     recipe = classifier.description.get("recipe") or {}
     fraction = recipe.get("validation_fraction", 0.2)

@@ -16,13 +16,12 @@ from swinkit.cli.image_paths import run_name
 from swinkit.detection.data.samples import DetectionData
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.data.sources import open_detection_evaluation
-from swinkit.detection.predictor import Detector, open_detector
-from swinkit.detection.results import draw_results
+from swinkit.detection.evaluation import draw_results
+from swinkit.detection.predictor import Detector
 from swinkit.detection.scores import DetectionResults, results_table
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
-from swinkit.training.processes import choose_device
-from swinkit.training.run_facts import from_plain
+from swinkit.serialization import from_plain
 
 
 @dataclass(frozen=True)
@@ -45,17 +44,10 @@ class EvaluateDetectorOptions:
     """Print the results as JSON instead of tables."""
 
 
-def evaluate_detector_command(arguments: Sequence[str]) -> None:
-    """COCO's average precision of a detector, of boxes and masks, on images with objects."""
-    options = tyro.cli(
-        EvaluateDetectorOptions,
-        args=list(arguments),
-        prog="swinkit evaluate",
-        description=evaluate_detector_command.__doc__,
-    )
+def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> None:
+    """COCO's average precision of a detector, of boxes and masks, on images with ground truth."""
     if options.workers < 0:
         raise InputError(f"--workers must be 0 or more, not {options.workers}")
-    detector = open_detector(options.checkpoint, device=choose_device(options.device))
     data = _data(options, detector)
     folder = options.out or Path("evaluation") / run_name(options.checkpoint)
     results, written = draw_results(detector, data, folder, workers=options.workers)
@@ -66,7 +58,7 @@ def evaluate_detector_command(arguments: Sequence[str]) -> None:
     _print_numbers("boxes", results.boxes)
     if results.masks is not None:
         _print_numbers("masks", results.masks)
-    print(f"recall of boxes at IoU 0.5, whatever the class: {results.recall50:.4f}")
+    print(f"recall of boxes at IoU 0.5, whatever the class: {100 * results.recall50:.2f} %")
     result_console().print(_class_table(results))
     for path in written:
         print(f"  {path.stem:12} {path}")
@@ -91,8 +83,8 @@ def _data(options: EvaluateDetectorOptions, detector: Detector) -> DetectionData
 
 
 def _print_numbers(kind: str, numbers: Any) -> None:
-    text = ", ".join(f"{name} {'-' if value < 0 else f'{value:.4f}'}" for name, value in asdict(numbers).items())
-    print(f"{kind}: {text}")
+    text = ", ".join(f"{name} {'-' if value < 0 else f'{100 * value:.2f}'}" for name, value in asdict(numbers).items())
+    print(f"{kind} (percent): {text}")
 
 
 def _plain(results: DetectionResults, written: Sequence[Path]) -> dict[str, Any]:
@@ -110,9 +102,9 @@ def _plain(results: DetectionResults, written: Sequence[Path]) -> dict[str, Any]
 
 def _class_table(results: DetectionResults) -> Table:
     columns = [f"{kind} {name}" for kind in ("box", "mask")[: 1 + (results.masks is not None)] for name in _NAMES]
-    table = Table("class", *columns, box=None)
+    table = Table("class, percent", *columns, box=None)
     for name, values in results_table(results):
-        table.add_row(name, *("no objects" if value != value else f"{value:.4f}" for value in values))
+        table.add_row(name, *("no objects" if value != value else f"{100 * value:.2f}" for value in values))
     return table
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,13 +15,10 @@ from swinkit.classification.result import Classification
 from swinkit.cli.console import result_console
 from swinkit.cli.image_paths import image_paths, picture_paths
 from swinkit.errors import InputError
-from swinkit.images.read import read_image
-from swinkit.training.processes import choose_device
-from swinkit.weights.model_file import read_model_file
 
 
 @dataclass(frozen=True)
-class PredictOptions:
+class PredictClassesOptions:
     checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
@@ -37,34 +33,26 @@ class PredictOptions:
     """Device such as cuda or cpu. Default: the GPU if there is one."""
 
 
-def predict_classes_command(arguments: Sequence[str]) -> None:
+def predict_classes(classifier: Classifier, options: PredictClassesOptions) -> None:
     """The most probable classes of images."""
-    options = tyro.cli(
-        PredictOptions, args=list(arguments), prog="swinkit predict", description=predict_classes_command.__doc__
-    )
-    file = read_model_file(options.checkpoint)
-    predict_classes(Classifier.from_file(file, device=choose_device(options.device)), options)
-
-
-def predict_classes(classifier: Classifier, options: PredictOptions) -> None:
-    """Print the classes of each image and draw them; an image that cannot be read is reported after the others."""
     if options.top < 1:
         raise InputError(f"--top must be at least 1, not {options.top}")
     paths = list(image_paths(options.images))
-    printed, failures = [], []
+    rows, failures = [], []
     for path, picture in zip(paths, picture_paths(paths, options.out), strict=True):
         try:
-            image = read_image(path)
+            result = classifier.predict(path, top=options.top)
         except InputError as error:
             failures.append(str(error))
             continue
-        result = classifier.predict(image, top=options.top)
         assert isinstance(result, Classification)
-        printed.append({"image": str(path), **result.to_dict()})
-        if not options.json:
-            _show(path, result, result.save(picture))
+        if options.json:
+            rows.append({"image": str(path), **result.to_dict()})
+        else:
+            result.save(picture)
+            _show(path, result, picture)
     if options.json:
-        print(json.dumps(printed, ensure_ascii=False))
+        print(json.dumps(rows, ensure_ascii=False))
     if failures:
         raise InputError("; ".join(failures))
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from swinkit.cli.image_paths import image_paths, picture_paths
-from swinkit.detection.pictures.detections import draw_detections
-from swinkit.detection.predictor import open_detector
-from swinkit.detection.scores import encode_mask
+from swinkit.detection.predictor import Detector
+from swinkit.detection.result import DetectionResult
 from swinkit.errors import InputError
-from swinkit.images.read import read_image
-from swinkit.ops.masks import paste_masks
-from swinkit.structures import Detections
-from swinkit.training.processes import choose_device
 
 
 @dataclass(frozen=True)
@@ -38,49 +31,28 @@ class PredictObjectsOptions:
     """Device such as cuda or cpu. Default: the GPU if there is one."""
 
 
-def predict_objects_command(arguments: Sequence[str]) -> None:
-    """Find objects in images: boxes, names, scores, and masks where the detector has them."""
-    options = tyro.cli(
-        PredictObjectsOptions, args=list(arguments), prog="swinkit predict", description=predict_objects_command.__doc__
-    )
+def predict_objects(detector: Detector, options: PredictObjectsOptions) -> None:
+    """Find instances in images: boxes, names, scores, and masks where the detector has them."""
     if not 0 <= options.threshold <= 1:
         raise InputError(f"--threshold must lie in 0..1, not {options.threshold}")
     paths = list(image_paths(options.images))
-    detector = open_detector(options.checkpoint, device=choose_device(options.device))
-    results, failures = [], []
+    rows, failures = [], []
     for path, picture in zip(paths, picture_paths(paths, options.out), strict=True):
         try:
-            image = read_image(path)
+            result = detector.predict(path, threshold=options.threshold)
         except InputError as error:
             failures.append(str(error))
             continue
-        found = _above(detector.predict(image), options.threshold)
+        assert isinstance(result, DetectionResult)
         if options.json:
-            results.append({"image": str(path), "objects": _objects(found, detector.classes)})
+            rows.append({"image": str(path), "objects": result.to_dict()})
         else:
-            draw_detections(image, found, detector.classes, picture)
-            counts = Counter(detector.classes[label] for label in found.labels.tolist())
+            result.save(picture)
             print(path)
-            print("  " + (", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing found"))
+            counts = ", ".join(f"{count} {name}" for name, count in result.counts().items())
+            print(f"  {counts or 'nothing found'}")
             print(f"  picture: {picture}\n")
     if options.json:
-        print(json.dumps(results, ensure_ascii=False))
+        print(json.dumps(rows, ensure_ascii=False))
     if failures:
         raise InputError("; ".join(failures))
-
-
-def _above(found: Detections, threshold: float) -> Detections:
-    kept = found.scores >= threshold
-    masks = None if found.masks is None else found.masks[kept]
-    return Detections(found.boxes[kept], found.scores[kept], found.labels[kept], masks, found.size)
-
-
-def _objects(found: Detections, classes: Sequence[str]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = [
-        {"class": classes[label], "score": score, "box": box}
-        for label, score, box in zip(found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True)
-    ]
-    if found.masks is not None:
-        for row, mask in zip(rows, paste_masks(found.masks, found.boxes, found.size), strict=True):
-            row["mask"] = encode_mask(mask.numpy())
-    return rows

@@ -37,9 +37,14 @@ level_anchors = cached_constant(build_level_anchors)
 """`build_level_anchors`, remembered for the sizes met last."""
 
 
-def cells_inside(shape: tuple[int, int], stride: int, padded: tuple[int, int], anchors: int, like: Tensor) -> Tensor:
-    """Which anchors of a map of `shape` lie in cells of an image that is `padded` (height, width) large: the rest is
-    padding to the size of the batch's other images. (H * W * A,) bool."""
+DIVISOR = 32
+"""An image's own padding goes up to multiples of this many pixels."""
+
+
+def cells_inside(shape: tuple[int, int], stride: int, size: tuple[int, int], anchors: int, like: Tensor) -> Tensor:
+    """Which anchors of a map of `shape` lie in cells of an image of `size` (height, width) or of its own padding: the
+    rest is padding to the size of the batch's other images. (H * W * A,) bool."""
+    padded = (-(-side // DIVISOR) * DIVISOR for side in size)
     rows, columns = (min(-(-side // stride), cells) for side, cells in zip(padded, shape, strict=True))
     inside = like.new_zeros(shape, dtype=torch.bool)
     inside[:rows, :columns] = True

@@ -1,6 +1,6 @@
-"""The mask head: which cells of a region belong to its object (arXiv 1703.06870).
+"""The mask head: which cells of a region belong to its instance (arXiv 1703.06870).
 
-Shapes: R regions, N objects, C channels, S side of a region's features, M = 2 S side of a mask, K classes, H W image.
+Shapes: R regions, N instances, C channels, S side of a region's features, M = 2 S side of a mask, K classes, H W image.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import roi_align
 
-from swinkit.detection.config import DetectorConfig
-from swinkit.detection.fpn import PlainConv
-from swinkit.detection.sampler import Samples
+from swinkit.detection.samplers import Samples
+from swinkit.layers.conv import Conv
+from swinkit.structures import Instances
 
 MASKS_AT_ONCE = 16
-"""So many objects' full-size masks are floating numbers at a time while targets are cut out of them."""
+"""So many full-size masks are floating numbers at a time while targets are cut out of them."""
 
 
 class MaskHead(nn.Module):
@@ -26,12 +26,11 @@ class MaskHead(nn.Module):
     Names are those of the official code's `mask_head`; weights are drawn as there (Kaiming normal over the fan out).
     """
 
-    def __init__(self, config: DetectorConfig, num_classes: int) -> None:
+    def __init__(self, channels: int, num_classes: int, *, convs: int = 4) -> None:
         super().__init__()
-        width = config.channels
-        self.convs = nn.ModuleList(PlainConv(width, width, 3) for _ in range(config.mask_convs))
-        self.upsample = nn.ConvTranspose2d(width, width, 2, stride=2)
-        self.conv_logits = nn.Conv2d(width, num_classes, 1)
+        self.convs = nn.ModuleList(Conv(channels, channels, 3) for _ in range(convs))
+        self.upsample = nn.ConvTranspose2d(channels, channels, 2, stride=2)
+        self.conv_logits = nn.Conv2d(channels, num_classes, 1)
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -42,14 +41,10 @@ class MaskHead(nn.Module):
             x = F.relu(convolve(x))
         return self.conv_logits(F.relu(self.upsample(x)))
 
-    def probabilities(self, x: Tensor, labels: Tensor) -> Tensor:
-        """Masks of each region's class (R,), 0..1: (R, M, M)."""
-        return of_class(self(x), labels).sigmoid()
-
 
 def of_class(logits: Tensor, labels: Tensor) -> Tensor:
     """(R, K, M, M) to the (R, M, M) of each region's class, in float32."""
-    return logits[torch.arange(len(labels), device=labels.device), labels].float()
+    return logits[torch.arange(labels.shape[0], device=labels.device), labels].float()
 
 
 def mask_loss(logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
@@ -61,29 +56,33 @@ def mask_loss(logits: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def mask_targets(samples: Sequence[Samples], masks: Sequence[Tensor], size: int, padded: tuple[int, int]) -> Tensor:
-    """The part of each foreground sample's object within its box, (R, M, M) of 0 and 1.
+def mask_targets(
+    samples: Sequence[Samples], targets: Sequence[Instances], size: int, padded: tuple[int, int]
+) -> Tensor:
+    """The part of each positive's ground truth within its box, (R, M, M) of 0 and 1.
 
     Masks are read as regions are (`align_regions`), and cut at one half.
 
     Args:
         samples: of each image.
-        masks: (N, H, W) bool of each image's objects.
+        targets: ground truth of each image.
         size: M.
-        padded: height and width of the padded batch; outside the image there is no object.
+        padded: height and width of the padded batch; outside the image there is nothing.
     """
-    return torch.cat([_targets(s, each, size, padded) for s, each in zip(samples, masks, strict=True)])
+    return torch.cat([_targets(s, t, size, padded) for s, t in zip(samples, targets, strict=True)])
 
 
-def _targets(samples: Samples, masks: Tensor, size: int, padded: tuple[int, int]) -> Tensor:
-    targets = samples.boxes.new_zeros(len(samples.objects), size, size, dtype=torch.float32)
-    beyond = (0, padded[1] - masks.shape[2], 0, padded[0] - masks.shape[1])
-    for first in range(0, len(masks), MASKS_AT_ONCE):
-        here = torch.nonzero((samples.objects >= first) & (samples.objects < first + MASKS_AT_ONCE))[:, 0]
+def _targets(samples: Samples, truth: Instances, size: int, padded: tuple[int, int]) -> Tensor:
+    masks = truth.masks
+    targets = samples.boxes.new_zeros(len(samples.matched), size, size, dtype=torch.float32)
+    for first in range(0, 0 if masks is None else len(masks), MASKS_AT_ONCE):
+        assert masks is not None
+        here = torch.nonzero((samples.matched >= first) & (samples.matched < first + MASKS_AT_ONCE))[:, 0]
         if len(here):
+            beyond = (0, padded[1] - masks.shape[2], 0, padded[0] - masks.shape[1])
             part = F.pad(masks[first : first + MASKS_AT_ONCE].float(), beyond)[:, None]
-            number = (samples.objects[here] - first)[:, None].float()
-            regions = torch.cat([number, samples.foreground[here].float()], 1)
+            number = (samples.matched[here] - first)[:, None].float()
+            regions = torch.cat([number, samples.positives[here].float()], 1)
             read = roi_align(part, regions, size, 1.0, sampling_ratio=-1, aligned=True)[:, 0]
             targets[here] = (read >= 0.5).float()
     return targets

@@ -1,115 +1,147 @@
-"""A trained detector, ready for images: model, class names and how images are shown to it, from one file."""
+"""A trained detector, ready for images: model, class names and how images are shown to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from PIL import Image
-from torch import Tensor
 
-from swinkit.backbone.swin import SwinTransformer
-from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN
+from swinkit.backbone.swin import SwinConfig
+from swinkit.backbone.table import backbone_config, describe_backbone
+from swinkit.detection.architectures import DETECTORS, architecture_of, config_class, recognise_detector
 from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize
-from swinkit.detection.model import RCNN
-from swinkit.detection.task import detect_in
+from swinkit.detection.detector import DetectorConfig, DetectorModel
+from swinkit.detection.evaluation_images import detect_in
+from swinkit.detection.result import DetectionResult
 from swinkit.errors import InputError
-from swinkit.structures import Detections, Instances
-from swinkit.training.run_facts import from_plain
-from swinkit.weights.describe import read_description
-from swinkit.weights.formats import recognise
-from swinkit.weights.infer import infer_config
-from swinkit.weights.load import load_weights
-from swinkit.weights.model_files import model_file
-from swinkit.weights.read import read_weights_file
+from swinkit.images.given import GivenImage, given_images
+from swinkit.serialization import from_plain, to_plain
+from swinkit.structures import Instances
+from swinkit.weights.hub import Shareable
+from swinkit.weights.infer import infer_backbone
+from swinkit.weights.model_file import ModelFile
+
+BATCH = 4
+"""Images of one size that are shown at once, unless told otherwise."""
 
 
 @dataclass(frozen=True)
-class Detector:
-    """What is needed to find objects in an image."""
+class Detector(Shareable):
+    """What is needed to find instances in images; `swinkit.open` makes it from a file."""
 
-    model: RCNN
+    model: DetectorModel
     classes: tuple[str, ...]
-    resize: DetectionResize
+    preprocessing: DetectionResize
     """The size at which images are shown to the model."""
     description: dict[str, Any]
-    """What the file says about itself; empty for files of other code bases."""
+    """What a file of it says: architecture, backbone, classes, and of a trained one its recipe and results."""
 
     @property
     def device(self) -> torch.device:
-        return self.model.rpn_head.rpn_cls.weight.device
+        return next(self.model.parameters()).device
 
-    def predict(self, image: Image.Image) -> Detections:
-        """The objects of an RGB image, on the CPU."""
+    def predict(
+        self,
+        images: GivenImage | Sequence[GivenImage],
+        *,
+        threshold: float = 0.0,
+        top: int | None = None,
+        batch_size: int = BATCH,
+    ) -> DetectionResult | list[DetectionResult]:
+        """The instances in one image or many.
+
+        Args:
+            images: one path, PIL image, array or tensor, or several, see `GivenImage`.
+            threshold: least score, 0..1.
+            top: at most so many, the best; None keeps all that the detector gives.
+            batch_size: images of one size that are shown at once.
+
+        Returns:
+            A `DetectionResult`, or of several images a list of them.
+
+        Raises:
+            InputError: where something is no image.
+        """
+        if not 0 <= threshold <= 1:
+            raise InputError(f"the threshold must lie in 0..1, not {threshold}")
+        pictures, is_single = given_images(images)
+        results = [each.above(threshold, top=top) for each in self._results(pictures, batch_size)]
+        return results[0] if is_single else results
+
+    def _results(self, pictures: Sequence[Image.Image], batch_size: int) -> Iterator[DetectionResult]:
+        show = DetectionEvaluation(self.preprocessing)
         nothing = Instances(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), None)
-        shown, _ = DetectionEvaluation(self.resize)(image, nothing)
-        return detect_in(self.model, shown.to(self.device), (image.height, image.width))
+        shown = [show(picture, nothing)[0] for picture in pictures]
+        start = 0
+        while start < len(shown):
+            size = shown[start].shape
+            stop = start + 1
+            while stop < min(len(shown), start + batch_size) and shown[stop].shape == size:
+                stop += 1
+            group = [image.to(self.device) for image in shown[start:stop]]
+            sizes = [(picture.height, picture.width) for picture in pictures[start:stop]]
+            for picture, found in zip(pictures[start:stop], detect_in(self.model, group, sizes), strict=True):
+                yield DetectionResult(found, self.classes, picture)
+            start = stop
 
+    @classmethod
+    def from_file(
+        cls,
+        file: ModelFile,
+        *,
+        device: torch.device,
+        architectures: Mapping[str, type[DetectorConfig]] = DETECTORS,
+    ) -> Self:
+        """The detector of a file, in evaluation mode; raises InputError where it holds none that is known."""
+        detector = cls._foreign(file, architectures) if file.description is None else cls._own(file, architectures)
+        file.load_into(detector.model)
+        detector.model.to(device).eval()
+        return detector
 
-def open_detector(source: str | Path, *, device: torch.device | None = None) -> Detector:
-    """A detector from a file, in evaluation mode.
-
-    swinkit's own files describe themselves. Of files of the official code the architecture is read off the weights,
-    classes are those of the file's `meta` or numbers, and images are shown as published: within 800 x 1333.
-
-    Args:
-        source: a file, a run's folder, a name of the catalogue, an https address or hf-hub:owner/name.
-        device: where the model goes; None is the CPU.
-
-    Raises:
-        InputError: where there is no such file or it holds no detector that swinkit has.
-    """
-    path = model_file(source)
-    description = read_description(path)
-    detector = _foreign(path) if description is None else _own(path, description)
-    detector.model.to(device or torch.device("cpu")).eval()
-    return detector
-
-
-def _own(path: Path, description: dict[str, Any]) -> Detector:
-    model = RCNN.from_description(description)
-    load_weights(model, path)
-    try:
-        resize = from_plain(DetectionResize, description["resize"])
-        classes = tuple(description["classes"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"the description in {path} is damaged or from another version ({error})") from None
-    if len(classes) != model.num_classes:
-        raise InputError(f"{path} names {len(classes)} classes, but its model has {model.num_classes}; save it again")
-    return Detector(model, classes, resize, description)
-
-
-def _foreign(path: Path) -> Detector:
-    file = read_weights_file(path)
-    tensors = recognise(file.tensors, file.metadata).tensors
-    model = _model_of(tensors)
-    if model is None:
-        raise InputError(
-            f"{path} holds no Mask R-CNN or Cascade Mask R-CNN, the detectors that swinkit has; give a file of one"
+    @classmethod
+    def _own(cls, file: ModelFile, architectures: Mapping[str, type[DetectorConfig]]) -> Self:
+        description = file.description or {}
+        kind = config_class(description.get("architecture"), architectures)
+        config = from_plain(kind, description.get("config"), where=f"the detector of {file.path}")
+        backbone = backbone_config(description.get("backbone") or {}).build()
+        classes = tuple(description.get("classes") or ())
+        if len(classes) != description.get("num_classes") or not classes:
+            count = description.get("num_classes")
+            raise InputError(f"{file.path} names {len(classes)} classes, but its model has {count}; save it again")
+        resize = from_plain(
+            DetectionResize, description.get("preprocessing"), where=f"the preprocessing of {file.path}"
         )
-    load_weights(model, path)
-    count = model.num_classes
-    classes = file.classes if len(file.classes) == count else tuple(str(number) for number in range(count))
-    return Detector(model, classes, DetectionResize(), {})
+        return cls(config.build(backbone, len(classes)), classes, resize, description)
+
+    @classmethod
+    def _foreign(cls, file: ModelFile, architectures: Mapping[str, type[DetectorConfig]]) -> Self:
+        recognised = recognise_detector(file.tensors, architectures)
+        if recognised is None:
+            raise InputError(
+                f"{file.path} holds no detector that swinkit has ({', '.join(architectures)}); give a file of one"
+            )
+        config, count = recognised
+        backbone: SwinConfig = infer_backbone(file.backbone)
+        model, classes, resize = config.build(backbone.build(), count), file.known_classes(count), DetectionResize()
+        return cls(model, classes, resize, describe_detector(model, classes, resize, architectures))
 
 
-def _model_of(tensors: Mapping[str, Tensor]) -> RCNN | None:
-    """The published detector with weights of these shapes; None where there is none."""
-    is_cascade = "roi_head.bbox_head.0.fc_cls.weight" in tensors
-    head = "roi_head.bbox_head.0" if is_cascade else "roi_head.bbox_head"
-    if f"{head}.fc_cls.weight" not in tensors or "neck.lateral_convs.0.conv.weight" not in tensors:
-        return None
-    swin = {name.removeprefix("backbone."): t for name, t in tensors.items() if name.startswith("backbone.")}
-    stages = [stage for stage in range(9) if f"norm{stage}.weight" in swin]
-    classes, width = tensors[f"{head}.fc_cls.weight"].shape
-    config = replace(
-        CASCADE_MASK_RCNN if is_cascade else MASK_RCNN,
-        channels=tensors["neck.lateral_convs.0.conv.weight"].shape[0],
-        fc_channels=width,
-    )
-    has_masks = any(name.startswith("roi_head.mask_head.") for name in tensors)
-    backbone = SwinTransformer(infer_config(swin), out_stages=stages)
-    return RCNN(backbone, config, num_classes=classes - 1, has_masks=has_masks)
+def describe_detector(
+    model: DetectorModel,
+    classes: Sequence[str],
+    resize: DetectionResize,
+    architectures: Mapping[str, type[DetectorConfig]] = DETECTORS,
+) -> dict[str, Any]:
+    """What a file says of a detector, as plain data; raises InputError where its backbone cannot be described."""
+    return {
+        "task": "detection",
+        "architecture": architecture_of(model.config, architectures),
+        "config": to_plain(model.config),
+        "backbone": describe_backbone(model.backbone),
+        "num_classes": model.num_classes,
+        "classes": list(classes),
+        "preprocessing": to_plain(resize),
+    }

@@ -1,26 +1,51 @@
-"""Everything that decides a detection run, as one value."""
+"""Everything that decides a detection run, as one value, and the task that it builds."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
+from torch import nn
 
 from swinkit.backbone.swin import SwinConfig
-from swinkit.backbone.variants import SWIN_T, VARIANTS, Variant
-from swinkit.detection.config import MASK_RCNN, DetectorConfig
-from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize, SmallDetectionAugmentation
+from swinkit.backbone.table import check_rgb
+from swinkit.backbone.timm import TimmConfig
+from swinkit.backbone.variants import SWIN_T
+from swinkit.detection.architectures import AnyDetector
+from swinkit.detection.data.aspect_sampling import AspectRatioSampler
+from swinkit.detection.data.augmentation import (
+    DetectionAugmentation,
+    DetectionResize,
+    SmallDetectionAugmentation,
+    detection_transform,
+)
+from swinkit.detection.data.check import require_sound
+from swinkit.detection.data.samples import DetectionData, collate_detection
+from swinkit.detection.data.scenes import open_detection_scenes
+from swinkit.detection.data.sources import open_detection_data
+from swinkit.detection.detector import DetectorConfig, DetectorModel
+from swinkit.detection.evaluation_images import EvaluationImages
+from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.predictor import describe_detector
+from swinkit.detection.task import DetectionTask
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
+from swinkit.serialization import to_plain
+from swinkit.training.data.batches import EpochBatches
+from swinkit.training.data.seeding import SeededSamples
+from swinkit.training.processes import Processes
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.weights.starting_weights import load_starting_weights
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class DetectionRecipe:
-    """A run of Mask R-CNN or Cascade Mask R-CNN; the defaults are the published Mask R-CNN of Swin-T, 1x, save
-    stochastic depth."""
+    """A detection run; the defaults are the published Mask R-CNN of Swin-T, 1x, save stochastic depth."""
 
     name: Annotated[str, tyro.conf.Suppress] = "detection"
     """What the run is called; its folder is runs/NAME unless told otherwise."""
@@ -36,19 +61,14 @@ class DetectionRecipe:
     masks: bool | None = None
     """Learn masks, or boxes alone; None learns masks where all annotations have them."""
     skip_empty: bool = True
-    """Leave images without objects out of the training, as the published code does."""
+    """Leave images without instances out of the training, as the published code does."""
     validation_fraction: float = 0.2
-    """Share of the images held out for validation where the data has no validation part, 0..1."""
+    """Share of the images held out for validation where the data has no validation split, 0..1."""
     weights: str | None = None
     """Weights to start from: of a backbone, a classifier or a whole detector of this kind; a file, a name that
-    `swinkit models` lists, an address, or hf-hub:owner/name. Last layers are new where the classes differ in number.
-    With `timm_backbone`, "timm" takes timm's own."""
-    variant: Variant | None = None
-    """Take this published architecture as backbone instead of the recipe's; its stochastic depth stays."""
-    timm_backbone: str | None = None
-    """Take this model of the timm library as backbone instead, such as resnet50 or resnext101_32x4d."""
-    model: SwinConfig = SWIN_T
-    detector: DetectorConfig = MASK_RCNN
+    `swinkit models` lists, an address, or hf-hub:owner/name. Last layers are new where the classes differ in number."""
+    backbone: SwinConfig | TimmConfig = SWIN_T
+    detector: AnyDetector = field(default_factory=MaskRCNN)
     augmentation: DetectionAugmentation | SmallDetectionAugmentation = field(default_factory=DetectionAugmentation)
     resize: DetectionResize = field(default_factory=DetectionResize)
     """The size at which images are shown in validation, and afterwards unless told otherwise."""
@@ -66,13 +86,54 @@ class DetectionRecipe:
         )
     )
 
-    def resolved(self) -> DetectionRecipe:
-        """The same recipe with `variant` put where it belongs; raises InputError where values do not fit together."""
-        if self.model.in_channels != 3:
-            raise InputError(f"images are read as RGB, so --model.in-channels must be 3, not {self.model.in_channels}")
-        if self.variant is None:
-            return self
-        if self.timm_backbone is not None:
-            raise InputError("--variant and --timm-backbone name two backbones; leave one out")
-        model = replace(VARIANTS[self.variant], drop_path_rate=self.model.drop_path_rate)
-        return replace(self, variant=None, model=model)
+    def build(self, processes: Processes) -> DetectionTask:
+        """Open the data and build the detector; raises InputError where something cannot be used."""
+        check_rgb(self.backbone)
+        data = self.open_data()
+        batches = self._batches(data[0], processes)
+        model, description = self._model(data[0])
+        if processes.count > 1 and processes.device.type == "cuda":  # there is no SyncBN of CPU processes
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        processes.require_even(len(data[1]), sharding=self.loop.sharding)
+        evaluation = EvaluationImages(data[1], self.resize, workers=self.loop.workers, processes=processes)
+        return DetectionTask(model, batches=batches, data=data, evaluation=evaluation, description=description)
+
+    def open_data(self) -> tuple[DetectionData, DetectionData]:
+        """Training and validation images; raises InputError where they cannot be used."""
+        if self.dataset == "digit_scenes":
+            return open_detection_scenes(self.scenes)
+        if self.data is None:
+            raise InputError(f"the recipe {self.name} needs images with boxes; say where they are with --data DIR")
+        train, val = open_detection_data(
+            self.data, image_root=self.images, masks=self.masks, validation_fraction=self.validation_fraction
+        )
+        for split in (train, val):
+            require_sound(split)
+        return (train.with_objects() if self.skip_empty else train), val
+
+    def _batches(self, data: DetectionData, processes: Processes) -> EpochBatches:
+        loop = self.loop
+        sampler = AspectRatioSampler(
+            data.sizes,
+            batch_size=loop.batch_size,
+            seed=loop.seed,
+            rank=processes.rank,
+            world_size=processes.count,
+            accumulation=loop.accumulate,
+        )
+        view = SeededSamples(data, detection_transform(self.augmentation), seed=loop.seed)
+        pin = processes.device.type == "cuda"
+        return EpochBatches(view, sampler, workers=loop.workers, pin_memory=pin, collate=collate_detection)
+
+    def _model(self, data: DetectionData) -> tuple[DetectorModel, dict[str, Any]]:
+        """The detector with its first weights, and what its files say of it."""
+        masks = data.has_masks and self.masks is not False
+        config: DetectorConfig = self.detector
+        if config.masks != masks:
+            config = replace(self.detector, masks=masks)
+        backbone = self.backbone.build(checkpoint_activations=self.loop.checkpoint_activations)
+        model = config.build(backbone, len(data.classes))
+        if self.weights is not None:
+            _log.info("%s: %s", self.weights, load_starting_weights(model, self.weights))
+        description = describe_detector(model, data.classes, self.resize) | {"recipe": to_plain(self)}
+        return model, description

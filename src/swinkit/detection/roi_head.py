@@ -1,187 +1,184 @@
 """From proposals to detections: box heads and mask heads, in one stage or a cascade (arXiv 1712.00726).
 
-Shapes: B images, R regions, N objects, P proposals, K classes, M side of a mask.
+Shapes: B images, R regions, N instances, P proposals, K classes, M side of a mask.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from swinkit.detection.box_head import (
-    BoxHead,
-    BoxOutputs,
-    Found,
-    detect,
-    sample_labels,
-    top_classes,
-)
-from swinkit.detection.config import DetectorConfig
-from swinkit.detection.mask_head import MaskHead, mask_loss, mask_targets
+from swinkit.detection.assigners import MatcherConfig
+from swinkit.detection.box_head import BoxHead, BoxOutputs, deltas_of, sample_labels, top_classes
+from swinkit.detection.detector import Size
+from swinkit.detection.inference import Found, detect
+from swinkit.detection.mask_head import MaskHead
 from swinkit.detection.roi_align import align_regions
-from swinkit.detection.sampler import Samples, sample_proposals
+from swinkit.detection.samplers import SamplerConfig, Samples, sample_proposals
+from swinkit.ops.boxes import Stds, decode_boxes
 from swinkit.structures import Instances
 
-Size = tuple[int, int]
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage of box heads; Mask R-CNN has one, a cascade (arXiv 1712.00726) several."""
+
+    stds: Stds = (0.1, 0.1, 0.2, 0.2)
+    """Units of the encoded boxes."""
+    matcher: MatcherConfig = field(default_factory=lambda: MatcherConfig(0.5, 0.5, low_quality_iou=0.5))
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    weight: float = 1.0
+    """What the stage's losses are multiplied with."""
+
+
+@dataclass(frozen=True)
+class RegionSettings:
+    """How regions are read off the pyramid, and which become detections."""
+
+    roi_size: int = 7
+    """Side of what the box heads see of each region, in cells."""
+    mask_roi_size: int = 14
+    """Side of what the mask head sees of each region, in cells; masks have twice that."""
+    finest_scale: float = 56.0
+    """Regions up to twice this square root of their area, in pixels, are read off the finest level; each doubling goes
+    a level up."""
+    score_threshold: float = 0.05
+    """Detections below this score are left out."""
+    nms_iou: float = 0.5
+    """Of two detections of a class that overlap more than this, the worse one is left out."""
+    detections: int = 100
+    """Detections of an image at most."""
+
+
+class StageOutputs(NamedTuple):
+    """What one stage read and said."""
+
+    regions: list[Tensor]
+    """Boxes (R_b, 4) of each image that its box head read."""
+    boxes: BoxOutputs
+    """Of all regions, one image after the other."""
+    masks: Tensor | None
+    """Mask logits (R, K, M, M) of the positives, where there are targets, else of the detections; None without mask
+    heads."""
+    samples: list[Samples] | None
+    """What each image's regions are, where there are targets."""
 
 
 class RoIHead(nn.Module):
-    """The heads of all stages. Names are those of the official code's `roi_head`: a head, or of a cascade a list.
+    """The heads of all stages. Names are those of the official code's `roi_head`, of one stage as a list of one.
 
     Args:
-        config: the detector.
-        num_classes: K.
+        bbox_head: a box head for each stage.
+        mask_head: a mask head for each stage, or none.
+        stages: boxes' units, matching and sampling of each stage.
         strides: of the pyramid's levels that regions are read off.
-        has_masks: whether there are mask heads.
+        settings: how they are read, and what becomes a detection.
     """
 
-    def __init__(self, config: DetectorConfig, num_classes: int, strides: Sequence[int], *, has_masks: bool) -> None:
+    def __init__(
+        self,
+        bbox_head: Sequence[BoxHead],
+        mask_head: Sequence[MaskHead],
+        *,
+        stages: Sequence[StageConfig],
+        strides: Sequence[int],
+        settings: RegionSettings,
+    ) -> None:
         super().__init__()
-        self.config = config
-        self.num_classes = num_classes
+        self.stages = tuple(stages)
         self.strides = tuple(strides)
-        heads = [BoxHead(config, num_classes, stage.stds) for stage in config.stages]
-        self.bbox_head: nn.Module = nn.ModuleList(heads) if config.is_cascade else heads[0]
-        self.mask_head: nn.Module | None = None
-        if has_masks:
-            masks = [MaskHead(config, num_classes) for _ in config.stages]
-            self.mask_head = nn.ModuleList(masks) if config.is_cascade else masks[0]
+        self.settings = settings
+        self.bbox_head = nn.ModuleList(bbox_head)
+        self.mask_head = nn.ModuleList(mask_head)
 
-    @property
-    def box_heads(self) -> list[BoxHead]:
-        """One for each stage."""
-        heads = list(self.bbox_head) if isinstance(self.bbox_head, nn.ModuleList) else [self.bbox_head]
-        return cast("list[BoxHead]", heads)
-
-    @property
-    def mask_heads(self) -> list[MaskHead]:
-        """One for each stage; none where the detector has boxes only."""
-        if self.mask_head is None:
-            return []
-        heads = list(self.mask_head) if isinstance(self.mask_head, nn.ModuleList) else [self.mask_head]
-        return cast("list[MaskHead]", heads)
-
-    def losses(
+    def forward(
         self,
         maps: Sequence[Tensor],
         proposals: Sequence[Tensor],
-        targets: Sequence[Instances],
         sizes: Sequence[Size],
-        padded: Size,
-    ) -> dict[str, Tensor]:
-        """Losses of every stage: `loss_cls`, `loss_bbox`, `loss_mask`, of a cascade after `s0.`, `s1.` and so on.
+        targets: Sequence[Instances] | None,
+    ) -> tuple[list[StageOutputs], list[Found] | None]:
+        """Every stage, and without targets the detections in the padded image's pixels.
 
         Args:
-            maps: the pyramid.
-            proposals: (P, 4) of each image.
-            targets: the objects of each image.
-            sizes: heights and widths of the images without padding.
-            padded: height and width of the batch.
+            maps: the pyramid, (B, C, H_i, W_i) each.
+            proposals: boxes (P, 4) of each image.
+            sizes: height and width of each image without padding.
+            targets: ground truth; each stage then reads samples instead of all boxes.
         """
-        losses: dict[str, Tensor] = {}
+        outputs: list[StageOutputs] = []
         boxes = list(proposals)
-        for number, stage in enumerate(self.config.stages):
-            samples = [
-                sample_proposals(each, objects.boxes, stage.matcher, stage.sampler)
-                for each, objects in zip(boxes, targets, strict=True)
-            ]
-            outputs, found = self._stage_losses(number, maps, samples, targets, padded)
-            prefix = f"s{number}." if self.config.is_cascade else ""
-            losses |= {f"{prefix}{name}": stage.weight * loss for name, loss in found.items()}
-            if number + 1 < len(self.config.stages):
-                boxes = self._refined(number, samples, outputs, targets, sizes)
-        return losses
+        for number, stage in enumerate(self.stages):
+            samples = None if targets is None else self._sampled(boxes, targets, stage)
+            regions = boxes if samples is None else [s.boxes for s in samples]
+            found = cast("BoxOutputs", self.bbox_head[number](self._read(maps, regions, self.settings.roi_size)))
+            masks = None if samples is None else self._masks(number, maps, [s.positives for s in samples])
+            outputs.append(StageOutputs(regions, found, masks, samples))
+            if number + 1 < len(self.stages):
+                boxes = refined_boxes(outputs[-1], stage.stds, sizes, targets)
+        return (outputs, None) if targets is not None else self._with_detections(maps, outputs, sizes)
 
-    def _stage_losses(
-        self,
-        number: int,
-        maps: Sequence[Tensor],
-        samples: Sequence[Samples],
-        targets: Sequence[Instances],
-        padded: Size,
-    ) -> tuple[BoxOutputs, dict[str, Tensor]]:
-        config, head = self.config, self.box_heads[number]
-        labels = [each.labels for each in targets]
-        outputs = head(self._read(maps, [s.boxes for s in samples], config.roi_size))
-        losses = head.losses(
-            outputs,
-            samples,
-            labels,
-            [each.boxes for each in targets],
-            decoded=config.decoded_regression,
-            box_weight=config.box_weight,
-        )
-        if self.mask_head is not None:
-            seen = self._read(maps, [s.foreground for s in samples], config.mask_roi_size)
-            masks = [_masks_of(each, size=padded) for each in targets]
-            wanted = mask_targets(samples, masks, 2 * config.mask_roi_size, padded)
-            classes = torch.cat([each[s.objects] for s, each in zip(samples, labels, strict=True)])
-            losses["loss_mask"] = mask_loss(self.mask_heads[number](seen), wanted, classes)
-        return outputs, losses
-
-    @torch.no_grad()
-    def _refined(
-        self,
-        number: int,
-        samples: Sequence[Samples],
-        outputs: BoxOutputs,
-        targets: Sequence[Instances],
-        sizes: Sequence[Size],
-    ) -> list[Tensor]:
-        """The samples' boxes as this stage corrects them, for the next one; the objects' own boxes are left out."""
-        counts = [len(s.boxes) for s in samples]
-        refined = []
-        parts = zip(samples, _split(outputs, counts), targets, sizes, strict=True)
-        for sample, part, objects, size in parts:
-            truth = sample_labels(sample, objects.labels, self.num_classes)
-            labels = torch.where(truth == self.num_classes, top_classes(part.logits), truth)
-            boxes = self.box_heads[number].decode(sample.boxes, part, labels, size)
-            refined.append(boxes[~sample.are_objects])
-        return refined
-
-    @torch.no_grad()
-    def detections(self, maps: Sequence[Tensor], proposals: Sequence[Tensor], sizes: Sequence[Size]) -> list[Found]:
-        """Detections of each image in the pixels of the padded image: the last stage's boxes, the class scores of all
-        stages' mean logits."""
-        boxes, counts = list(proposals), [len(each) for each in proposals]
-        logits: list[Tensor] = []
-        for number, head in enumerate(self.box_heads):
-            outputs = head(self._read(maps, boxes, self.config.roi_size))
-            logits.append(outputs.logits)
-            parts = _split(outputs, counts)
-            if number + 1 < len(self.box_heads):
-                boxes = [
-                    head.decode(each, part, top_classes(part.logits), size)
-                    for each, part, size in zip(boxes, parts, sizes, strict=True)
-                ]
-        mean = _split(BoxOutputs(torch.stack(logits).mean(0), outputs.deltas), counts)
-        last = self.box_heads[-1]
-        return [detect(last, *each, self.config) for each in zip(boxes, mean, sizes, strict=True)]
-
-    @torch.no_grad()
-    def masks(self, maps: Sequence[Tensor], found: Sequence[Found]) -> list[Tensor] | None:
-        """Masks (R, M, M) of each image's detections, 0..1: the mean over the stages; None without mask heads."""
-        if self.mask_head is None:
-            return None
+    def _with_detections(
+        self, maps: Sequence[Tensor], outputs: list[StageOutputs], sizes: Sequence[Size]
+    ) -> tuple[list[StageOutputs], list[Found]]:
+        """Detections by the last stage's boxes and the class scores of all stages' mean logits, and their masks."""
+        regions, settings = outputs[-1].regions, self.settings
+        logits = torch.stack([each.boxes.logits for each in outputs]).mean(0)
+        parts = split_images(BoxOutputs(logits, outputs[-1].boxes.deltas), regions)
+        found = [
+            detect(
+                *each,
+                stds=self.stages[-1].stds,
+                score_threshold=settings.score_threshold,
+                nms_iou=settings.nms_iou,
+                detections=settings.detections,
+            )
+            for each in zip(regions, parts, sizes, strict=True)
+        ]
         boxes = [each.boxes for each in found]
-        labels = torch.cat([each.labels for each in found])
-        seen = self._read(maps, boxes, self.config.mask_roi_size)
-        masks = torch.stack([head.probabilities(seen, labels) for head in self.mask_heads]).mean(0)
-        return list(masks.split([len(each) for each in boxes]))
+        return [each._replace(masks=self._masks(number, maps, boxes)) for number, each in enumerate(outputs)], found
+
+    def _sampled(self, boxes: Sequence[Tensor], targets: Sequence[Instances], stage: StageConfig) -> list[Samples]:
+        pairs = zip(boxes, targets, strict=True)
+        return [sample_proposals(each, truth.boxes, stage.matcher, stage.sampler) for each, truth in pairs]
+
+    def _masks(self, number: int, maps: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor | None:
+        if not len(self.mask_head):
+            return None
+        return cast("Tensor", self.mask_head[number](self._read(maps, boxes, self.settings.mask_roi_size)))
 
     def _read(self, maps: Sequence[Tensor], boxes: Sequence[Tensor], size: int) -> Tensor:
-        return align_regions(maps[: len(self.strides)], self.strides, boxes, size, self.config.finest_scale)
+        return align_regions(maps[: len(self.strides)], self.strides, boxes, size, self.settings.finest_scale)
 
 
-def _split(outputs: BoxOutputs, counts: Sequence[int]) -> list[BoxOutputs]:
-    parts = zip(outputs.logits.split(list(counts)), outputs.deltas.split(list(counts)), strict=True)
+@torch.no_grad()
+def refined_boxes(
+    stage: StageOutputs, stds: Stds, sizes: Sequence[Size], targets: Sequence[Instances] | None
+) -> list[Tensor]:
+    """The regions of each image as this stage corrects them, for the next one. Of samples, each takes the box of its
+    true class, and the ground truth's own boxes are left out."""
+    refined = []
+    for number, (boxes, part, size) in enumerate(
+        zip(stage.regions, split_images(stage.boxes, stage.regions), sizes, strict=True)
+    ):
+        labels = top_classes(part.logits)
+        if targets is None or stage.samples is None:
+            refined.append(decode_boxes(boxes, deltas_of(part, labels), stds, size))
+            continue
+        background = part.logits.shape[1] - 1
+        truth = sample_labels(stage.samples[number], targets[number].labels, background)
+        labels = torch.where(truth == background, labels, truth)
+        decoded = decode_boxes(boxes, deltas_of(part, labels), stds, size)
+        refined.append(decoded[~stage.samples[number].are_gt])
+    return refined
+
+
+def split_images(outputs: BoxOutputs, regions: Sequence[Tensor]) -> list[BoxOutputs]:
+    """Each image's part of the outputs for all regions."""
+    counts = [boxes.shape[0] for boxes in regions]
+    parts = zip(outputs.logits.split(counts), outputs.deltas.split(counts), strict=True)
     return [BoxOutputs(logits, deltas) for logits, deltas in parts]
-
-
-def _masks_of(objects: Instances, *, size: Size) -> Tensor:
-    if objects.masks is None:
-        return objects.boxes.new_zeros(len(objects.boxes), *size, dtype=torch.bool)
-    return objects.masks

@@ -6,20 +6,54 @@ Shapes: B images, C channels, H W map, A anchors of a cell, M anchors of all lev
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms
 
 from swinkit.detection.anchors import boxes_inside, cells_inside, level_anchors
-from swinkit.detection.config import ProposalConfig, RPNConfig
-from swinkit.detection.matcher import match_boxes
-from swinkit.detection.sampler import choose
-from swinkit.ops.boxes import decode_boxes, encode_boxes
+from swinkit.detection.assigners import MatcherConfig, match_boxes
+from swinkit.detection.box_losses import box_distance
+from swinkit.detection.detector import Size
+from swinkit.detection.nms import nms_within
+from swinkit.detection.samplers import SamplerConfig, choose
+from swinkit.ops.boxes import UNIT, Stds, decode_boxes, encode_boxes
 
-Size = tuple[int, int]
+
+@dataclass(frozen=True)
+class ProposalConfig:
+    """Which of the anchors' boxes become proposals."""
+
+    pre_nms: int = 2000
+    """Best boxes of each level before non-maximum suppression (NMS)."""
+    post_nms: int = 1000
+    """Proposals of an image after it."""
+    nms_iou: float = 0.7
+    min_size: float = 0.0
+    """Sides must be longer than this, in pixels."""
+
+
+@dataclass(frozen=True)
+class RPNConfig:
+    """Every number of a region proposal network; the defaults are the published Mask R-CNN's."""
+
+    scales: tuple[float, ...] = (8.0,)
+    """Anchors' sides, in strides of their level."""
+    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """Anchors' heights over their widths, at the same area."""
+    stds: Stds = UNIT
+    beta: float = 0.0
+    """Below this difference the box loss is a parabola (smooth L1); 0 is L1."""
+    border: float | None = None
+    """Only anchors that reach less than this many pixels out of the image are learned from; None learns from all."""
+    matcher: MatcherConfig = field(default_factory=lambda: MatcherConfig(0.7, 0.3, low_quality_iou=0.3))
+    sampler: SamplerConfig = field(
+        default_factory=lambda: SamplerConfig(count=256, positive_fraction=0.5, add_gt_proposals=False)
+    )
+    training: ProposalConfig = ProposalConfig(pre_nms=2000, post_nms=1000)
+    inference: ProposalConfig = ProposalConfig(pre_nms=1000, post_nms=1000)
 
 
 class RPNOutputs(NamedTuple):
@@ -31,8 +65,19 @@ class RPNOutputs(NamedTuple):
     """Encoded boxes (B, 4 A, H, W)."""
 
 
+class AnchorSamples(NamedTuple):
+    """Anchors of one image to learn from, as numbers over all levels."""
+
+    positives: Tensor
+    """(P,)."""
+    negatives: Tensor
+    """(Q,)."""
+    matched: Tensor
+    """(P,) int64: the ground truth of each positive."""
+
+
 class Proposals(NamedTuple):
-    """Boxes of one image that may hold an object, best first."""
+    """Boxes of one image that may hold something, best first."""
 
     boxes: Tensor
     """(P, 4), within the image."""
@@ -93,68 +138,65 @@ class RPNHead(nn.Module):
     ) -> Proposals:
         boxes, scores, numbers = [], [], []
         for place, ((score, deltas), level) in enumerate(zip(levels, anchors, strict=True)):
-            best, order = score.topk(min(config.before_nms, len(score)))
+            best, order = score.topk(min(config.pre_nms, len(score)))
             boxes.append(decode_boxes(level[order], deltas[order], self.config.stds, size))
             scores.append(best)
             numbers.append(torch.full_like(order, place))
         flat, score, number = torch.cat(boxes), torch.cat(scores), torch.cat(numbers)
         large = (flat[:, 2:] - flat[:, :2] > config.min_size).all(1)
         flat, score, number = flat[large], score[large], number[large]
-        kept = batched_nms(flat, score, number, config.nms_iou)[: config.kept]
+        kept = nms_within(flat, score, number, config.nms_iou)[: config.post_nms]
         return Proposals(flat[kept], score[kept])
 
-    def losses(
-        self, outputs: RPNOutputs, objects: Sequence[Tensor], sizes: Sequence[Size], padded: Sequence[Size]
-    ) -> dict[str, Tensor]:
-        """Objectness (binary cross entropy) and box loss over sampled anchors, both divided by their number.
+    @torch.no_grad()
+    def sample(self, outputs: RPNOutputs, truth: Sequence[Tensor], sizes: Sequence[Size]) -> list[AnchorSamples]:
+        """Anchors of each image to learn from.
 
         Args:
-            outputs: of `forward`.
-            objects: boxes (N, 4) of each image.
+            outputs: of `forward`, for their sizes alone.
+            truth: boxes (N, 4) of each image.
             sizes: the images' heights and widths without padding.
-            padded: each image's own padded height and width; anchors beyond, where only larger images of the batch
-                are, are not learned from.
         """
-        levels = self.anchors(outputs)
-        anchors = torch.cat(levels)
-        logits = torch.cat([x.permute(0, 2, 3, 1).flatten(1) for x in outputs.objectness], 1).float()  # (B, M)
-        deltas = torch.cat([_as_rows(x) for x in outputs.deltas], 1).float()  # (B, M, 4)
-        objectness, box, count = logits.sum() * 0, deltas.sum() * 0, 0
-        for image, targets in enumerate(objects):
-            foreground, background, matches = self._sampled(outputs, anchors, targets, sizes[image], padded[image])
-            truth = logits.new_zeros(len(foreground) + len(background))
-            truth[: len(foreground)] = 1
-            chosen = torch.cat([foreground, background])
-            objectness = objectness + F.binary_cross_entropy_with_logits(logits[image, chosen], truth, reduction="sum")
-            wanted = encode_boxes(anchors[foreground], targets[matches], self.config.stds)
-            box = box + box_distance(deltas[image, foreground], wanted, self.config.beta)
-            count += max(1, len(foreground)) + max(1, len(background))
-        return {"loss_rpn_cls": objectness / count, "loss_rpn_bbox": box / count}
+        anchors = torch.cat(self.anchors(outputs))
+        return [self._sample(outputs, anchors, *each) for each in zip(truth, sizes, strict=True)]
 
-    @torch.no_grad()
-    def _sampled(
-        self, outputs: RPNOutputs, anchors: Tensor, objects: Tensor, size: Size, padded: Size
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Numbers of the foreground and background anchors to learn from, and the objects of the former."""
+    def _sample(self, outputs: RPNOutputs, anchors: Tensor, truth: Tensor, size: Size) -> AnchorSamples:
         inside = torch.cat(
             [
-                cells_inside((x.shape[2], x.shape[3]), stride, padded, self.anchors_of_cell, anchors)
+                cells_inside((x.shape[2], x.shape[3]), stride, size, self.anchors_of_cell, anchors)
                 for x, stride in zip(outputs.objectness, self.strides, strict=True)
             ]
         )
         if self.config.border is not None:
             inside &= boxes_inside(anchors, size, self.config.border)
         numbers = torch.nonzero(inside)[:, 0]
-        matches = match_boxes(objects, anchors[numbers], self.config.matcher)
-        foreground, background = choose(matches, self.config.sampler)
-        return numbers[foreground], numbers[background], matches[foreground]
+        matches = match_boxes(truth, anchors[numbers], self.config.matcher)
+        positives, negatives = choose(matches, self.config.sampler)
+        return AnchorSamples(numbers[positives], numbers[negatives], matches[positives])
 
+    def losses(
+        self, outputs: RPNOutputs, samples: Sequence[AnchorSamples], truth: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Objectness (binary cross entropy) and box loss over the sampled anchors, both divided by their number.
 
-def box_distance(predicted: Tensor, wanted: Tensor, beta: float) -> Tensor:
-    """The sum of L1 differences, smooth below `beta`."""
-    if beta > 0:
-        return F.smooth_l1_loss(predicted, wanted, beta=beta, reduction="sum")
-    return F.l1_loss(predicted, wanted, reduction="sum")
+        Args:
+            outputs: of `forward`.
+            samples: of `sample`, for the same ground truth.
+            truth: boxes (N, 4) of each image.
+        """
+        anchors = torch.cat(self.anchors(outputs))
+        logits = torch.cat([x.permute(0, 2, 3, 1).flatten(1) for x in outputs.objectness], 1).float()  # (B, M)
+        deltas = torch.cat([_as_rows(x) for x in outputs.deltas], 1).float()  # (B, M, 4)
+        objectness, box, count = logits.sum() * 0, deltas.sum() * 0, 0
+        for image, (positives, negatives, matched) in enumerate(samples):
+            wanted = logits.new_zeros(len(positives) + len(negatives))
+            wanted[: len(positives)] = 1
+            chosen = torch.cat([positives, negatives])
+            objectness = objectness + F.binary_cross_entropy_with_logits(logits[image, chosen], wanted, reduction="sum")
+            encoded = encode_boxes(anchors[positives], truth[image][matched], self.config.stds)
+            box = box + box_distance(deltas[image, positives], encoded, self.config.beta)
+            count += max(1, len(positives)) + max(1, len(negatives))
+        return {"loss_rpn_cls": objectness / count, "loss_rpn_bbox": box / count}
 
 
 def _as_rows(deltas: Tensor) -> Tensor:

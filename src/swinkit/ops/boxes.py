@@ -15,6 +15,8 @@ MAX_LOG_RATIO = abs(math.log(16 / 1000))
 
 Stds = tuple[float, float, float, float]
 
+UNIT: Stds = (1.0, 1.0, 1.0, 1.0)
+
 
 def encode_boxes(references: Tensor, boxes: Tensor, stds: Stds) -> Tensor:
     """How far `boxes` are from `references`, both (..., 4): centres by the references' sides, sides as logarithms, all

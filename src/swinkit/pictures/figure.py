@@ -119,29 +119,28 @@ def shrink_to_content(figure: Figure, *, margin: float = 0.15) -> None:
         axes.set_position(Bbox(corners))
 
 
+def picture_of(figure: Figure) -> Image.Image:
+    """The figure as an RGB image. Texts are drawn as they are: no mathematics between dollar signs, no TeX."""
+    for text in figure.findobj(Text):
+        _make_plain(text)
+    canvas = _canvas(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
 def save_figure(figure: Figure, out: Path, *, max_bytes: int = MAX_BYTES) -> None:
     """Draws `figure` and writes it to the PNG file `out`, whole or not at all; makes the folder where it is missing.
 
-    Texts are drawn as they are: no mathematics between dollar signs, no TeX. In pictures over `max_bytes`, colours
-    are reduced to 256 or fewer.
+    In pictures over `max_bytes`, colours are reduced to 256 or fewer.
 
     Raises:
         InputError: where `out` is not named .png or cannot be written.
     """
     if out.suffix.lower() != ".png":
         raise InputError(f"pictures are written as PNG; name {out} with the ending .png")
-    content = _png(figure_image(figure), figure.dpi, max_bytes)
+    content = _png(figure, max_bytes)
     with written_whole(out) as temporary:
         temporary.write_bytes(content)
-
-
-def figure_image(figure: Figure) -> Image.Image:
-    """`figure` as an RGB image; texts are drawn as `save_figure` draws them."""
-    for text in figure.findobj(Text):
-        _make_plain(text)
-    canvas = _canvas(figure)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def _make_plain(text: Text) -> None:
@@ -161,12 +160,13 @@ def _canvas(figure: Figure) -> FigureCanvasAgg:
     return figure.canvas
 
 
-def _png(picture: Image.Image, dpi: float, max_bytes: int) -> bytes:
-    content = _encoded(picture, dpi)
+def _png(figure: Figure, max_bytes: int) -> bytes:
+    picture = picture_of(figure)
+    content = _encoded(picture, figure.dpi)
     for colours in (256, 128, 64, 32):
         if len(content) <= max_bytes:
             break
-        content = _encoded(picture.quantize(colours), dpi)
+        content = _encoded(picture.quantize(colours), figure.dpi)
     return content
 
 

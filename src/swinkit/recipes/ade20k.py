@@ -10,25 +10,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from swinkit.backbone.variants import SWIN_B, SWIN_L, SWIN_S, SWIN_T
+from swinkit.recipes.published import Launch, Published
+from swinkit.recipes.recipe import published_recipe
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNetConfig
 from swinkit.segmentation.recipe import SegmentationRecipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
+LAUNCH = Launch(data="ADEChallengeData2016", images=2)
 
+
+@published_recipe(Published(miou=44.51, miou_multi_scale=45.81, source="official README"), LAUNCH)
 def ade20k_swin_t() -> SegmentationRecipe:
-    """UperNet with Swin-T on ADE20K at 512, as in the official code: 44.5 mIoU, 45.8 multi-scale.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train ade20k_swin_t --data ADEChallengeData2016
-    Hardware: 8 GPUs with 2 images each; on fewer, the batch stays 16. Time: not measured.
-    Expected: 44.51 mIoU, 45.81 with multi-scale and flip (official README); 46.1 (paper, table 3).
+    """UperNet with Swin-T on ADE20K at 512, as in the official code.
 
     160,000 steps, AdamW, linear decay after 1,500 steps of warm-up, in fp32; stochastic depth 0.3, where the paper
     has 0.2. Starts from the ImageNet-1K weights, which are downloaded once; --weights takes a file, too.
     """
     return SegmentationRecipe(
-        name="ade20k_swin_t",
         reduce_zero_label=True,
         weights="swin_tiny_patch4_window7_224",
         model=replace(SWIN_T, drop_path_rate=0.3),
@@ -61,107 +61,72 @@ def ade20k_swin_t() -> SegmentationRecipe:
     )
 
 
+@published_recipe(Published(miou=47.64, miou_multi_scale=49.47, source="official README"), LAUNCH)
 def ade20k_swin_s() -> SegmentationRecipe:
-    """UperNet with Swin-S on ADE20K at 512, as in the official code: 47.6 mIoU, 49.5 multi-scale.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train ade20k_swin_s --data ADEChallengeData2016
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 47.64 mIoU, 49.47 with multi-scale and flip (official README); 49.3 (paper, table 3).
-    """
+    """UperNet with Swin-S on ADE20K at 512, as in the official code."""
     return replace(
         ade20k_swin_t(),
-        name="ade20k_swin_s",
         weights="swin_small_patch4_window7_224",
         model=replace(SWIN_S, drop_path_rate=0.3),
     )
 
 
+@published_recipe(Published(miou=48.13, miou_multi_scale=49.72, source="official README"), LAUNCH)
 def ade20k_swin_b() -> SegmentationRecipe:
-    """UperNet with Swin-B, pretrained on ImageNet-1K, on ADE20K at 512, as in the official code: 48.1 mIoU.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train ade20k_swin_b --data ADEChallengeData2016
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 48.13 mIoU, 49.72 with multi-scale and flip (official README); not in the paper.
-    """
+    """UperNet with Swin-B, pretrained on ImageNet-1K, on ADE20K at 512, as in the official code; not in the paper."""
     return replace(
         ade20k_swin_t(),
-        name="ade20k_swin_b",
         weights="swin_base_patch4_window7_224",
         model=replace(SWIN_B, drop_path_rate=0.3),
     )
 
 
+@published_recipe(Published(miou=50.04, miou_multi_scale=51.66, source="official README"), LAUNCH)
 def ade20k_swin_b_22k() -> SegmentationRecipe:
-    """UperNet with Swin-B, pretrained on ImageNet-22K, on ADE20K at 640: 50.0 mIoU, 51.7 multi-scale.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train ade20k_swin_b_22k --data ADEChallengeData2016
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 50.04 mIoU, 51.66 with multi-scale and flip (official README, without a configuration); 51.6 (paper).
+    """UperNet with Swin-B, pretrained on ImageNet-22K, on ADE20K at 640.
 
     No configuration was published: all that the paper does not say (A2.3: 640 pixels) is as at 512.
     """
-    return _at_640(ade20k_swin_b(), "ade20k_swin_b_22k", "swin_base_patch4_window7_224_22k")
+    return _at_640(ade20k_swin_b(), "swin_base_patch4_window7_224_22k")
 
 
+@published_recipe(Published(miou=52.05, miou_multi_scale=53.53, source="official README"), LAUNCH)
 def ade20k_swin_l_22k() -> SegmentationRecipe:
-    """UperNet with Swin-L, pretrained on ImageNet-22K, on ADE20K at 640: 52.1 mIoU, 53.5 multi-scale.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train ade20k_swin_l_22k --data ADEChallengeData2016
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 52.05 mIoU, 53.53 with multi-scale and flip (official README, without a configuration); 53.5 (paper).
+    """UperNet with Swin-L, pretrained on ImageNet-22K, on ADE20K at 640.
 
     No configuration was published: all that the paper does not say (A2.3: 640 pixels) is as at 512.
     """
     recipe = replace(ade20k_swin_b(), model=replace(SWIN_L, drop_path_rate=0.3))
-    return _at_640(recipe, "ade20k_swin_l_22k", "swin_large_patch4_window7_224_22k")
+    return _at_640(recipe, "swin_large_patch4_window7_224_22k")
 
 
+@published_recipe(Published(miou_multi_scale=46.1, source="paper, table 3"), LAUNCH)
 def ade20k_swin_t_paper() -> SegmentationRecipe:
-    """UperNet with Swin-T on ADE20K at 512, as in the paper's text: stochastic depth 0.2, 46.1 mIoU multi-scale.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train ade20k_swin_t_paper --data ADEChallengeData2016
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 46.1 mIoU with multi-scale and flip (paper, table 3).
-    """
+    """UperNet with Swin-T on ADE20K at 512, as in the paper's text: stochastic depth 0.2."""
     return _as_in_paper(ade20k_swin_t())
 
 
+@published_recipe(Published(miou_multi_scale=49.3, source="paper, table 3"), LAUNCH)
 def ade20k_swin_s_paper() -> SegmentationRecipe:
-    """UperNet with Swin-S on ADE20K at 512, as in the paper's text: stochastic depth 0.2, 49.3 mIoU multi-scale.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train ade20k_swin_s_paper --data ADEChallengeData2016
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 49.3 mIoU with multi-scale and flip (paper, table 3).
-    """
+    """UperNet with Swin-S on ADE20K at 512, as in the paper's text: stochastic depth 0.2."""
     return _as_in_paper(ade20k_swin_s())
 
 
+@published_recipe(Published(miou_multi_scale=51.6, source="paper, table 3"), LAUNCH)
 def ade20k_swin_b_22k_paper() -> SegmentationRecipe:
-    """UperNet with Swin-B from ImageNet-22K on ADE20K at 640, as in the paper's text: 51.6 mIoU multi-scale.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train ade20k_swin_b_22k_paper --data ADEChallengeData2016
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 51.6 mIoU with multi-scale and flip (paper, table 3).
-    """
+    """UperNet with Swin-B from ImageNet-22K on ADE20K at 640, as in the paper's text."""
     return _as_in_paper(ade20k_swin_b_22k())
 
 
+@published_recipe(Published(miou_multi_scale=53.5, source="paper, table 3"), LAUNCH)
 def ade20k_swin_l_22k_paper() -> SegmentationRecipe:
-    """UperNet with Swin-L from ImageNet-22K on ADE20K at 640, as in the paper's text: 53.5 mIoU multi-scale.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train ade20k_swin_l_22k_paper --data ADEChallengeData2016
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 53.5 mIoU with multi-scale and flip (paper, table 3).
-    """
+    """UperNet with Swin-L from ImageNet-22K on ADE20K at 640, as in the paper's text."""
     return _as_in_paper(ade20k_swin_l_22k())
 
 
+@published_recipe(Published(miou_multi_scale=44.9, source="paper, table 3"), replace(LAUNCH, gpus=4, images=4))
 def ade20k_resnet101() -> SegmentationRecipe:
-    """UperNet with ResNet-101 on ADE20K at 512, the paper's comparison (table 3): 44.9 mIoU multi-scale.
-
-    Command: torchrun --nproc-per-node 4 -m swinkit train ade20k_resnet101 --data ADEChallengeData2016
-    Hardware: 4 GPUs with 4 images each. Time: not measured.
-    Expected: 44.9 mIoU with multi-scale and flip (paper, table 3).
+    """UperNet with ResNet-101 on ADE20K at 512, the paper's comparison (table 3).
 
     Needs timm, whose ResNet-101 and ImageNet weights it starts from. The paper does not say how it was trained; this is
     mmsegmentation's usual 160,000 steps with SGD (0.01, momentum 0.9, weight decay 0.0005, poly 0.9 down to 0.0001).
@@ -169,7 +134,6 @@ def ade20k_resnet101() -> SegmentationRecipe:
     recipe = ade20k_swin_t()
     return replace(
         recipe,
-        name="ade20k_resnet101",
         weights="timm",
         timm_backbone="resnet101",
         optimizer=OptimizerSettings(
@@ -179,10 +143,9 @@ def ade20k_resnet101() -> SegmentationRecipe:
     )
 
 
-def _at_640(recipe: SegmentationRecipe, name: str, weights: str) -> SegmentationRecipe:
+def _at_640(recipe: SegmentationRecipe, weights: str) -> SegmentationRecipe:
     return replace(
         recipe,
-        name=name,
         weights=weights,
         augmentation=replace(recipe.augmentation, crop_size=(640, 640), resize=(640, 2560)),
         inference=replace(recipe.inference, resize=(640, 2560)),
@@ -190,4 +153,4 @@ def _at_640(recipe: SegmentationRecipe, name: str, weights: str) -> Segmentation
 
 
 def _as_in_paper(recipe: SegmentationRecipe) -> SegmentationRecipe:
-    return replace(recipe, name=f"{recipe.name}_paper", model=replace(recipe.model, drop_path_rate=0.2))
+    return replace(recipe, model=replace(recipe.model, drop_path_rate=0.2))

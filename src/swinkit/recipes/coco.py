@@ -13,27 +13,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_S, SWIN_T
-from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN
+from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize
+from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.recipe import DetectionRecipe
+from swinkit.recipes.published import Launch, Published
+from swinkit.recipes.recipe import published_recipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
+LAUNCH = Launch(data="coco", images=2)
 
+
+@published_recipe(Published(box_ap=43.7, mask_ap=39.8, source="official README"), LAUNCH)
 def coco_mask_rcnn_swin_t_1x() -> DetectionRecipe:
-    """Mask R-CNN with Swin-T on COCO, 12 epochs, as in the official code: 43.7 box AP, 39.8 mask AP.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train coco_mask_rcnn_swin_t_1x --data coco
-    Hardware: 8 GPUs with 2 images each; on fewer, the batch stays 16. Time: not measured.
-    Expected: 43.7 box AP, 39.8 mask AP (official README); not in the paper.
+    """Mask R-CNN with Swin-T on COCO, 12 epochs, as in the official code.
 
     Stochastic depth 0.1.
     """
     return DetectionRecipe(
-        name="coco_mask_rcnn_swin_t_1x",
         weights="swin_tiny_patch4_window7_224",
-        model=replace(SWIN_T, drop_path_rate=0.1),
-        detector=MASK_RCNN,
+        backbone=replace(SWIN_T, drop_path_rate=0.1),
+        detector=MaskRCNN(),
         augmentation=DetectionAugmentation(
             shorter_sides=tuple(range(480, 801, 32)),
             longest_side=1333,
@@ -53,118 +55,81 @@ def coco_mask_rcnn_swin_t_1x() -> DetectionRecipe:
     )
 
 
+@published_recipe(Published(box_ap=46.0, mask_ap=41.6, source="official README"), LAUNCH)
 def coco_mask_rcnn_swin_t_3x() -> DetectionRecipe:
-    """Mask R-CNN with Swin-T on COCO, 36 epochs, as in the official code: 46.0 box AP, 41.6 mask AP.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train coco_mask_rcnn_swin_t_3x --data coco
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 46.0 box AP, 41.6 mask AP (official README); not in the paper.
-    """
+    """Mask R-CNN with Swin-T on COCO, 36 epochs, as in the official code."""
     recipe = _three_times(coco_mask_rcnn_swin_t_1x())
-    return replace(recipe, name="coco_mask_rcnn_swin_t_3x", model=replace(SWIN_T, drop_path_rate=0.2))
+    return replace(recipe, backbone=replace(SWIN_T, drop_path_rate=0.2))
 
 
+@published_recipe(Published(box_ap=48.5, mask_ap=43.3, source="official README"), LAUNCH)
 def coco_mask_rcnn_swin_s_3x() -> DetectionRecipe:
-    """Mask R-CNN with Swin-S on COCO, 36 epochs, as in the official code: 48.5 box AP, 43.3 mask AP.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train coco_mask_rcnn_swin_s_3x --data coco
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 48.5 box AP, 43.3 mask AP (official README); not in the paper.
-    """
+    """Mask R-CNN with Swin-S on COCO, 36 epochs, as in the official code."""
     return replace(
         coco_mask_rcnn_swin_t_3x(),
-        name="coco_mask_rcnn_swin_s_3x",
         weights="swin_small_patch4_window7_224",
-        model=replace(SWIN_S, drop_path_rate=0.2),
+        backbone=replace(SWIN_S, drop_path_rate=0.2),
     )
 
 
+@published_recipe(Published(box_ap=48.1, mask_ap=41.7, source="official README"), LAUNCH)
 def coco_cascade_swin_t_1x() -> DetectionRecipe:
-    """Cascade Mask R-CNN with Swin-T on COCO, 12 epochs, as in the official code: 48.1 box AP, 41.7 mask AP.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train coco_cascade_swin_t_1x --data coco
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 48.1 box AP, 41.7 mask AP (official README); not in the paper.
+    """Cascade Mask R-CNN with Swin-T on COCO, 12 epochs, as in the official code.
 
     Without stochastic depth. Batch norm of the box heads is over all GPUs.
     """
     return replace(
         coco_mask_rcnn_swin_t_1x(),
-        name="coco_cascade_swin_t_1x",
-        model=replace(SWIN_T, drop_path_rate=0.0),
-        detector=CASCADE_MASK_RCNN,
+        backbone=replace(SWIN_T, drop_path_rate=0.0),
+        detector=CascadeMaskRCNN(),
     )
 
 
+@published_recipe(Published(box_ap=50.4, mask_ap=43.7, source="official README"), LAUNCH)
 def coco_cascade_swin_t_3x() -> DetectionRecipe:
-    """Cascade Mask R-CNN with Swin-T on COCO, 36 epochs, as in the official code: 50.4 box AP, 43.7 mask AP.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train coco_cascade_swin_t_3x --data coco
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 50.4 box AP, 43.7 mask AP (official README); 50.5 and 43.7 (paper, table 2).
-    """
+    """Cascade Mask R-CNN with Swin-T on COCO, 36 epochs, as in the official code."""
     recipe = _three_times(coco_cascade_swin_t_1x())
-    return replace(recipe, name="coco_cascade_swin_t_3x", model=replace(SWIN_T, drop_path_rate=0.2))
+    return replace(recipe, backbone=replace(SWIN_T, drop_path_rate=0.2))
 
 
+@published_recipe(Published(box_ap=51.9, mask_ap=45.0, source="official README"), LAUNCH)
 def coco_cascade_swin_s_3x() -> DetectionRecipe:
-    """Cascade Mask R-CNN with Swin-S on COCO, 36 epochs, as in the official code: 51.9 box AP, 45.0 mask AP.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train coco_cascade_swin_s_3x --data coco
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 51.9 box AP, 45.0 mask AP (official README); 51.8 and 44.7 (paper, table 2).
-    """
+    """Cascade Mask R-CNN with Swin-S on COCO, 36 epochs, as in the official code."""
     return replace(
         coco_cascade_swin_t_3x(),
-        name="coco_cascade_swin_s_3x",
         weights="swin_small_patch4_window7_224",
-        model=replace(SWIN_S, drop_path_rate=0.2),
+        backbone=replace(SWIN_S, drop_path_rate=0.2),
     )
 
 
+@published_recipe(Published(box_ap=51.9, mask_ap=45.0, source="official README"), LAUNCH)
 def coco_cascade_swin_b_3x() -> DetectionRecipe:
-    """Cascade Mask R-CNN with Swin-B on COCO, 36 epochs, as in the official code: 51.9 box AP, 45.0 mask AP.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train coco_cascade_swin_b_3x --data coco
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 51.9 box AP, 45.0 mask AP (official README; paper, table 2).
+    """Cascade Mask R-CNN with Swin-B on COCO, 36 epochs, as in the official code.
 
     Stochastic depth 0.3.
     """
     return replace(
         coco_cascade_swin_t_3x(),
-        name="coco_cascade_swin_b_3x",
         weights="swin_base_patch4_window7_224",
-        model=replace(SWIN_B, drop_path_rate=0.3),
+        backbone=replace(SWIN_B, drop_path_rate=0.3),
     )
 
 
+@published_recipe(Published(box_ap=50.5, mask_ap=43.7, source="paper, table 2"), LAUNCH)
 def coco_cascade_swin_t_3x_paper() -> DetectionRecipe:
-    """Cascade Mask R-CNN with Swin-T on COCO as in the paper's text, multi-scale alone: 50.5 box AP, 43.7 mask AP.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train coco_cascade_swin_t_3x_paper --data coco
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 50.5 box AP, 43.7 mask AP (paper, table 2).
-    """
+    """Cascade Mask R-CNN with Swin-T on COCO as in the paper's text, multi-scale alone."""
     return _as_in_paper(coco_cascade_swin_t_3x())
 
 
+@published_recipe(Published(box_ap=51.8, mask_ap=44.7, source="paper, table 2"), LAUNCH)
 def coco_cascade_swin_s_3x_paper() -> DetectionRecipe:
-    """Cascade Mask R-CNN with Swin-S on COCO as in the paper's text, multi-scale alone: 51.8 box AP, 44.7 mask AP.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train coco_cascade_swin_s_3x_paper --data coco
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 51.8 box AP, 44.7 mask AP (paper, table 2).
-    """
+    """Cascade Mask R-CNN with Swin-S on COCO as in the paper's text, multi-scale alone."""
     return _as_in_paper(coco_cascade_swin_s_3x())
 
 
+@published_recipe(Published(box_ap=51.9, mask_ap=45.0, source="paper, table 2"), LAUNCH)
 def coco_cascade_swin_b_3x_paper() -> DetectionRecipe:
-    """Cascade Mask R-CNN with Swin-B on COCO as in the paper's text, multi-scale alone: 51.9 box AP, 45.0 mask AP.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train coco_cascade_swin_b_3x_paper --data coco
-    Hardware: 8 GPUs with 2 images each. Time: not measured.
-    Expected: 51.9 box AP, 45.0 mask AP (paper, table 2).
+    """Cascade Mask R-CNN with Swin-B on COCO as in the paper's text, multi-scale alone.
 
     Stochastic depth 0.2, where the code has 0.3.
     """
@@ -180,10 +145,9 @@ def _three_times(recipe: DetectionRecipe) -> DetectionRecipe:
 
 
 def _as_in_paper(recipe: DetectionRecipe) -> DetectionRecipe:
-    assert isinstance(recipe.augmentation, DetectionAugmentation)
+    assert isinstance(recipe.augmentation, DetectionAugmentation) and isinstance(recipe.backbone, SwinConfig)
     return replace(
         recipe,
-        name=f"{recipe.name}_paper",
-        model=replace(recipe.model, drop_path_rate=0.2),
+        backbone=replace(recipe.backbone, drop_path_rate=0.2),
         augmentation=replace(recipe.augmentation, crop_probability=0.0),
     )

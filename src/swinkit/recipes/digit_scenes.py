@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from swinkit.backbone.swin import SwinConfig
-from swinkit.detection.config import MASK_RCNN, DetectorConfig, ProposalConfig, SamplerConfig
 from swinkit.detection.data.augmentation import DetectionResize, SmallDetectionAugmentation
+from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.recipe import DetectionRecipe
+from swinkit.detection.roi_head import StageConfig
+from swinkit.detection.rpn import ProposalConfig, RPNConfig
+from swinkit.detection.samplers import SamplerConfig
 from swinkit.images.digit_scenes import SceneSettings
+from swinkit.recipes.recipe import recipe
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNetConfig
@@ -23,6 +25,7 @@ BACKBONE = SwinConfig(
 """Patches of 4 pixels are a little larger than the pixels of the digits' source."""
 
 
+@recipe
 def digit_scenes_segmentation() -> SegmentationRecipe:
     """A small Swin UperNet on scenes of handwritten digits in photographs, without any download.
 
@@ -34,11 +37,10 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
     Expected: mean IoU 0.50, pixel accuracy 0.90 (seed 0).
     """
     return SegmentationRecipe(
-        name="digit_scenes_segmentation",
         dataset="digit_scenes",
         scenes=SCENES,
         class_weights=(0.2, *[1.0] * 10),
-        model=BACKBONE,
+        backbone=BACKBONE,
         head=UperNetConfig(channels=48, auxiliary_channels=32, pool_scales=(1, 2), dropout=0.0, auxiliary_level=1),
         augmentation=SegmentationAugmentation(
             crop_size=(64, 64),
@@ -55,6 +57,7 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
     )
 
 
+@recipe
 def digit_scenes_detection() -> DetectionRecipe:
     """A small Swin Mask R-CNN on scenes of handwritten digits in photographs, without any download.
 
@@ -66,10 +69,9 @@ def digit_scenes_detection() -> DetectionRecipe:
     Expected: box AP50 0.90, mask AP50 0.87, all boxes found whatever their class (0.603 and 0.459 AP; seed 0).
     """
     return DetectionRecipe(
-        name="digit_scenes_detection",
         dataset="digit_scenes",
         scenes=SCENES,
-        model=BACKBONE,
+        backbone=BACKBONE,
         detector=small_detector(anchor=5.0, samples=32, proposals=150),
         augmentation=SmallDetectionAugmentation(shorter_side=(64, 64), longest_side=64, horizontal_flip=0.0),
         resize=DetectionResize(64, 64),
@@ -79,7 +81,7 @@ def digit_scenes_detection() -> DetectionRecipe:
     )
 
 
-def small_detector(*, anchor: float, samples: int, proposals: int) -> DetectorConfig:
+def small_detector(*, anchor: float, samples: int, proposals: int) -> MaskRCNN:
     """A Mask R-CNN narrow enough for a CPU.
 
     Args:
@@ -87,17 +89,15 @@ def small_detector(*, anchor: float, samples: int, proposals: int) -> DetectorCo
         samples: regions of an image that are learned from.
         proposals: of an image, in training; fewer in evaluation.
     """
-    return replace(
-        MASK_RCNN,
+    return MaskRCNN(
         channels=48,
         fc_channels=192,
         mask_convs=2,
         mask_roi_size=7,
-        rpn=replace(
-            MASK_RCNN.rpn,
+        rpn=RPNConfig(
             scales=(anchor,),
-            training=ProposalConfig(before_nms=2 * proposals, kept=proposals),
-            inference=ProposalConfig(before_nms=2 * proposals, kept=2 * proposals // 3),
+            training=ProposalConfig(pre_nms=2 * proposals, post_nms=proposals),
+            inference=ProposalConfig(pre_nms=2 * proposals, post_nms=2 * proposals // 3),
         ),
-        stages=(replace(MASK_RCNN.stages[0], sampler=SamplerConfig(count=samples, foreground=0.5)),),
+        stages=(StageConfig(sampler=SamplerConfig(count=samples, positive_fraction=0.5)),),
     )

@@ -7,9 +7,11 @@ from swinkit.classification.data.augmentation import SmallImageAugmentation
 from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.recipe import ClassificationRecipe
+from swinkit.recipes.recipe import recipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
 
+@recipe
 def digits() -> ClassificationRecipe:
     """A small Swin on scikit-learn's handwritten digits, without any download: 99 % top-1 in about a minute.
 
@@ -21,7 +23,6 @@ def digits() -> ClassificationRecipe:
     Expected: 99.2 to 99.7 % validation top-1 (seeds 0, 1, 2).
     """
     return ClassificationRecipe(
-        name="digits",
         dataset="digits",
         backbone=SwinConfig(
             embed_dim=32, depths=(2, 2), num_heads=(2, 4), window_size=4, image_size=(16, 16), patch_size=4

@@ -11,9 +11,11 @@ from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing, published_preprocessing
 from swinkit.classification.data.rand_augment import RandAugment
 from swinkit.classification.recipe import ClassificationRecipe
+from swinkit.recipes.recipe import recipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
 
+@recipe
 def finetune() -> ClassificationRecipe:
     """Swin-T on your own images in class folders, best from ImageNet weights; defaults for small data.
 
@@ -21,8 +23,8 @@ def finetune() -> ClassificationRecipe:
     FOLDER holds a folder of images for each class, or train/ and val/ with those.
 
     The weights (115 MB) are downloaded once; --weights takes a file, too. Without --weights the model starts from
-    scratch, which wants thousands of images, or finetune_small. Other sizes: --variant swin_b --weights
-    swin_base_patch4_window7_224, or --variant swin_b_384 --weights swin_base_patch4_window12_384.
+    scratch, which wants thousands of images, or finetune_small. Other sizes: --backbone swin_b --weights
+    swin_base_patch4_window7_224, or --backbone swin_b_384 --weights swin_base_patch4_window12_384.
 
     Milder than the ImageNet recipes, for tens to thousands of images a class: weaker RandAugment, larger crops, no
     Mixup, CutMix or random erasing; label smoothing stays. The learning rate is for 32 images a step and does not
@@ -32,7 +34,6 @@ def finetune() -> ClassificationRecipe:
     Expected: depends on the data; no published figure.
     """
     return ClassificationRecipe(
-        name="finetune",
         backbone=replace(SWIN_T, drop_path_rate=0.1),
         augmentation=TrainAugmentation(
             image_size=224,
@@ -48,6 +49,7 @@ def finetune() -> ClassificationRecipe:
     )
 
 
+@recipe
 def finetune_small() -> ClassificationRecipe:
     """A small Swin from scratch on your own images at 128 pixels: no weights, for a CPU and small data.
 
@@ -61,7 +63,6 @@ def finetune_small() -> ClassificationRecipe:
     recipe = finetune()
     return replace(
         recipe,
-        name="finetune_small",
         backbone=SwinConfig(
             embed_dim=64,
             depths=(2, 4, 2),

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_T
-from swinkit.detection.config import MASK_RCNN
 from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize, SmallDetectionAugmentation
+from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.recipes.digit_scenes import small_detector
+from swinkit.recipes.recipe import recipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
 
+@recipe
 def finetune_detection() -> DetectionRecipe:
     """Mask R-CNN with Swin-T on your own COCO json, best from published weights; defaults for small data.
 
@@ -27,9 +29,8 @@ def finetune_detection() -> DetectionRecipe:
     Expected: depends on the data; no published figure.
     """
     return DetectionRecipe(
-        name="finetune_detection",
-        model=replace(SWIN_T, drop_path_rate=0.1),
-        detector=MASK_RCNN,
+        backbone=replace(SWIN_T, drop_path_rate=0.1),
+        detector=MaskRCNN(),
         augmentation=DetectionAugmentation(crop_probability=0.0),
         resize=DetectionResize(800, 1333),
         optimizer=OptimizerSettings(lr=1e-4, reference_batch=None, weight_decay=0.05, no_decay="dense"),
@@ -38,6 +39,7 @@ def finetune_detection() -> DetectionRecipe:
     )
 
 
+@recipe
 def finetune_detection_small() -> DetectionRecipe:
     """A small Swin Mask R-CNN from scratch on your own COCO json: no weights, for a CPU and small data.
 
@@ -51,8 +53,7 @@ def finetune_detection_small() -> DetectionRecipe:
     recipe = finetune_detection()
     return replace(
         recipe,
-        name="finetune_detection_small",
-        model=SwinConfig(
+        backbone=SwinConfig(
             embed_dim=48, depths=(1, 2, 2), num_heads=(3, 6, 12), window_size=7, image_size=(224, 224), patch_size=4
         ),
         detector=small_detector(anchor=4.0, samples=96, proposals=300),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_T
+from swinkit.recipes.recipe import recipe
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNetConfig
@@ -13,6 +14,7 @@ from swinkit.segmentation.recipe import SegmentationRecipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
 
+@recipe
 def finetune_segmentation() -> SegmentationRecipe:
     """UperNet with Swin-T on your own images and masks, best from published weights; defaults for small data.
 
@@ -27,7 +29,6 @@ def finetune_segmentation() -> SegmentationRecipe:
     Expected: depends on the data; no published figure.
     """
     return SegmentationRecipe(
-        name="finetune_segmentation",
         model=replace(SWIN_T, drop_path_rate=0.2),
         augmentation=SegmentationAugmentation(resize=None, ratio=(0.5, 2.0)),
         inference=InferenceSettings(),
@@ -37,6 +38,7 @@ def finetune_segmentation() -> SegmentationRecipe:
     )
 
 
+@recipe
 def finetune_segmentation_small() -> SegmentationRecipe:
     """A small Swin UperNet from scratch on your own images and masks: no weights, for a CPU and small data.
 
@@ -50,7 +52,6 @@ def finetune_segmentation_small() -> SegmentationRecipe:
     recipe = finetune_segmentation()
     return replace(
         recipe,
-        name="finetune_segmentation_small",
         model=SwinConfig(
             embed_dim=48,
             depths=(2, 2, 4),

@@ -14,22 +14,23 @@ from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import published_preprocessing
 from swinkit.classification.data.rand_augment import RandAugment
 from swinkit.classification.recipe import ClassificationRecipe
+from swinkit.recipes.published import Launch, Published
+from swinkit.recipes.recipe import published_recipe
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
+LAUNCH = Launch(data="IMAGENET", images=128, source="official get_started.md")
+LAUNCH_IN_TWO = replace(LAUNCH, images=64, accumulate=2)
 
+
+@published_recipe(Published(top1=81.2, top5=95.5, source="official README"), LAUNCH)
 def imagenet1k_swin_t() -> ClassificationRecipe:
-    """Swin-T on ImageNet-1K at 224, as in the official code: 81.2 % top-1.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train imagenet1k_swin_t --data IMAGENET
-    Hardware: 8 GPUs with 128 images each (official get_started.md); on fewer, raise --accumulate. Time: not measured.
-    Expected: 81.2 % top-1, 95.5 % top-5 (official README); 81.3 % (paper, table 1).
+    """Swin-T on ImageNet-1K at 224, as in the official code.
 
     The cosine starts after the warm-up, as in the official code since October 2022. The released weights are older:
-    their cosine counted from the first step, which --schedule.no-warmup-prefix brings back. Mixed precision is the
+    their cosine counted from the first update, which --schedule.no-warmup-prefix brings back. Mixed precision is the
     official code's (fp16); --precision bf16 needs no loss scaling.
     """
     return ClassificationRecipe(
-        name="imagenet1k_swin_t",
         backbone=replace(SWIN_T, drop_path_rate=0.2),
         augmentation=TrainAugmentation(
             image_size=224,
@@ -45,46 +46,36 @@ def imagenet1k_swin_t() -> ClassificationRecipe:
     )
 
 
+@published_recipe(Published(top1=83.2, top5=96.2, source="official README"), LAUNCH)
 def imagenet1k_swin_s() -> ClassificationRecipe:
-    """Swin-S on ImageNet-1K at 224, as in the official code: 83.2 % top-1.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train imagenet1k_swin_s --data IMAGENET
-    Hardware: 8 GPUs with 128 images each (official get_started.md). Time: not measured.
-    Expected: 83.2 % top-1, 96.2 % top-5 (official README); 83.0 % (paper, table 1).
+    """Swin-S on ImageNet-1K at 224, as in the official code.
 
     The released weights were trained with --schedule.no-warmup-prefix, see imagenet1k_swin_t.
     """
-    return replace(imagenet1k_swin_t(), name="imagenet1k_swin_s", backbone=replace(SWIN_S, drop_path_rate=0.3))
+    return replace(imagenet1k_swin_t(), backbone=replace(SWIN_S, drop_path_rate=0.3))
 
 
+@published_recipe(Published(top1=83.5, top5=96.5, source="official README"), LAUNCH_IN_TWO)
 def imagenet1k_swin_b() -> ClassificationRecipe:
-    """Swin-B on ImageNet-1K at 224, as in the official code: 83.5 % top-1.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train imagenet1k_swin_b --data IMAGENET --accumulate 2
-    Hardware: 8 GPUs with 2 x 64 images each (official get_started.md). Time: not measured.
-    Expected: 83.5 % top-1, 96.5 % top-5 (official README); 83.5 % in the paper's table 1, 83.3 % in its table 8.
+    """Swin-B on ImageNet-1K at 224, as in the official code.
 
     The released weights were trained with --schedule.no-warmup-prefix, see imagenet1k_swin_t.
     """
-    return replace(imagenet1k_swin_t(), name="imagenet1k_swin_b", backbone=replace(SWIN_B, drop_path_rate=0.5))
+    return replace(imagenet1k_swin_t(), backbone=replace(SWIN_B, drop_path_rate=0.5))
 
 
+@published_recipe(Published(top1=84.5, top5=97.0, source="official README"), LAUNCH_IN_TWO)
 def imagenet1k_swin_b_384_finetune() -> ClassificationRecipe:
-    """Swin-B from 224 to 384 on ImageNet-1K, as in the official code: 84.5 % top-1.
+    """Swin-B from 224 to 384 on ImageNet-1K, as in the official code.
 
     Starts from the published weights at 224; their bias tables are resized to window 12. Cosine to a hundredth of the
     peak of 4e-5, stochastic depth as at 224; evaluated on the whole image squeezed to 384 (TEST.CROP False).
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train imagenet1k_swin_b_384_finetune --data IMAGENET --accumulate 2
-    Hardware: 8 GPUs with 2 x 64 images each (official get_started.md). Time: not measured.
-    Expected: 84.5 % top-1, 97.0 % top-5 (official README); 84.5 % (paper, table 1).
 
     The released weights were trained with --schedule.no-warmup-prefix, see imagenet1k_swin_t.
     """
     base = imagenet1k_swin_b()
     return replace(
         base,
-        name="imagenet1k_swin_b_384_finetune",
         weights="swin_base_patch4_window7_224",
         backbone=replace(SWIN_B_384, drop_path_rate=base.backbone.drop_path_rate),
         augmentation=replace(base.augmentation, image_size=384),
@@ -95,48 +86,33 @@ def imagenet1k_swin_b_384_finetune() -> ClassificationRecipe:
     )
 
 
+@published_recipe(Published(top1=81.3, top5=95.6, source="paper, table 1; top-5: table 4"), LAUNCH)
 def imagenet1k_swin_t_paper() -> ClassificationRecipe:
     """Swin-T on ImageNet-1K at 224, as in the paper's text: gradients clipped at 1, not 5.
 
     The text does not say where its cosine starts; the paper's models are older than the code's change of October 2022,
-    so here it counts from the first step (--schedule.warmup-prefix lets it start after the warm-up).
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train imagenet1k_swin_t_paper --data IMAGENET
-    Hardware: as imagenet1k_swin_t. Time: not measured.
-    Expected: 81.3 % top-1 (paper, table 1), 95.6 % top-5 (table 4).
+    so here it counts from the first update (--schedule.warmup-prefix lets it start after the warm-up).
     """
     return _as_the_text(imagenet1k_swin_t())
 
 
+@published_recipe(Published(top1=83.0, source="paper, table 1"), LAUNCH)
 def imagenet1k_swin_s_paper() -> ClassificationRecipe:
-    """Swin-S on ImageNet-1K at 224, as in the paper's text; see imagenet1k_swin_t_paper.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train imagenet1k_swin_s_paper --data IMAGENET
-    Hardware: as imagenet1k_swin_s. Time: not measured.
-    Expected: 83.0 % top-1 (paper, table 1).
-    """
+    """Swin-S on ImageNet-1K at 224, as in the paper's text; see imagenet1k_swin_t_paper."""
     return _as_the_text(imagenet1k_swin_s())
 
 
+@published_recipe(Published(top1=83.5, source="paper, table 1; table 8 says 83.3 %"), LAUNCH_IN_TWO)
 def imagenet1k_swin_b_paper() -> ClassificationRecipe:
-    """Swin-B on ImageNet-1K at 224, as in the paper's text; see imagenet1k_swin_t_paper.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train imagenet1k_swin_b_paper --data IMAGENET --accumulate 2
-    Hardware: as imagenet1k_swin_b. Time: not measured.
-    Expected: 83.5 % top-1 (paper, table 1; table 8 says 83.3 %).
-    """
+    """Swin-B on ImageNet-1K at 224, as in the paper's text; see imagenet1k_swin_t_paper."""
     return _as_the_text(imagenet1k_swin_b())
 
 
+@published_recipe(Published(top1=84.5, source="paper, table 1"), LAUNCH_IN_TWO)
 def imagenet1k_swin_b_384_finetune_paper() -> ClassificationRecipe:
     """Swin-B from 224 to 384 on ImageNet-1K, as in the paper's text: constant 1e-5, stochastic depth 0.1.
 
     Gradients are clipped at 1 and there is no warm-up.
-
-    Command: torchrun --nproc-per-node 8 -m swinkit train imagenet1k_swin_b_384_finetune_paper --data IMAGENET
-        --accumulate 2
-    Hardware: as imagenet1k_swin_b_384_finetune. Time: not measured.
-    Expected: 84.5 % top-1 (paper, table 1).
     """
     recipe = constant_rate(imagenet1k_swin_b_384_finetune())
     return replace(recipe, backbone=replace(recipe.backbone, drop_path_rate=0.1))
@@ -146,7 +122,6 @@ def constant_rate(recipe: ClassificationRecipe) -> ClassificationRecipe:
     """A fine-tuning of the code as the text has it (A2.1): constant 1e-5 for 1024 images, gradients clipped at 1."""
     return replace(
         recipe,
-        name=f"{recipe.name}_paper",
         optimizer=replace(recipe.optimizer, lr=1e-5, reference_batch=1024),
         schedule=ScheduleSettings(decay="constant"),
         loop=replace(recipe.loop, clip_grad=1.0),
@@ -156,7 +131,6 @@ def constant_rate(recipe: ClassificationRecipe) -> ClassificationRecipe:
 def _as_the_text(recipe: ClassificationRecipe) -> ClassificationRecipe:
     return replace(
         recipe,
-        name=f"{recipe.name}_paper",
         schedule=replace(recipe.schedule, warmup_prefix=False),
         loop=replace(recipe.loop, clip_grad=1.0),
     )

@@ -299,7 +299,7 @@ class _Trainer:
             self.wrapped.train()
             self._keep_models()
         if self.progress is not None and self.log is not None:
-            shown = "  ".join(f"{name} {value:.4g}" for name, value in self.results.items())
+            shown = "  ".join(f"{name} {_shown(name, value)}" for name, value in self.results.items())
             self.progress.say(f"{self.progress.place(self.done)}  {shown}")
             self.log.write(self.done, self._epoch, self.results)
             self.progress.resume_clock()
@@ -331,6 +331,11 @@ class _Trainer:
             }
             save_checkpoint(self.run.checkpoint, state)
         self.processes.wait()
+
+
+def _shown(name: str, value: float) -> str:
+    """A result on the screen: losses as they are, shares in percent."""
+    return f"{value:.4g}" if name.endswith("loss") else f"{100 * value:.2f} %"
 
 
 def _seed_of_step(seed: int, step: int, rank: int) -> int:

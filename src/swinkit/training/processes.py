@@ -35,6 +35,14 @@ class Processes:
     def is_first(self) -> bool:
         return self.rank == 0
 
+    def require_even(self, images: int, *, sharding: str) -> None:
+        """Raises InputError where processes that share a model would not run it equally often in the validation."""
+        if sharding == "fsdp" and self.count > 1 and images < self.count:
+            raise InputError(
+                f"{images} validation images are too few for {self.count} processes that share a model; use "
+                "--sharding ddp"
+            )
+
     def wait(self) -> None:
         """Until all processes have come here."""
         if self.count > 1:

@@ -46,6 +46,8 @@ class Run:
 
     result: TrainingResult
     folder: RunFolder
+    best: str
+    """The best validation result as people read it, such as "top-1 98.89 %"."""
     pictures: tuple[Path, ...]
     """And other files about the results, in the run's folder; only the first process draws them."""
 
@@ -72,7 +74,8 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
     if processes.is_first:
         drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
         drawn = drawn or task.draw(folder)
-    return Run(result, folder, drawn)
+    best = "unknown" if result.best is None else f"{task.best_shown} {100 * result.best:.2f} %"
+    return Run(result, folder, best, drawn)
 
 
 def deciding(recipe: Any) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Task(nn.Module, ABC):
 
     best_metric: ClassVar[str]
     """The name, such as "val/top1", of the result by which the best weights are kept; higher is better."""
+    best_shown: ClassVar[str]
+    """What people call it, such as "top-1"; it is a share, 0..1."""
     pictures: ClassVar[tuple[str, ...]]
     """Names, without ending, of the pictures that a finished run has, in the order they are drawn in."""
 

@@ -91,9 +91,9 @@ def model_card(title: str, description: Mapping[str, Any]) -> str:
     recipe = description.get("recipe") or {}
     if recipe.get("name"):
         facts.append(f"- Trained by the recipe `{recipe['name']}` of swinkit")
-    facts += [
-        f"- {name.removeprefix('val/')} on the validation data: {value:.4f}" for name, value in _results(description)
-    ]
+    for name, value in (description.get("results") or {}).items():
+        if isinstance(value, (int, float)):
+            facts.append(f"- {name.removeprefix('val/')} on the validation data: {value:.4f}")
     return f"""---
 library_name: swinkit
 pipeline_tag: {_PIPELINES[task]}
@@ -124,11 +124,6 @@ def _backbone(description: Mapping[str, Any]) -> str:
         width, depths, window = (config.get(name) for name in ("embed_dim", "depths", "window_size"))
         return f"Swin of width {width}, depths {depths}, window {window}"
     return str(config.get("name", backbone.get("architecture")))
-
-
-def _results(description: Mapping[str, Any]) -> list[tuple[str, float]]:
-    results = description.get("results") or {}
-    return [(name, value) for name, value in results.items() if isinstance(value, (int, float))]
 
 
 def upload_pretrained(folder: Path, repository: str, *, private: bool | None = None, token: str | None = None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -50,6 +51,12 @@ def infer_config(tensors: Mapping[str, Tensor]) -> SwinConfig:
         relative_position_bias=tables[0] is not None,
         absolute_position_embedding="absolute_pos_embed" in tensors,
     )
+
+
+def infer_backbone(tensors: Mapping[str, Tensor]) -> SwinConfig:
+    """`infer_config` of a feature pyramid, whose stages with an output norm are those that give features."""
+    stages = tuple(stage for stage in range(9) if f"norm{stage}.weight" in tensors)
+    return replace(infer_config(tensors), out_stages=stages)
 
 
 def _depths(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:

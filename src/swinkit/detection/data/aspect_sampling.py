@@ -57,8 +57,8 @@ class AspectRatioSampler:
             mine = groups[step * count : (step + 1) * count]
             order = self._is_wide[mine].sum(1).argsort(descending=True, stable=True)
             indices = mine[order].flatten().tolist()
-            for step in range(self._accumulation):
-                begin = (step * self._world_size + self._rank) * share
+            for part in range(self._accumulation):
+                begin = (part * self._world_size + self._rank) * share
                 yield [(epoch, index) for index in indices[begin : begin + share]]
 
     def _groups(self, epoch: int) -> torch.Tensor:

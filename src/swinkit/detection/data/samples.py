@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from PIL import Image
 from torch import Tensor
 
+from swinkit.layers.pixels import pad_batch
 from swinkit.structures import Instances
 
 
@@ -40,6 +41,11 @@ class DetectionData(Protocol):
         what detections are compared with."""
 
 
-def collate_detection(samples: list[tuple[Tensor, Instances]]) -> tuple[list[Tensor], list[Instances]]:
-    """A batch of transformed samples: images (3, h, w) uint8, each of its own size, and their objects."""
-    return [image for image, _ in samples], [objects for _, objects in samples]
+DetectionBatch = tuple[Tensor, list[tuple[int, int]], list[Instances]]
+"""Images (B, 3, H, W) uint8, padded; height and width of each without padding; the ground truth of each."""
+
+
+def collate_detection(samples: list[tuple[Tensor, Instances]]) -> DetectionBatch:
+    """A batch of transformed samples, images (3, h, w) uint8 of their own sizes with their ground truth."""
+    images, sizes = pad_batch([image for image, _ in samples])
+    return images, sizes, [truth for _, truth in samples]

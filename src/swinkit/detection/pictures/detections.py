@@ -11,9 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from swinkit.detection.pictures.objects import DPI, above, check_objects, draw_objects
+from swinkit.detection.pictures.objects import DPI, check_objects, draw_objects
 from swinkit.errors import InputError
-from swinkit.pictures.figure import GREY, INK, PHOTOGRAPH_BYTES, clip_name, fit_text, new_figure, save_figure
+from swinkit.pictures.figure import (
+    GREY,
+    INK,
+    PHOTOGRAPH_BYTES,
+    clip_name,
+    fit_text,
+    new_figure,
+    picture_of,
+    save_figure,
+)
 from swinkit.pictures.palette import class_colours
 from swinkit.pictures.thumbnail import fitted_size
 from swinkit.structures import Detections, Instances
@@ -40,29 +49,28 @@ class DetectionSample:
     title: str = ""
 
 
-def draw_detections(
-    image: Image.Image,
-    found: Instances | Detections,
-    classes: Sequence[str],
-    out: Path,
-    *,
-    score_threshold: float = 0.0,
-) -> None:
-    """Draws `image` with its objects, and below it a legend with their numbers.
+def draw_detections(image: Image.Image, found: Instances | Detections, classes: Sequence[str], out: Path) -> None:
+    """Draws `image` with its instances, and below it a legend with their numbers.
 
     Args:
         image: of any size; a small one is enlarged, a large one made smaller.
-        found: objects at the image's size, true ones or detections; masks are drawn where there are any.
+        found: instances at the image's size, true ones or detections; masks are drawn where there are any.
         classes: names by label.
         out: the PNG file to write.
-        score_threshold: detections below it are left out.
 
     Raises:
-        InputError: where the objects do not belong to the image or the classes, or `out` cannot be written.
+        InputError: where the instances do not belong to the image or the classes, or `out` cannot be written.
     """
+    save_figure(_figure_of(image, found, classes), out, max_bytes=PHOTOGRAPH_BYTES)
+
+
+def picture_of_detections(image: Image.Image, found: Instances | Detections, classes: Sequence[str]) -> Image.Image:
+    """What `draw_detections` writes, as an image."""
+    return picture_of(_figure_of(image, found, classes))
+
+
+def _figure_of(image: Image.Image, found: Instances | Detections, classes: Sequence[str]) -> Figure:
     check_objects(image, found, classes)
-    if isinstance(found, Detections):
-        found = above(found, score_threshold)
     longest = min(SIDE, max(SMALLEST, *image.size)) / DPI
     width, height = (length / DPI for length in fitted_size(image.size, round(longest * DPI), round(longest * DPI)))
     entries = legend_entries([found], classes)
@@ -70,7 +78,7 @@ def draw_detections(
     figure = new_figure(whole + 2 * GAP, height + 2 * GAP + _legend_height(entries, whole), dpi=DPI)
     draw_objects(figure, (GAP + (whole - width) / 2, GAP, longest), image, found, classes)
     draw_legend(figure, entries, left=GAP, top=height + 2 * GAP, width=whole)
-    save_figure(figure, out, max_bytes=PHOTOGRAPH_BYTES)
+    return figure
 
 
 def plot_detections(
@@ -118,7 +126,7 @@ def _thresholded(sample: DetectionSample, classes: Sequence[str], score_threshol
     if sample.found is None:
         return sample
     check_objects(sample.image, sample.found, classes)
-    return DetectionSample(sample.image, sample.truth, above(sample.found, score_threshold), sample.title)
+    return DetectionSample(sample.image, sample.truth, sample.found.above(score_threshold), sample.title)
 
 
 def _tiles(sample: DetectionSample, columns: int) -> list[Tile]:

@@ -44,13 +44,6 @@ def check_objects(image: Image.Image, found: Instances | Detections, classes: Se
         raise InputError(f"label {int(found.labels.max())} has no name: there are {len(classes)} classes")
 
 
-def above(found: Detections, score: float) -> Detections:
-    """The detections with at least this score."""
-    kept = found.scores >= score
-    masks = None if found.masks is None else found.masks[kept]
-    return Detections(found.boxes[kept], found.scores[kept], found.labels[kept], masks, found.size)
-
-
 def draw_objects(
     figure: Figure,
     place: tuple[float, float, float],

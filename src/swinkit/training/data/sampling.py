@@ -49,8 +49,8 @@ class TrainSampler:
         shares = self._world_size * self._accumulation
         for step in range(start, self.steps_per_epoch):
             indices = order[step * self.batch_size : (step + 1) * self.batch_size].tolist()
-            for step in range(self._accumulation):
-                share = _share(indices, step * self._world_size + self._rank, shares)
+            for part in range(self._accumulation):
+                share = _share(indices, part * self._world_size + self._rank, shares)
                 yield [(epoch, index) for index in share]
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from swinkit.detection.data.samples import DetectionData
+from swinkit.detection.evaluation_images import EvaluationImages
 from swinkit.detection.pictures.detections import DetectionSample, plot_detections
-from swinkit.detection.predictor import Detector, open_detector
+from swinkit.detection.predictor import Detector
 from swinkit.detection.scores import DetectionResults, DetectionScores
-from swinkit.detection.task import DetectionEvaluationImages
 from swinkit.files import save_image
 from swinkit.pictures.curves import plot_curves
 from swinkit.structures import Detections
@@ -18,20 +16,19 @@ from swinkit.training.data.sampling import evenly_spread
 from swinkit.training.processes import Processes
 from swinkit.training.run_folder import RunFolder
 
-PICTURES = ("curves", "predictions", "data", "sample")
 SHOWN = 8
 """Images on a page."""
 
 
 def draw_pictures(
-    run: RunFolder, data: tuple[DetectionData, DetectionData], *, device: torch.device, workers: int = 0
+    run: RunFolder, data: tuple[DetectionData, DetectionData], best: Detector, *, workers: int = 0
 ) -> tuple[Path, ...]:
     """Learning curves, a page of training data, and of the best model a page of detections, as PNG in the run's
     folder, and beside them the first validation image."""
     curves, page, sample = (run.root / f"{name}.png" for name in ("curves", "data", "sample"))
     plot_curves(run.metrics, curves)
     draw_data(data[0], page)
-    _, drawn = draw_results(open_detector(run.best_model, device=device), data[1], run.root, workers=workers)
+    _, drawn = draw_results(best, data[1], run.root, workers=workers)
     save_image(data[1][0][0], sample)
     return (curves, *drawn, page, sample)
 
@@ -47,9 +44,7 @@ def draw_results(
 ) -> tuple[DetectionResults, tuple[Path, ...]]:
     """COCO's numbers of `detector` on `data`; in `folder`, a page of detections as PNG, and all of them as COCO results
     json."""
-    images = DetectionEvaluationImages(
-        data, detector.resize, workers=workers, processes=Processes(0, 1, detector.device)
-    )
+    images = EvaluationImages(data, detector.preprocessing, workers=workers, processes=Processes(0, 1, detector.device))
     scores = DetectionScores(data.coco(), has_masks=detector.model.has_masks and data.has_masks)
     shown = set(evenly_spread(len(data), SHOWN))
     kept: dict[int, Detections] = {}

@@ -1,0 +1,111 @@
+"""What every detector is, so that task, predictor, export and training know nothing of which one they hold.
+
+Shapes: B images, H W padded batch, N instances, K classes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self
+
+from torch import Tensor, nn
+
+from swinkit.backbone.contract import Backbone
+from swinkit.errors import InputError
+from swinkit.structures import Detections, Instances
+
+Size = tuple[int, int]
+"""Height and width, in pixels."""
+
+
+class DetectorModel(nn.Module, ABC):
+    """A network with the three methods that all detectors share.
+
+    Subclasses set `backbone`, `num_classes` and `config`, and `has_masks` where they find masks beside boxes.
+    Nothing but `forward` uses weights: FSDP, DDP, torch.compile and torch.export see it alone.
+    """
+
+    backbone: Backbone
+    config: DetectorConfig
+    num_classes: int
+    """K."""
+    has_masks: bool = False
+
+    @abstractmethod
+    def forward(self, images: Tensor, sizes: Sequence[Size], targets: Sequence[Instances] | None = None) -> Any:
+        """The whole network.
+
+        Args:
+            images: RGB (B, 3, H, W), values 0..255, padded right and bottom (`swinkit.layers.pixels.pad_batch`).
+            sizes: height and width of each image without padding.
+            targets: ground truth of each image, in its pixels. It only decides which regions are read (which proposals
+                are sampled, what later stages are fed), never the type of what is returned.
+        """
+
+    @abstractmethod
+    def losses(self, outputs: Any, targets: Sequence[Instances]) -> dict[str, Tensor]:
+        """Scalars whose sum is minimised, already weighted.
+
+        Args:
+            outputs: what `forward` gave for these targets.
+            targets: ground truth of each image; images without any are background.
+        """
+
+    @abstractmethod
+    def postprocess(
+        self, outputs: Any, sizes: Sequence[Size], *, scales: Sequence[tuple[float, float]] | None = None
+    ) -> list[Detections]:
+        """The detections of each image, best first, in the pixels of the original image.
+
+        Args:
+            outputs: what `forward` gave without targets.
+            sizes: height and width of each original image.
+            scales: what its (width, height) was multiplied with to become the model's input; by default the quotient
+                of the two sizes.
+        """
+
+
+class DetectorConfig(Protocol):
+    """A frozen dataclass that holds every number of a detector, and builds it."""
+
+    @property
+    def masks(self) -> bool:
+        """Whether it learns and finds masks beside boxes."""
+        ...
+
+    def build(self, backbone: Backbone, num_classes: int) -> DetectorModel:
+        """The detector around `backbone`, with fresh heads for K classes."""
+        ...
+
+    @classmethod
+    def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[Self, int] | None:
+        """The configuration and number of classes of weights under official names; None where they are another's."""
+        ...
+
+
+def check_targets(targets: Sequence[Instances], sizes: Sequence[Size], *, num_classes: int, masks: bool) -> None:
+    """Raises InputError where targets do not belong to images of these sizes, labels are not among K classes, or masks
+    are asked for and missing or of another size."""
+    if len(targets) != len(sizes):
+        raise InputError(f"there are {len(sizes)} images, but instances of {len(targets)}")
+    for each, size in zip(targets, sizes, strict=True):
+        if masks and (each.masks is None or tuple(each.masks.shape[1:]) != tuple(size)):
+            shape = None if each.masks is None else tuple(each.masks.shape)
+            raise InputError(
+                f"the masks of an image of {tuple(size)} should be (N, {size[0]}, {size[1]}), not {shape}; a detector "
+                "without mask heads (masks=False) learns from boxes alone"
+            )
+        if each.labels.device.type == "cpu" and len(each.labels):
+            low, high = (int(value) for value in each.labels.aminmax())
+            if low < 0 or high >= num_classes:
+                raise InputError(
+                    f"labels run from {low} to {high}, but {num_classes} classes are numbered 0 to "
+                    f"{num_classes - 1}; check the annotations and the class list"
+                )
+
+
+def at_original_size(boxes: Tensor, shown: Size, size: Size, scale: tuple[float, float] | None) -> Tensor:
+    """Boxes (R, 4) in an image that was shown at `shown` (height, width), in the pixels of the original of `size`."""
+    width, height = scale or (shown[1] / size[1], shown[0] / size[0])
+    return boxes / boxes.new_tensor([width, height, width, height])
