@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from swinkit.backbone.config import SwinConfig
 from torch.utils.flop_counter import FlopCounterMode
 
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import VARIANTS
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.size import classifier_multiply_adds, classifier_parameters
