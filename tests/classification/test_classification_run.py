@@ -70,11 +70,6 @@ def test_compiled_model_follows_the_plain_one(tmp_path: Path, curve: list[float]
     assert losses(tmp_path) == pytest.approx(curve, abs=1e-3)
 
 
-def test_accumulated_parts_follow_the_whole_batch(tmp_path: Path, curve: list[float]) -> None:
-    train(tiny(accumulate=4), tmp_path)
-    assert losses(tmp_path) == pytest.approx(curve, abs=1e-4)
-
-
 def test_starts_from_weights_with_a_new_head(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from shared_files import shared_path
 from torchvision import transforms
 
 from swinkit.classification.data import preprocessing
 from swinkit.classification.data.preprocessing import EvalPreprocessing, eval_transform, published_preprocessing
 from swinkit.errors import InputError
-from swinkit.images.read import read_image
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -41,11 +39,6 @@ def test_equals_the_official_evaluation(image_size, crop, size):
     assert torch.equal(result.float() / 255, expected)
     # On the scale 0..255, where we normalise, the mean is rounded another way than on the official 0..1.
     assert torch.allclose(preprocessing.normalisation()(result), official_normalise(expected), rtol=0, atol=1e-6)
-
-
-def test_real_image():
-    image = read_image(shared_path("data/imagenet_samples/n02391049_zebra.jpg"))
-    assert torch.equal(eval_transform(EvalPreprocessing())(image).float() / 255, official(224, crop=True)(image))
 
 
 def test_published_sizes():
