@@ -130,11 +130,18 @@ def save_figure(figure: Figure, out: Path, *, max_bytes: int = MAX_BYTES) -> Non
     """
     if out.suffix.lower() != ".png":
         raise InputError(f"pictures are written as PNG; name {out} with the ending .png")
-    for text in figure.findobj(Text):
-        _make_plain(text)
-    content = _png(figure, max_bytes)
+    content = _png(figure_to_image(figure), figure.dpi, max_bytes)
     with written_whole(out) as temporary:
         temporary.write_bytes(content)
+
+
+def figure_to_image(figure: Figure) -> Image.Image:
+    """What `figure` looks like, in RGB; texts are drawn as they are, see `save_figure`."""
+    for text in figure.findobj(Text):
+        _make_plain(text)
+    canvas = _canvas(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def _make_plain(text: Text) -> None:
@@ -154,15 +161,12 @@ def _canvas(figure: Figure) -> FigureCanvasAgg:
     return figure.canvas
 
 
-def _png(figure: Figure, max_bytes: int) -> bytes:
-    canvas = _canvas(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    content = _encoded(picture, figure.dpi)
+def _png(picture: Image.Image, dpi: float, max_bytes: int) -> bytes:
+    content = _encoded(picture, dpi)
     for colours in (256, 128, 64, 32):
         if len(content) <= max_bytes:
             break
-        content = _encoded(picture.quantize(colours), figure.dpi)
+        content = _encoded(picture.quantize(colours), dpi)
     return content
 
 

@@ -38,7 +38,7 @@ def digit_scenes_segmentation() -> SegmentationRecipe:
         dataset="digit_scenes",
         scenes=SCENES,
         class_weights=(0.2, *[1.0] * 10),
-        model=BACKBONE,
+        backbone=BACKBONE,
         head=UperNetConfig(channels=48, auxiliary_channels=32, pool_scales=(1, 2), dropout=0.0, auxiliary_level=1),
         augmentation=SegmentationAugmentation(
             crop_size=(64, 64),
