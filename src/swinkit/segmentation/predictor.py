@@ -98,7 +98,7 @@ class Segmentor(Shareable):
         Args:
             images: a path, PIL image, array, tensor or bytes, or a sequence of them, see `swinkit.images.given`.
             settings: how they are shown; None is `preprocessing`.
-            batch_size: how many images of one size are shown at once at most.
+            batch_size: how many images of one size are shown at once at most; how many changes rounding alone.
 
         Returns:
             One result, or one for each image.
