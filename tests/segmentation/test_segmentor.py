@@ -91,9 +91,8 @@ def test_images_of_one_size_are_shown_together(small: Segmentor, monkeypatch: py
 
 def test_prediction_follows_the_settings(small: Segmentor) -> None:
     image, whole = picture(3, 40, 50), InferenceSettings()
-    assert np.array_equal(
-        small.predict(image, settings=whole).mask, predict_classes(small.model, image[None], whole)[0]
-    )
+    expected = predict_classes(small.model, image[None], whole)[0]
+    assert np.array_equal(small.predict(image, settings=whole).mask, expected)
 
 
 def test_too_little_memory_is_one_sentence(small: Segmentor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +122,7 @@ def test_a_timm_backbone_is_built_again(tmp_path: Path) -> None:
     [
         (
             {"task": "detection", "architecture": "mask_rcnn"},
-            "this is a detection model, mask_rcnn, not one of upernet",
+            "a detection model, mask_rcnn, not one of upernet",
         ),
         ({"config": {"channels": "16"}}, "the upernet.channels must be a whole number, not '16'"),
         ({"config": [16]}, "the upernet must be a mapping"),
