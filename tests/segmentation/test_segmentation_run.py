@@ -49,24 +49,9 @@ def test_it_learns(plain: Path) -> None:
     assert segmentor.description["results"]["val/miou"] == last["val/miou"]
 
 
-@pytest.mark.parametrize("changed", [{}, {"workers": 2}, {"log_every": 5}], ids=["again", "workers", "log"])
-def test_the_same_seed_gives_the_same_run(plain: Path, tmp_path: Path, changed: dict[str, int]) -> None:
-    train(tiny(**changed), tmp_path)
-    if changed.get("log_every"):
-        assert metrics(tmp_path)[-1] == metrics(plain)[-1]
-    else:
-        assert_same_run(plain, tmp_path)
-
-
-def test_another_seed_gives_another_run(plain: Path, tmp_path: Path) -> None:
-    train(tiny(seed=1), tmp_path)
-    assert losses(tmp_path)[0] != losses(plain)[0]
-
-
-def test_a_run_counted_in_steps_ends_within_an_epoch(plain: Path, tmp_path: Path) -> None:
-    run = train(tiny(steps=10, evaluate_every_steps=4), tmp_path)
-    assert run.result.steps == 10
-    assert [line["step"] for line in metrics(tmp_path) if "val/miou" in line] == [4, 8, 10]
+def test_workers_change_nothing(plain: Path, tmp_path: Path) -> None:
+    train(tiny(workers=2), tmp_path)
+    assert_same_run(plain, tmp_path)
 
 
 def test_recomputed_activations_change_nothing(plain: Path, tmp_path: Path) -> None:

@@ -143,12 +143,6 @@ def test_an_image_without_mask(tmp_path):
     assert "images/train/train03.png (and 1 more) has no mask" in refused(root)
 
 
-def test_a_mask_without_image_is_no_error(tmp_path):
-    root = write_masks(tmp_path)
-    (root / "images/train/train03.png").unlink()
-    assert len(open_segmentation_folder(root)[0]) == 11
-
-
 @pytest.mark.parametrize("kind", ["images", "masks"])
 def test_two_files_of_one_name(tmp_path, kind):
     root = write_masks(tmp_path)
@@ -195,11 +189,9 @@ def test_class_files(tmp_path, text):
     assert read_classes(None, tmp_path) == ("sky", "road")
     path.rename(tmp_path / "names.txt")
     assert read_classes(tmp_path / "names.txt", tmp_path) == ("sky", "road")
-
-
-def test_names_of_any_script_and_with_spaces(tmp_path):
-    write_text(tmp_path, "classes.txt", "traffic light\nébène; door\n猫")
-    assert read_classes(None, tmp_path) == ("traffic light", "ébène; door", "猫")
+    names = ("traffic light", "ébène; door", "猫", *map(str, range(252)))  # as many as there can be
+    write_text(tmp_path, "classes.txt", "\n".join(names))
+    assert read_classes(None, tmp_path) == names
 
 
 ADE = (
@@ -236,11 +228,6 @@ def test_class_files_that_are_not_there(tmp_path):
         read_classes(None, tmp_path)
     with pytest.raises(InputError, match=re.escape(f"cannot read {tmp_path / 'no.txt'}")):
         read_classes(tmp_path / "no.txt", tmp_path)
-
-
-def test_255_classes_are_read(tmp_path):
-    write_text(tmp_path, "classes.txt", "\n".join(map(str, range(255))))
-    assert len(read_classes(None, tmp_path)) == 255
 
 
 def test_a_sample_that_cannot_be_used_names_its_mask(tmp_path):
