@@ -20,7 +20,6 @@ from swinkit.layers.pixels import IMAGENET_MEAN, IMAGENET_STD
 from swinkit.ops.labels import IGNORE
 from swinkit.ops.window_attention import AttentionBackend
 from swinkit.segmentation.inference import InferenceSettings, predict_classes, sliding_bands
-from swinkit.segmentation.losses import pixel_accuracy
 from swinkit.segmentation.model import SegmentationOutputs, UperNet, UperNetConfig
 
 MODEL = dict.fromkeys(("type", "data_preprocessor", "backbone", "decode_head", "auxiliary_head")) | {
@@ -135,9 +134,18 @@ def _losses(
     return {
         f"losses.decode.{loss['loss_name']}": loss["loss_weight"] * losses["loss_decode"],
         f"losses.aux.{loss['loss_name']}": losses["loss_auxiliary"],
-        "losses.decode.acc_seg": pixel_accuracy(outputs.head, labels),
-        "losses.aux.acc_seg": pixel_accuracy(outputs.auxiliary, labels),
+        "losses.decode.acc_seg": _pixel_accuracy(outputs.head, labels),
+        "losses.aux.acc_seg": _pixel_accuracy(outputs.auxiliary, labels),
     }
+
+
+def _pixel_accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Percent of the labelled pixels whose class has the highest logit, as the published code logs it (`acc_seg`)."""
+    resized = F.interpolate(logits.detach().float(), size=labels.shape[1:], mode="bilinear", align_corners=False)
+    labelled = labels != IGNORE
+    right = ((resized.argmax(1) == labels) & labelled).sum().double()
+    tiny = torch.finfo(torch.float32).eps
+    return (100 * (right + tiny) / (labelled.sum() + tiny)).float()
 
 
 @torch.no_grad()

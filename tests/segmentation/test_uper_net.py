@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_segmentation import picture, segmentor
 from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounter
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -116,6 +117,14 @@ def test_images_are_normalised_like_those_of_the_classifiers_and_their_padding_i
     assert not seen[1, :, 5:].any() and not seen[1, :, :, 7:].any()
 
 
+def test_other_sizes_are_not_compiled_anew() -> None:
+    counter = CompileCounter()
+    model, images = torch.compile(segmentor().train(), backend=counter), picture(2, 3, 32, 32)
+    for height in (32, 20, 21, 30, 7):
+        model(images, [(32, 32), (height, 25)])
+    assert counter.frame_count == 1
+
+
 def test_dropout_is_of_whole_channels_and_of_training_alone() -> None:
     model, images = segmentor(dropout=0.5), picture(2, 3, 32, 32)
     assert torch.equal(model(images).head, model(images).head)
@@ -141,17 +150,6 @@ def test_the_losses_are_the_weighted_cross_entropies() -> None:
     assert torch.allclose(model.losses(outputs, labels)["loss_auxiliary"], losses["loss_auxiliary"] / 0.3 * 0.4)
     with pytest.raises(InputError, match=r"model\.train\(\)"):
         model.losses(model.eval()(images), labels)
-
-
-def test_postprocess_paints_each_image_at_its_own_size() -> None:
-    model = segmentor()
-    outputs = model(picture(2, 3, 64, 96))
-    sizes = [(201, 300), (40, 33)]
-    for classes, logits, size in zip(model.postprocess(outputs, sizes), outputs.head, sizes, strict=True):
-        expected = F.interpolate(logits[None], size, mode="bilinear")[0].argmax(0)
-        assert classes.shape == size
-        assert classes.dtype == torch.int64
-        assert (classes != expected).float().mean() < 1e-4
 
 
 def test_batch_norm_can_be_synchronised_under_the_same_names() -> None:

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from swinkit.backbone.contract import Backbone
 from swinkit.errors import InputError
 from swinkit.layers.pixels import PixelNormalisation
-from swinkit.segmentation.bands import resized_bands
 from swinkit.segmentation.fcn_head import FCNHead
 from swinkit.segmentation.losses import segmentation_cross_entropy
 from swinkit.segmentation.uper_head import POOL_SCALES, UperHead
@@ -127,7 +126,8 @@ class UperNet(nn.Module):
                 padding.
         """
         dtype = self.decode_head.conv_seg.weight.dtype
-        features = self.backbone(self.normalise(images, sizes).to(dtype))
+        pixels = self.normalise(images) if sizes is None else _normalised(self.normalise, images, sizes)
+        features = self.backbone(pixels.to(dtype))
         head = self.decode_head(features)
         auxiliary = self.auxiliary_head(features[self.config.auxiliary_level]) if self.training else None
         return SegmentationOutputs(head, auxiliary)
@@ -160,14 +160,8 @@ class UperNet(nn.Module):
         )
         return {"loss_decode": head, "loss_auxiliary": auxiliary_weight * auxiliary}
 
-    @torch.no_grad()
-    def postprocess(self, outputs: SegmentationOutputs, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
-        """The class of every pixel: one (height, width) int64 for each image, 0..K-1.
 
-        Logits are resized straight to each (height, width) of `sizes`; for windows, scales and flips see
-        `swinkit.segmentation.inference`. Images that were padded on the way in have their padding painted, too.
-        """
-        return [
-            torch.cat([band[0].argmax(0) for band in resized_bands([logits], (logits.shape[2], logits.shape[3]), size)])
-            for logits, size in zip(outputs.head.split(1), sizes, strict=True)
-        ]
+@torch.compiler.disable
+def _normalised(normalise: PixelNormalisation, images: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
+    """Outside of compiled graphs, which would be compiled anew for the sizes of every batch."""
+    return normalise(images, sizes)
