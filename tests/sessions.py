@@ -37,7 +37,18 @@ TINY_FINETUNE = (
 """Options that make `swinkit train finetune` a short run, of a few dozen images in a folder."""
 
 TINY_SEGMENTOR = (
-    *("--model.embed-dim", "16", "--model.depths", "1", "1", "--model.num-heads", "1", "2", "--model.window-size", "4"),
+    *(
+        "--backbone.embed-dim",
+        "16",
+        "--backbone.depths",
+        "1",
+        "1",
+        "--backbone.num-heads",
+        "1",
+        "2",
+        "--backbone.window-size",
+        "4",
+    ),
     *("--head.channels", "16", "--head.auxiliary-channels", "8", "--head.pool-scales", "1", "2"),
     *("--head.auxiliary-level", "1", "--augmentation.crop-size", "32", "32", "--batch-size", "4", "--log-every", "1"),
     *("--optimizer.lr", "0.01", "--schedule.warmup-steps", "0", "--device", "cpu", "--workers", "0", "--threads", "1"),

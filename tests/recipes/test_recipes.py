@@ -7,13 +7,11 @@ from typing import TypeVar
 import pytest
 import tyro
 
-from swinkit.backbone.swin import SwinConfig, SwinTransformer
-from swinkit.backbone.variants import VARIANTS
+from swinkit.backbone.swin import SwinConfig
 from swinkit.classification.data.augmentation import SmallImageAugmentation
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.recipes import RECIPES
-from swinkit.segmentation.model import UperNet
 from swinkit.segmentation.recipe import SegmentationRecipe
 
 ALL = pytest.mark.parametrize("name", RECIPES)
@@ -122,13 +120,6 @@ def test_small_recipes_are_small():
         assert sum(parameter.numel() for parameter in model.parameters()) < limit
 
 
-@pytest.mark.parametrize("variant", ["swin_t", "swin_b", "swin_l_384"])
-def test_finetune_segmentation_takes_any_published_variant(variant):
-    recipe = replace(RECIPES["finetune_segmentation"](), variant=variant).resolved()
-    drop_path = RECIPES["finetune_segmentation"]().model.drop_path_rate
-    assert recipe.model == replace(VARIANTS[variant], drop_path_rate=drop_path) and recipe.variant is None
-
-
 def test_finetune_segmentation_starts_offline():
     for name in ("finetune_segmentation", "finetune_segmentation_small"):
         recipe = RECIPES[name]()
@@ -141,7 +132,7 @@ def test_digit_scenes_need_nothing():
     assert recipe.dataset == "digit_scenes" and recipe.data is None and recipe.weights is None
     assert recipe.augmentation.horizontal_flip == 0  # a mirrored digit is none
     assert recipe.augmentation.crop_size == (recipe.scenes.size, recipe.scenes.size)
-    model = UperNet(SwinTransformer(recipe.model), recipe.head, num_classes=11)
+    model = recipe.head.build(recipe.backbone.build(), 11)
     assert sum(parameter.numel() for parameter in model.parameters()) < 3_000_000
 
 

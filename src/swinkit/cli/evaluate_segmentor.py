@@ -16,14 +16,15 @@ from swinkit.cli.image_paths import run_name
 from swinkit.cli.segmentation_options import ShownAs
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
-from swinkit.segmentation.data.folders import open_validation_part, read_classes
+from swinkit.segmentation.data.folders import open_validation_split, read_classes
 from swinkit.segmentation.data.samples import SegmentationData
 from swinkit.segmentation.data.scenes import open_segmentation_scenes
-from swinkit.segmentation.predictor import Segmentor, open_segmentor
-from swinkit.segmentation.results import draw_results
+from swinkit.segmentation.evaluation import draw_results, measure
+from swinkit.segmentation.predictor import Segmentor
 from swinkit.segmentation.scores import SegmentationScores
+from swinkit.serialization import from_plain
 from swinkit.training.processes import choose_device
-from swinkit.training.run_facts import from_plain
+from swinkit.weights.model_file import read_model_file
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class EvaluateSegmentorOptions:
     data: Path | None = None
     """Folder with images and masks, as for training. Default: what the model was trained on."""
     part: Literal["held_out", "all"] = "held_out"
-    """Of a folder without a validation part: the images that training holds out, or all."""
+    """Of a folder without a validation split: the images that training holds out, or all."""
     reduce_zero_label: bool = False
     """Masks have 0 for "other", which is ignored, as in ADE20K; always so where the model was trained on such masks."""
     shown: Annotated[ShownAs, tyro.conf.arg(name="")] = field(default_factory=ShownAs)
@@ -55,15 +56,22 @@ def evaluate_segmentor_command(arguments: Sequence[str]) -> None:
         prog="swinkit evaluate",
         description=evaluate_segmentor_command.__doc__,
     )
+    file, device = read_model_file(options.checkpoint), choose_device(options.device)
+    evaluate_segmentor(Segmentor.from_file(file, device=device), options)
+
+
+def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) -> None:
+    """Measure an opened segmentor, draw and print what came of it."""
     if options.workers < 0:
         raise InputError(f"--workers must be 0 or more, not {options.workers}")
-    segmentor = open_segmentor(options.checkpoint, device=choose_device(options.device))
     data = _data(options, segmentor)
     folder = options.out or Path("evaluation") / run_name(options.checkpoint)
-    inference = options.shown.settings(segmentor.inference)
-    scores, pictures = draw_results(segmentor, data, folder, inference=inference, workers=options.workers)
+    settings = options.shown.settings(segmentor.preprocessing)
+    scores, samples = measure(segmentor, data, settings=settings, workers=options.workers)
+    pictures = draw_results(scores, samples, segmentor.classes, folder)
     if options.json:
-        print(json.dumps(_results(scores, segmentor, len(data), pictures)))
+        paths = [str(picture) for picture in pictures]
+        print(json.dumps({"images": len(data), **scores.to_dict(segmentor.classes), "pictures": paths}))
         return
     print(
         f"{len(data)} images: mIoU {scores.miou:.4f}, pixel accuracy {scores.pixel_accuracy:.4f}, mean accuracy "
@@ -84,7 +92,7 @@ def _data(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> Segmentati
         raise InputError("say where the images with masks are, with --data DIR")
     if not recipe.get("classes_file"):
         _check_classes(root, segmentor)
-    return open_validation_part(
+    return open_validation_split(
         root,
         classes=segmentor.classes,
         reduce_zero_label=options.reduce_zero_label or bool(recipe.get("reduce_zero_label", False)),
@@ -111,26 +119,6 @@ def _check_classes(root: Path, segmentor: Segmentor) -> None:
             f"class {place} is {listed[place]!r} in {root} and {known[place]!r} in the model, so the masks mean other "
             "classes; give masks numbered as in training"
         )
-
-
-def _results(
-    scores: SegmentationScores, segmentor: Segmentor, images: int, pictures: Sequence[Path]
-) -> dict[str, object]:
-    def known(value: float) -> float | None:  # JSON has no word for "of no pixels"
-        return None if value != value else value
-
-    def by_class(values: Sequence[float]) -> dict[str, float | None]:
-        return {name: known(value) for name, value in zip(segmentor.classes, values, strict=True)}
-
-    return {
-        "images": images,
-        "miou": known(scores.miou),
-        "pixel_accuracy": known(scores.pixel_accuracy),
-        "mean_accuracy": known(scores.mean_accuracy),
-        "iou": by_class(scores.per_class_iou().tolist()),
-        "accuracy": by_class(scores.per_class_accuracy().tolist()),
-        "pictures": [str(picture) for picture in pictures],
-    }
 
 
 def _class_table(scores: SegmentationScores, segmentor: Segmentor) -> Table:

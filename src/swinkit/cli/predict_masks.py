@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
 
 from swinkit.cli.image_paths import image_paths, picture_paths
 from swinkit.cli.segmentation_options import ShownAs
 from swinkit.errors import InputError
-from swinkit.images.read import read_image
-from swinkit.segmentation.pictures import draw_segmentation, save_index_mask
-from swinkit.segmentation.predictor import open_segmentor
+from swinkit.segmentation.predictor import Segmentor
 from swinkit.training.processes import choose_device
+from swinkit.weights.model_file import read_model_file
 
 
 @dataclass(frozen=True)
@@ -43,34 +41,28 @@ def predict_masks_command(arguments: Sequence[str]) -> None:
         PredictMasksOptions, args=list(arguments), prog="swinkit predict", description=predict_masks_command.__doc__
     )
     paths = list(image_paths(options.images))
-    segmentor = open_segmentor(options.checkpoint, device=choose_device(options.device))
-    settings = options.shown.settings(segmentor.inference)
+    file, device = read_model_file(options.checkpoint), choose_device(options.device)
+    predict_masks(Segmentor.from_file(file, device=device), paths, options)
+
+
+def predict_masks(segmentor: Segmentor, paths: Sequence[Path], options: PredictMasksOptions) -> None:
+    """Write and print what an opened segmentor sees in images; those that cannot be used are named at the end."""
+    settings = options.shown.settings(segmentor.preprocessing)
     results, failures = [], []
-    pictures = picture_paths(paths, options.out, endings=("", "_mask"))
-    for path, picture in zip(paths, pictures, strict=True):
+    for path, picture in zip(paths, picture_paths(paths, options.out, endings=("", "_mask")), strict=True):
         try:
-            image = read_image(path)
+            result = segmentor.predict(path, settings=settings)
         except InputError as error:
             failures.append(str(error))
             continue
-        classes = segmentor.predict(image, settings).numpy()
-        mask = picture.with_name(f"{picture.stem}_mask.png")
-        save_index_mask(classes, len(segmentor.classes), mask)
-        shares = _shares(classes, segmentor.classes)
-        results.append({"image": str(path), "mask": str(mask), "shares": shares})
+        mask = result.save_mask(picture.with_name(f"{picture.stem}_mask.png"))
+        results.append({"image": str(path), "mask": str(mask), **result.to_dict()})
         if not options.json:
-            draw_segmentation(image, classes, segmentor.classes, picture, side_by_side=options.side_by_side)
+            result.save(picture, side_by_side=options.side_by_side)
             print(path)
-            print("  " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in list(shares.items())[:8]))
+            print("  " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in list(result.shares.items())[:8]))
             print(f"  picture: {picture}\n  mask:    {mask}\n")
     if options.json:
         print(json.dumps(results, ensure_ascii=False))
     if failures:
         raise InputError("; ".join(failures))
-
-
-def _shares(classes: np.ndarray, names: Sequence[str]) -> dict[str, float]:
-    """Share of the pixels of every class that occurs, largest first."""
-    counts = np.bincount(classes.ravel(), minlength=len(names))
-    order = np.argsort(-counts, kind="stable")
-    return {names[index]: float(counts[index] / classes.size) for index in order if counts[index]}
