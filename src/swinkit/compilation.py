@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from swinkit.cpu.packed_weights import keep_packed
+from swinkit.cpu.switch import cpu_obstacle
 from swinkit.layers.attention import WindowAttention
 from swinkit.layers.block import SwinBlock
 from swinkit.layers.patch import PatchMerging
-from swinkit.layers.plain import is_plain_layer
-from swinkit.ops.constants import is_plain_cpu
-from swinkit.ops.linear import keep_packed
+from swinkit.layers.unmodified import is_unmodified
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -48,7 +48,7 @@ def compile_model(model: M, *, dynamic: bool | None = None, backend: str | Calla
                 compiled[kind] = torch.compile(call, dynamic=dynamic, backend=backend)
             module._compiled_call_impl = partial(_call, module, compiled[kind])
             for layer in module.modules():
-                if isinstance(layer, nn.Linear) and is_plain_layer(layer, nn.Linear):
+                if isinstance(layer, nn.Linear) and is_unmodified(layer, nn.Linear):
                     keep_packed(layer.weight)
     return model
 
@@ -59,7 +59,7 @@ def _call(module: nn.Module, compiled: Callable[..., Tensor], x: Tensor) -> Tens
 
 def _is_faster_eager(x: Tensor) -> bool:
     """Whether the hand-laid path takes this input."""
-    return is_plain_cpu(x)
+    return cpu_obstacle(x) is None
 
 
 def _run(module: nn.Module, x: Tensor) -> Tensor:
