@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from swinkit import SwinClassifier, SwinConfig, compilation
+from swinkit import SwinClassifier, SwinConfig
 from swinkit.compilation import compile_model
+from swinkit.cpu.switch import fast_cpu
 
 DEEP = SwinConfig(embed_dim=8, depths=(2, 10), num_heads=(1, 2), window_size=4, image_size=(64, 64), drop_path_rate=0.3)
 
@@ -22,12 +23,13 @@ def fresh_compiler() -> Iterator[None]:
 
 
 @pytest.fixture
-def compiled_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_fast_cpu() -> Iterator[None]:
     """As on a device where generated code is the faster one."""
-    monkeypatch.setattr(compilation, "_is_faster_eager", lambda x: False)
+    with fast_cpu(False):
+        yield
 
 
-@pytest.mark.usefixtures("compiled_anyway")
+@pytest.mark.usefixtures("no_fast_cpu")
 def test_each_kind_of_block_is_compiled_once() -> None:
     torch.manual_seed(0)
     model = SwinClassifier(DEEP, num_classes=3)
@@ -54,7 +56,7 @@ def test_float32_on_a_cpu_stays_eager() -> None:
     assert counters["stats"]["unique_graphs"] == 0
 
 
-@pytest.mark.usefixtures("compiled_anyway")
+@pytest.mark.usefixtures("no_fast_cpu")
 def test_new_weights_and_sizes_are_taken() -> None:
     torch.manual_seed(0)
     model = compile_model(SwinClassifier(DEEP, num_classes=3).eval(), backend="eager")

@@ -1,9 +1,10 @@
-"""The MLP of a block is the formula, and what others put in the place of its layers or hang on them is really called."""
+"""The MLP of a block is the formula, and what others put into it or hang on its layers is really called."""
 
 from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.nn.utils import parametrize, prune
@@ -93,8 +94,14 @@ def test_hooks_on_all_modules_see_its_layers() -> None:
     assert seen == ["Linear", "GELU", "Dropout", "Linear", "Dropout", "Mlp"]
 
 
-def test_other_layers_of_the_same_classes() -> None:
+def test_another_gelu() -> None:
     layer, x = make_mlp(), torch.randn(31, 6)
-    layer.fc1, layer.act = nn.Linear(6, 24, bias=False), nn.GELU(approximate="tanh")
-    expected = layer.fc2(nn.functional.gelu(x @ layer.fc1.weight.T, approximate="tanh"))
-    assert torch.allclose(layer(x), expected, atol=1e-6)
+    layer.act = nn.GELU(approximate="tanh")
+    expected = layer.fc2(F.gelu(layer.fc1(x), approximate="tanh"))
+    assert torch.equal(layer(x), expected)
+
+
+def test_a_layer_without_a_bias() -> None:
+    layer, x = make_mlp(), torch.randn(31, 6)
+    layer.fc1 = nn.Linear(6, 24, bias=False)
+    assert torch.allclose(layer(x), layer.fc2(F.gelu(x @ layer.fc1.weight.T)), atol=1e-6)
