@@ -1,7 +1,7 @@
 """Window attention by matrix products, with its gradient made explicit: what training on a CPU takes.
 
-Autograd would copy q, k and v into place, and their gradients back, one by one, and keep the scaled q beside the plain
-one. Here one copy moves all three each way, and only they and the probabilities are kept.
+Autograd would copy q, k and v into place, and their gradients back, one by one, and keep the scaled q beside the
+other. Here one copy moves all three each way, and only they and the probabilities are kept.
 Shapes: N windows of one image, B images, H W map, C channels, T tokens in a window, h heads, d head dim, M = N * B * h.
 """
 

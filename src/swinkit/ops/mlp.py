@@ -23,6 +23,7 @@ def mlp(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, *, backend: B
     See `Backend`.
     """
     obstacle = mlp_obstacle(x, w1, b1, w2, b2)
-    if chooses_cpu("mlp", backend, obstacle=obstacle, pays=pieces_pay(x, w1.shape[0])):
+    pays = obstacle is None and pieces_pay(x, w1.shape[0])  # in this order: tracers may not branch on free sizes
+    if chooses_cpu("mlp", backend, obstacle=obstacle, pays=pays):
         return mlp_in_pieces(x, w1, b1, w2, b2)
     return reference_mlp(x, w1, b1, w2, b2)
