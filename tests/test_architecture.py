@@ -22,7 +22,10 @@ FLOORS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
     "serialization": {"errors"},
-    "ops": {"errors"},
+    # The ops that choose a backend import cpu, so that nothing has to be registered, and cpu the windows and constants
+    # of ops: the floors import each other, their files do not (`check_cycles`).
+    "cpu": {"errors", "ops"},
+    "ops": {"errors", "cpu"},
     "structures": {"errors", "ops"},
     "layers": GROUND | {"ops"},
     "backbone": GROUND | {"ops", "layers"},
@@ -33,7 +36,7 @@ FLOORS: dict[str, set[str]] = {
     **dict.fromkeys(WINGS, BELOW_WINGS),
     "export": GROUND,
     "opening": BELOW_WINGS | WINGS,
-    "compilation": GROUND | {"ops", "layers"},
+    "compilation": GROUND | {"cpu", "ops", "layers"},
     "benchmark": BELOW_WINGS | WINGS | {"compilation", "export"},
     "recipes": BELOW_WINGS | WINGS,
     "swinkit": BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening"},
@@ -160,15 +163,24 @@ def room_of(name: str) -> str | None:
 
 
 def check_cycles(package: Package) -> Iterator[str]:
-    """No two files import each other, directly or in a ring."""
+    """No two files import each other, directly or in a ring. Importing a file runs the packages that it lies in."""
     graph = {
-        module.name: {name for name, _ in imports_of(module, package) if name != module.name}
+        module.name: {each for name, _ in imports_of(module, package) for each in run_by(name, module.name)}
         for module in package.values()
     }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         yield f"import cycle: {' <- '.join(error.args[1])}"
+
+
+def run_by(name: str, importer: str) -> Iterator[str]:
+    """What importing `name` runs: it, and the packages around it that `importer` is not in itself."""
+    if name != importer:
+        yield name
+    while (name := name.rpartition(".")[0]).count("."):
+        if not importer.startswith(f"{name}.") and importer != name:
+            yield name
 
 
 def check_names(package: Package) -> Iterator[str]:
@@ -357,6 +369,17 @@ def test_each_broken_rule_is_found(tmp_path: Path, name: str, text: str, finding
     found = findings(fake_package(tmp_path, {**SOUND, name: text}))
     assert len(found) == 1, found
     assert finding in found[0]
+
+
+def test_a_ring_through_a_package_is_found(tmp_path: Path) -> None:
+    """cpu.a imports a file of ops.mlp that imports nothing, and so runs ops.mlp, which waits for cpu.a."""
+    ring = {
+        "ops/mlp/__init__.py": "from swinkit.cpu.a import x\n",
+        "ops/mlp/formula.py": "",
+        "cpu/a.py": "from swinkit.ops.mlp.formula import y\n",
+    }
+    (found,) = findings(fake_package(tmp_path, {**SOUND, **ring}))
+    assert all(name in found for name in ("import cycle", "swinkit.cpu.a", "swinkit.ops.mlp"))
 
 
 def test_a_ring_of_three_files_is_found(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_any_image_of_a_patch_or_more(size: tuple[int, int]) -> None:
     model = SwinClassifier(SMALL, num_classes=7)
     images = torch.randn(2, 3, *size)
     logits = {}
-    for backend in ("reference", "matmul", "sdpa"):
+    for backend in ("reference", "matmul", "sdpa", "cpu"):
         model.use_attention(backend)
         logits[backend] = model(images)
     assert logits["reference"].shape == (2, 7)
@@ -122,7 +122,7 @@ def test_fake_tensors_tell_shapes_and_spoil_nothing() -> None:
         assert model(mode.from_tensor(images)).shape == (2, 10)
     model.use_attention("reference")
     expected = model(images)
-    for backend in ("matmul", "sdpa"):
+    for backend in ("matmul", "sdpa", "cpu"):
         model.use_attention(backend)
         assert type(model(images)) is Tensor
         assert torch.allclose(model(images), expected, atol=1e-6)

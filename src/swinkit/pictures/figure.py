@@ -166,7 +166,7 @@ def _png(figure: Figure, max_bytes: int) -> bytes:
     for colours in (256, 128, 64, 32):
         if len(content) <= max_bytes:
             break
-        content = _encoded(picture.quantize(colours), dpi)
+        content = _encoded(picture.quantize(colours), figure.dpi)
     return content
 
 
