@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from swinkit.classification.pictures.annotation import annotated_image
-from swinkit.pictures.figure import picture_of, save_figure
+from swinkit.pictures.figure import figure_to_image, save_figure
 
 MOST_BARS = 20
 """A picture shows no more classes than this."""
@@ -34,7 +34,7 @@ class Classification:
 
     def draw(self) -> Image.Image:
         """The image and, beside it, a chart of its most probable classes."""
-        return picture_of(self._figure())
+        return figure_to_image(self._figure())
 
     def save(self, path: str | Path) -> None:
         """Write what `draw` gives as PNG; raises InputError where it cannot be written."""
