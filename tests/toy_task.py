@@ -10,25 +10,27 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from swinkit.training.loop import TrainingResult, TrainingSettings, train
+from swinkit.training.loop import TrainingResult, TrainingSettings, run_loop
 from swinkit.training.processes import Processes
 from swinkit.training.run_folder import RunFolder, open_run_folder
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.training.task import Task
 
 BATCH = 8
-UPDATES = 5
+STEPS = 5
 """Steps in an epoch."""
 ONE = Processes(0, 1, torch.device("cpu"))
 
 
 class ToyTask(Task):
     best_metric = "val/score"
+    best_shown = "score"
+    pictures = ()
 
     def __init__(self, scores: list[float] | None = None) -> None:
-        super().__init__()
         torch.manual_seed(0)
-        self.model = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Dropout(0.1), nn.Linear(16, 1))
+        model = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Dropout(0.1), nn.Linear(16, 1))
+        super().__init__(model, batches=ToyBatches(), images=(BATCH * STEPS, BATCH), description={})
         self.scores = scores
         self.evaluations = 0
 
@@ -44,6 +46,9 @@ class ToyTask(Task):
         score = -((self.model(inputs)[:, 0] - targets) ** 2).mean().item()
         return {"val/score": score if self.scores is None else self.scores[self.evaluations - 1]}
 
+    def draw(self, run: RunFolder) -> tuple[Path, ...]:
+        return ()
+
     def save_model(self, path: Path, state: Mapping[str, Tensor], results: Mapping[str, float]) -> None:
         save_file({name: tensor.clone() for name, tensor in state.items()}, path, {"results": str(dict(results))})
 
@@ -51,16 +56,16 @@ class ToyTask(Task):
 class ToyBatches:
     """Batches that depend on their number alone; those of the steps in `spoiled` hold a NaN in the last part."""
 
-    steps_per_epoch = UPDATES
+    steps_per_epoch = STEPS
 
     def __init__(self, *, accumulate: int = 1, spoiled: tuple[int, ...] = ()) -> None:
         self.accumulate = accumulate
         self.spoiled = spoiled
 
     def batches(self, start: int, stop: int) -> Iterator[Any]:
-        for update in range(start, stop):
-            inputs, targets = sums(update)
-            if update in self.spoiled:
+        for step in range(start, stop):
+            inputs, targets = sums(step)
+            if step in self.spoiled:
                 inputs[0, 0] = torch.nan
             yield from zip(inputs.chunk(self.accumulate), targets.chunk(self.accumulate), strict=True)
 
@@ -81,5 +86,6 @@ def run_toy(
 ) -> tuple[TrainingResult, RunFolder]:
     """Train, or go on, in `folder`."""
     run = open_run_folder(folder, {"name": "toy"})
-    batches = batches or ToyBatches(accumulate=told.loop.accumulate)
-    return train(task or ToyTask(), batches, told, run, ONE), run
+    task = task or ToyTask()
+    task.batches = batches or ToyBatches(accumulate=told.loop.accumulate)
+    return run_loop(task, told, run, ONE), run

@@ -1,5 +1,7 @@
 """Real sizes: every way to compute attention gives the reference's features within 1e-5, in either geometry."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -25,7 +27,7 @@ def features(model: SwinTransformer, backend: str, images: torch.Tensor) -> list
 @pytest.mark.parametrize("size", [(150, 203), (97, 1001), (1001, 97), (8, 600)])
 def test_equals_the_reference(size: tuple[int, int], config: SwinConfig, geometry: str) -> None:
     torch.manual_seed(0)
-    model = SwinTransformer(config, geometry=geometry).eval()
+    model = SwinTransformer(replace(config, geometry=geometry)).eval()
     images = torch.randn(1, 3, *size)
     expected = features(model, "reference", images)
     for backend in ("matmul", "sdpa", "cpu"):

@@ -18,7 +18,7 @@ POSITIONED = replace(SMALL, absolute_position_embedding=True, drop_path_rate=0.5
 @pytest.mark.parametrize("out_stages", [None, (0,), (2,), (0, 2), (1, 2)])
 @pytest.mark.parametrize("size", [(64, 64), (37, 50), (5, 3)])
 def test_shapes_are_what_channels_and_strides_say(size: tuple[int, int], out_stages: tuple[int, ...] | None) -> None:
-    model = SwinTransformer(SMALL, out_stages=out_stages)
+    model = SwinTransformer(replace(SMALL, out_stages=out_stages))
     stages = (0, 1, 2) if out_stages is None else out_stages
     assert model.channels == tuple((8, 16, 32)[stage] for stage in stages)
     assert model.strides == tuple((4, 8, 16)[stage] for stage in stages)
@@ -30,7 +30,7 @@ def test_shapes_are_what_channels_and_strides_say(size: tuple[int, int], out_sta
 
 
 def test_each_feature_has_a_norm_of_its_own() -> None:
-    model = SwinTransformer(SMALL, out_stages=(0, 2)).eval()
+    model = SwinTransformer(replace(SMALL, out_stages=(0, 2))).eval()
     assert {name.split(".")[0] for name in model.state_dict()} == {"patch_embed", "layers", "norm0", "norm2"}
     images = torch.randn(1, 3, 40, 40)
     maps = list(model.stage_maps(images))
@@ -43,7 +43,7 @@ def test_each_feature_has_a_norm_of_its_own() -> None:
 
 
 def test_stages_behind_the_last_output_are_not_computed() -> None:
-    model = SwinTransformer(SMALL, out_stages=(0,))
+    model = SwinTransformer(replace(SMALL, out_stages=(0,)))
     model.stages[1].register_forward_pre_hook(lambda *_: pytest.fail("stage 1 was computed"))
     model.stages[0].downsample.register_forward_pre_hook(lambda *_: pytest.fail("a map was merged for nothing"))
     assert len(model(torch.randn(1, 3, 32, 32))) == 1
@@ -52,7 +52,7 @@ def test_stages_behind_the_last_output_are_not_computed() -> None:
 @pytest.mark.parametrize("out_stages", [(), (3,), (-1,), (1, 0), (0, 0), (0, 5)])
 def test_stages_that_do_not_exist_are_refused(out_stages: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="must be ascending stages"):
-        SwinTransformer(SMALL, out_stages=out_stages)
+        SwinTransformer(replace(SMALL, out_stages=out_stages))
 
 
 FROZEN = {
@@ -67,7 +67,7 @@ FROZEN = {
 
 @pytest.mark.parametrize("frozen_stages", FROZEN)
 def test_frozen_parameters_by_the_official_counting(frozen_stages: int) -> None:
-    model = SwinTransformer(POSITIONED, frozen_stages=frozen_stages)
+    model = SwinTransformer(replace(POSITIONED, frozen_stages=frozen_stages))
     is_trained = {name: not name.startswith(FROZEN[frozen_stages]) for name, _ in model.named_parameters()}
     assert {name: parameter.requires_grad for name, parameter in model.named_parameters()} == is_trained
     torch.stack([feature.square().mean() for feature in model(torch.randn(1, 3, 32, 32))]).sum().backward()
@@ -77,7 +77,7 @@ def test_frozen_parameters_by_the_official_counting(frozen_stages: int) -> None:
 
 @pytest.mark.parametrize("frozen_stages", FROZEN)
 def test_frozen_parts_stay_in_evaluation_mode(frozen_stages: int) -> None:
-    model = SwinTransformer(POSITIONED, frozen_stages=frozen_stages)
+    model = SwinTransformer(replace(POSITIONED, frozen_stages=frozen_stages))
     assert model.train() is model
     parts = {"patch_embed": model.patch_embed, "pos_drop": model.pos_drop}
     parts |= {f"layers.{number}": stage for number, stage in enumerate(model.stages)}
@@ -91,7 +91,7 @@ def test_frozen_parts_stay_in_evaluation_mode(frozen_stages: int) -> None:
 
 
 def test_nothing_random_is_left_in_what_is_frozen() -> None:
-    model = SwinTransformer(POSITIONED, frozen_stages=3).train()
+    model = SwinTransformer(replace(POSITIONED, frozen_stages=3)).train()
     images = torch.randn(4, 3, 32, 32)
     first, second = model(images), model(images)
     assert torch.equal(first[0], second[0])
@@ -102,7 +102,10 @@ def test_nothing_random_is_left_in_what_is_frozen() -> None:
 
 @pytest.mark.parametrize("backend", ["reference", "matmul", "sdpa", "cpu"])
 def test_changing_sizes_back_and_forth_changes_nothing(backend: str) -> None:
-    for model in (SwinTransformer(SMALL, attention_backend=backend), SwinTransformer(SMALL, geometry="classification")):
+    for model in (
+        SwinTransformer(SMALL, attention_backend=backend),
+        SwinTransformer(replace(SMALL, geometry="classification")),
+    ):
         state = copy.deepcopy(model.state_dict())
         images = [torch.randn(2, 3, *size) for size in ((64, 64), (9, 50), (37, 41), (5, 5), (128, 16))]
         before = [model.eval()(x) for x in images]
@@ -145,7 +148,7 @@ def test_wrong_images_are_refused() -> None:
     with pytest.raises(InputError, match="build it with in_channels"):
         model(torch.zeros(1, 1, 32, 32))
     with pytest.raises(InputError, match="smaller than one patch"):
-        SwinTransformer(SMALL, geometry="classification")(torch.zeros(1, 3, 2, 32))
+        SwinTransformer(replace(SMALL, geometry="classification"))(torch.zeros(1, 3, 2, 32))
 
 
 def test_inference_mode_first_and_training_after() -> None:

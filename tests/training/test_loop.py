@@ -7,7 +7,7 @@ import torch
 from run_results import assert_same_run, equal, losses, metrics
 from safetensors.torch import load_file
 from torch import Tensor
-from toy_task import ONE, UPDATES, ToyBatches, ToyTask, run_toy, settings
+from toy_task import ONE, STEPS, ToyBatches, ToyTask, run_toy, settings
 
 from swinkit.errors import InputError
 from swinkit.training.checkpoints import load_checkpoint
@@ -44,12 +44,12 @@ def test_a_run_stopped_twice_ends_like_one_never_stopped(
 ) -> None:
     told = settings(optimizer=optimizer, checkpoint_every=2, epochs=3, **loop)
     whole, run = run_toy(tmp_path / "whole", told)
-    assert (whole.steps, whole.steps_now) == (3 * UPDATES, 3 * UPDATES)
+    assert (whole.steps, whole.steps_now) == (3 * STEPS, 3 * STEPS)
     for stop in (3, 11):
         with pytest.raises(Stop):
             run_toy(tmp_path / "parts", told, batches=StoppingBatches(stop, accumulate=told.loop.accumulate))
     parts, other = run_toy(tmp_path / "parts", told)
-    assert (parts.steps, parts.steps_now) == (3 * UPDATES, 3 * UPDATES - 10)
+    assert (parts.steps, parts.steps_now) == (3 * STEPS, 3 * STEPS - 10)
     assert (parts.results, parts.best) == (whole.results, whole.best)
     assert_same_run(run.root, other.root)
 
@@ -79,7 +79,7 @@ def test_finished_run_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
     task = ToyTask()
     result, _ = run_toy(tmp_path, settings(), task=task)
-    assert (result.steps, result.steps_now, task.evaluations) == (2 * UPDATES, 0, 0)
+    assert (result.steps, result.steps_now, task.evaluations) == (2 * STEPS, 0, 0)
     assert result.results == {"val/score": result.best}
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert capsys.readouterr().out == ""
@@ -102,7 +102,7 @@ def test_learns_and_writes_down_what_it_did(tmp_path: Path) -> None:
     result, run = run_toy(tmp_path, settings(epochs=40, optimizer=OptimizerSettings(lr=0.02, reference_batch=None)))
     lines = metrics(run.root)
     training = [line for line in lines if "train/loss" in line]
-    assert [line["step"] for line in training] == list(range(1, 40 * UPDATES + 1))
+    assert [line["step"] for line in training] == list(range(1, 40 * STEPS + 1))
     assert {line["epoch"] for line in lines} == set(range(1, 41))
     assert training[0].keys() == {
         "step",
@@ -110,7 +110,7 @@ def test_learns_and_writes_down_what_it_did(tmp_path: Path) -> None:
         *(f"train/{name}" for name in ("loss", "square", "absolute", "grad_norm", "lr")),
     }
     assert all(line["train/loss"] == pytest.approx(line["train/square"] + line["train/absolute"]) for line in training)
-    assert result.best is not None and result.best > -0.1 > lines[UPDATES]["val/score"]
+    assert result.best is not None and result.best > -0.1 > lines[STEPS]["val/score"]
     state = load_checkpoint(run.checkpoint)
     assert state is not None
     assert {group["lr"] for group in state["optimizer"]["param_groups"]} == {training[-1]["train/lr"]}
@@ -125,7 +125,7 @@ def test_keeps_the_best_and_the_last_model(tmp_path: Path, scores: list[float], 
     assert (result.best, result.results) == (scores[best_epoch - 1], {"val/score": scores[-1]})
     with pytest.raises(Stop):
         run_toy(
-            tmp_path / "part", settings(epochs=3), task=ToyTask(scores), batches=StoppingBatches(best_epoch * UPDATES)
+            tmp_path / "part", settings(epochs=3), task=ToyTask(scores), batches=StoppingBatches(best_epoch * STEPS)
         )
     assert equal(load_file(run.best_model), load_file(tmp_path / "part" / "last.safetensors"))
     state = load_checkpoint(run.checkpoint)

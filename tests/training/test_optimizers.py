@@ -2,6 +2,7 @@
 
 import copy
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -86,7 +87,7 @@ def test_batch_norms_of_the_published_heads_decay_in_dense_tasks_only():
 
 
 def test_frozen_parameters_are_left_out():
-    model = SwinTransformer(CONFIG, frozen_stages=2)
+    model = SwinTransformer(replace(CONFIG, frozen_stages=2))
     with_decay, without = decayed_names(model, OptimizerSettings(no_decay="dense"))
     assert with_decay | without == {name for name, p in model.named_parameters() if p.requires_grad}
     assert not any(name.startswith("patch_embed") for name in with_decay | without)

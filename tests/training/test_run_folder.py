@@ -13,7 +13,7 @@ RECIPE = {"name": "toy", "optimizer": {"lr": 0.1, "betas": [0.9, 0.999]}, "data"
 
 def test_makes_the_folder_and_writes_the_recipe(tmp_path: Path) -> None:
     run = open_run_folder(tmp_path / "a" / "b", RECIPE)
-    assert json.loads(run.recipe.read_text()) == RECIPE
+    assert json.loads(run.recipe.read_text()) == RECIPE | {"version": 2}
     assert run.checkpoint.parent == tmp_path / "a" / "b"
 
 
@@ -23,7 +23,7 @@ def test_refuses_the_folder_of_another_run_and_names_what_differs(tmp_path: Path
     other = RECIPE | {"optimizer": {"lr": 0.2, "betas": [0.9, 0.999]}}
     with pytest.raises(InputError, match=r"optimizer\.lr was 0\.1, now 0\.2.*--run-dir"):
         open_run_folder(tmp_path, other)
-    assert json.loads((tmp_path / "recipe.json").read_text()) == RECIPE
+    assert json.loads((tmp_path / "recipe.json").read_text()) == RECIPE | {"version": 2}
 
 
 def test_a_value_that_a_newer_version_adds_does_not_part_a_run_from_its_folder(tmp_path: Path) -> None:
@@ -36,9 +36,17 @@ def test_takes_a_folder_over_where_nothing_came_of_the_run_before(tmp_path: Path
     open_run_folder(tmp_path, RECIPE)
     other = RECIPE | {"name": "corrected"}
     open_run_folder(tmp_path, other)
-    assert json.loads((tmp_path / "recipe.json").read_text()) == other
+    assert json.loads((tmp_path / "recipe.json").read_text()) == other | {"version": 2}
     (tmp_path / remains).touch()
     with pytest.raises(InputError, match="name was corrected, now toy"):
+        open_run_folder(tmp_path, RECIPE)
+
+
+def test_a_folder_of_an_earlier_version_is_one_sentence(tmp_path: Path) -> None:
+    recipe = Path(__file__).parents[1] / "files_of_0.1" / "classification.recipe.json"
+    (tmp_path / "recipe.json").write_text(recipe.read_text())
+    (tmp_path / "checkpoint.pt").touch()
+    with pytest.raises(InputError, match="holds a run of another version of swinkit; go on with that version, or"):
         open_run_folder(tmp_path, RECIPE)
 
 

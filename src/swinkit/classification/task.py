@@ -35,6 +35,7 @@ class ClassificationTask(Task):
 
     best_metric = "val/top1"
     best_shown = "top-1"
+    best_shown = "top-1"
     pictures = ("curves", "confusion", "predictions", "sample")
     model: SwinClassifier
 

@@ -33,6 +33,7 @@ class SegmentationTask(Task):
     """
 
     best_metric = "val/miou"
+    best_shown = "mIoU"
     pictures = PICTURES
     model: UperNet
     class_weights: Tensor | None

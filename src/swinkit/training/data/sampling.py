@@ -98,7 +98,7 @@ def check_batch(batch_size: int, num_samples: int, *, shares: int) -> None:
         raise InputError(f"the batch size is {batch_size}; set it to 1 or more")
     if batch_size > num_samples:
         raise InputError(
-            f"the batch size {batch_size} is larger than the training set of {num_samples} images: "
+            f"the batch size {batch_size} is larger than the training set of {num_samples} images; "
             f"set the batch size to {num_samples} or less"
         )
     if batch_size % shares:
