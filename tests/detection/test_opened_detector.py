@@ -1,6 +1,5 @@
 """A detector from one file: swinkit's own, and files laid out like those of the official code."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -274,5 +273,5 @@ def test_a_detector_of_one_s_own_opens_where_its_name_is_given(tmp_path: Path) -
     file = read_model_file(path)
     detector = Detector.from_file(file, device=torch.device("cpu"), architectures=own)
     assert description["architecture"] == "wider" and type(detector.model.config) is Wider
-    with pytest.raises(InputError, match="no detector 'wider'.*argument architectures of swinkit.open"):
+    with pytest.raises(InputError, match=r"no detector 'wider'.*argument architectures of swinkit\.open"):
         opened(path)
