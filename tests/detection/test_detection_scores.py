@@ -206,12 +206,8 @@ def test_equals_pycocotools_on_made_up_images(tmp_path, capsys):
     for image in range(1, 13):
         for _ in range(int(generator.integers(0, 7))):
             width, height = generator.integers(3, 60, 2)
-            box = (
-                float(generator.integers(0, 100 - width)),
-                float(generator.integers(0, 80 - height)),
-                float(width),
-                float(height),
-            )
+            corner = generator.integers(0, 100 - width), generator.integers(0, 80 - height)
+            box = tuple(map(float, (*corner, width, height)))
             annotations.append((10 * image, int(generator.choice([9, 4])), box, int(generator.random() < 0.2)))
     truth = truth_of(annotations, images=12)
     path = tmp_path / "truth.json"
@@ -243,10 +239,6 @@ def test_results_json_has_the_files_category_ids(tmp_path):
     scores.write_results(tmp_path / "masks.json", kind="masks")
     (found,) = json.loads((tmp_path / "masks.json").read_text())
     assert "bbox" not in found and coco_mask.area(found["segmentation"]) == 50 * 52
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["masks.json", "new"]
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot write"):
-        scores.write_results(tmp_path / "file" / "boxes.json")
     with pytest.raises(InputError, match="no masks to write"):
         DetectionScores(truth_of(TRUTH), has_masks=False).write_results(tmp_path / "a.json", kind="masks")
 
