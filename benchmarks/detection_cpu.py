@@ -126,9 +126,7 @@ def main() -> None:
     }
     for name, value in (parts | {"total": total}).items():
         print(f"  {name:17} {value:7.3f} s  {value / total:6.1%}")
-    print(
-        f"  post-processing {after / total:.2%} of it, {rounds[0][1]} objects, {results['peak_memory_gib']:.2f} GiB"
-    )
+    print(f"  post-processing {after / total:.2%} of it, {rounds[0][1]} objects, {results['peak_memory_gib']:.2f} GiB")
     device = "".join(c if c.isalnum() else "-" for c in results["device"]).strip("-").lower()
     out = Path(__file__).parent / "results" / f"detection-cpu-{device}.json"
     out.parent.mkdir(exist_ok=True)

@@ -24,6 +24,7 @@ from swinkit import InputError
 from swinkit.backbone.timm import TimmConfig
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.rpn import ProposalConfig
 
 LOW = {"score_threshold": 0.0, "detections": 20}
 
@@ -63,6 +64,13 @@ def test_padding_is_not_seen(name):
         batch[number, :, :height, :width] = image
     for one, other in zip(model(batch, SIZES).maps, outputs_of(model).maps, strict=True):
         assert torch.equal(one, other)
+
+
+def test_targets_decide_how_many_proposals_there_are():
+    rpn = replace(SMALL_MASK.rpn, training=ProposalConfig(post_nms=9), inference=ProposalConfig(post_nms=4))
+    model = detector(replace(SMALL_MASK, rpn=rpn))
+    assert [len(each) for each in outputs_of(model, scene()).proposals] == [9, 9]
+    assert [len(each) for each in outputs_of(model).proposals] == [4, 4]
 
 
 @pytest.mark.parametrize("name", BOTH)

@@ -86,14 +86,10 @@ def test_backbone_and_start(recipe, expected):
 
 
 @pytest.mark.parametrize(("recipe", "expected"), CASES)
-def test_adamw(recipe, expected):
+def test_adamw_and_length(recipe, expected):
     optimizer = recipe.optimizer
     assert (optimizer.kind, optimizer.lr, optimizer.betas, optimizer.eps) == ("adamw", 1e-4, (0.9, 0.999), 1e-8)
     assert (optimizer.weight_decay, optimizer.no_decay, optimizer.reference_batch) == (0.05, "dense", None)
-
-
-@pytest.mark.parametrize(("recipe", "expected"), CASES)
-def test_length(recipe, expected):
     assert recipe.loop.epochs == expected.epochs and recipe.schedule.milestones == expected.milestones
 
 
