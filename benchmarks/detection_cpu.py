@@ -24,13 +24,16 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from swinkit.backbone.swin import SwinTransformer
 from swinkit.backbone.variants import SWIN_T
-from swinkit.detection.box_head import BoxOutputs, detect, top_classes
-from swinkit.detection.config import CASCADE_MASK_RCNN
-from swinkit.detection.model import RCNN
+from swinkit.detection.box_head import BoxOutputs
+from swinkit.detection.cascade import CascadeMaskRCNN
+from swinkit.detection.inference import detect
+from swinkit.detection.mask_head import of_class
+from swinkit.detection.rcnn import RCNN
+from swinkit.detection.roi_align import align_regions
+from swinkit.detection.roi_head import StageOutputs, refined_boxes
+from swinkit.layers.pixels import pad_batch
 from swinkit.ops.masks import paste_masks
-from swinkit.ops.normalization import normalised_batch
 
 SIZE = (800, 1333)
 Result = TypeVar("Result")
@@ -52,34 +55,43 @@ class Stopwatch:
 def detector() -> RCNN:
     """Random weights: class scores far apart, so that about a hundred detections are over the threshold."""
     torch.manual_seed(0)
-    model = RCNN(SwinTransformer(SWIN_T), CASCADE_MASK_RCNN, num_classes=80).eval()
+    model = CascadeMaskRCNN().build(SWIN_T.build(), 80).eval()
     with torch.no_grad():
-        for head in model.roi_head.box_heads:
+        for head in model.roi_head.bbox_head:
             head.fc_cls.weight.normal_(std=0.3)
     return model
 
 
 @torch.inference_mode()
 def one_image(model: RCNN, image: Tensor) -> tuple[dict[str, float], int]:
-    """Seconds of every part, and how many objects were found."""
+    """Seconds of every part, and how many instances were found."""
     watch, heads, config = Stopwatch(), model.roi_head, model.config
-    size = (image.shape[1], image.shape[2])
-    batch = watch.run("normalise", lambda: normalised_batch([image]))
-    features = watch.run("backbone", lambda: model.backbone(batch))
+    batch, sizes = pad_batch([image])
+    images = watch.run("normalise", lambda: model.normalise(batch, sizes))
+    features = watch.run("backbone", lambda: model.backbone(images))
     maps = watch.run("neck", lambda: model.neck(features))
-    rpn = watch.run("proposal_network", lambda: model.rpn_head(maps))
-    proposals = watch.run("proposals", lambda: model.rpn_head.proposals(rpn, [size], config.rpn.inference))
-    boxes, logits = proposals[0].boxes, []
-    for number, head in enumerate(heads.box_heads):
-        outputs = watch.run("box_heads", lambda h=head, b=boxes: h(heads._read(maps, [b], config.roi_size)))
-        logits.append(outputs.logits)
-        if number + 1 < len(heads.box_heads):
-            boxes = head.decode(boxes, outputs, top_classes(outputs.logits), size)
-    mean = BoxOutputs(torch.stack(logits).mean(0), outputs.deltas)
-    found = watch.run("suppression", lambda: detect(heads.box_heads[-1], boxes, mean, size, config))
-    masks = watch.run("mask_heads", lambda: heads.masks(maps, [found]))
-    assert masks is not None
-    watch.run("pasting", lambda: sum(int(mask.any()) for mask in paste_masks(masks[0], found.boxes, size)))
+    anchors = watch.run("proposal_network", lambda: model.rpn_head(maps))
+    proposals = watch.run("proposals", lambda: model.rpn_head.proposals(anchors, sizes, config.rpn.inference))
+
+    def read(boxes: Tensor, size: int) -> Tensor:
+        return align_regions(maps[: len(heads.strides)], heads.strides, [boxes], size, config.finest_scale)
+
+    boxes, stages = proposals[0].boxes, []
+    for head, stage in zip(heads.bbox_head, config.stages, strict=True):
+        said = watch.run("box_heads", lambda h=head, b=boxes: h(read(b, config.roi_size)))
+        stages.append(StageOutputs([boxes], said, None, None))
+        (boxes,) = refined_boxes(stages[-1], stage.stds, sizes, None)
+    mean = BoxOutputs(torch.stack([stage.boxes.logits for stage in stages]).mean(0), stages[-1].boxes.deltas)
+    limits = {"score_threshold": config.score_threshold, "nms_iou": config.nms_iou, "detections": config.detections}
+    regions, stds = stages[-1].regions[0], config.stages[-1].stds
+    found = watch.run("suppression", lambda: detect(regions, mean, sizes[0], stds=stds, **limits))
+
+    def masks_of() -> Tensor:
+        logits = [of_class(head(read(found.boxes, config.mask_roi_size)), found.labels) for head in heads.mask_head]
+        return torch.stack(logits).sigmoid().mean(0)
+
+    masks = watch.run("mask_heads", masks_of)
+    watch.run("pasting", lambda: sum(int(mask.any()) for mask in paste_masks(masks, found.boxes, sizes[0])))
     return watch.seconds, len(found.boxes)
 
 

@@ -78,12 +78,23 @@ TINY_MASKS = (
 """Options that make `swinkit train finetune_segmentation` a short run, of a dozen images of 40 x 48 pixels."""
 
 TINY_DETECTOR = (
-    *("--weights", "None", "--model.embed-dim", "16", "--model.depths", "1", "1", "--model.num-heads", "1", "2"),
-    *("--model.window-size", "4", "--detector.channels", "16", "--detector.fc-channels", "32"),
+    *(
+        "--weights",
+        "None",
+        "--backbone.embed-dim",
+        "16",
+        "--backbone.depths",
+        "1",
+        "1",
+        "--backbone.num-heads",
+        "1",
+        "2",
+    ),
+    *("--backbone.window-size", "4", "--detector.channels", "16", "--detector.fc-channels", "32"),
     *("--detector.finest-scale", "14", "--detector.mask-convs", "1", "--detector.mask-roi-size", "7"),
     *("--detector.rpn.scales", "4", "--detector.rpn.border", "None"),
-    *("--detector.rpn.training.before-nms", "60", "--detector.rpn.training.kept", "40"),
-    *("--detector.rpn.inference.before-nms", "60", "--detector.rpn.inference.kept", "40"),
+    *("--detector.rpn.training.pre-nms", "60", "--detector.rpn.training.post-nms", "40"),
+    *("--detector.rpn.inference.pre-nms", "60", "--detector.rpn.inference.post-nms", "40"),
     *("--augmentation.horizontal-flip", "0", "--augmentation.crop-probability", "0", "--batch-size", "4"),
     *("--log-every", "1", "--precision", "fp32", "--optimizer.lr", "0.005", "--schedule.warmup-steps", "0"),
     *("--clip-grad", "5", "--device", "cpu", "--workers", "0", "--threads", "1"),

@@ -1,49 +1,46 @@
-"""Tiny detectors for small images, and scenes of rectangles as their objects."""
+"""Tiny detectors for small images, and scenes of rectangles as their ground truth."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from swinkit.backbone.swin import SwinConfig, SwinTransformer
-from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN, DetectorConfig, ProposalConfig
-from swinkit.detection.model import RCNN, DetectorOutputs
-from swinkit.ops.normalization import normalised_batch
+from swinkit.backbone.swin import SwinConfig
+from swinkit.detection.cascade import CascadeMaskRCNN
+from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.rcnn import RCNN, RCNNConfig, RCNNOutputs
+from swinkit.detection.rpn import ProposalConfig
+from swinkit.layers.pixels import pad_batch
 from swinkit.structures import Instances
 
 BACKBONE = SwinConfig(embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4, image_size=(64, 64))
 CLASSES = 3
-SIZES = ((50, 64), (61, 40))
+SIZES = [(50, 64), (61, 40)]
 """Height and width of two images, which are padded to (64, 64)."""
 
 
-def tiny(config: DetectorConfig) -> DetectorConfig:
-    few = ProposalConfig(before_nms=50, kept=30)
-    return replace(
-        config,
-        channels=8,
-        fc_channels=12,
-        mask_convs=1,
-        mask_roi_size=4,
-        finest_scale=8.0,
-        rpn=replace(config.rpn, scales=(2.0,), training=few, inference=few),
-    )
+def small(config: RCNNConfig, **values: Any) -> RCNNConfig:
+    few = ProposalConfig(pre_nms=50, post_nms=30)
+    rpn = replace(config.rpn, scales=(2.0,), training=few, inference=few)
+    narrow = {"channels": 8, "fc_channels": 12, "mask_convs": 1, "mask_roi_size": 4, "finest_scale": 8.0, "rpn": rpn}
+    return replace(config, **narrow | values)
 
 
-TINY_MASK, TINY_CASCADE = tiny(MASK_RCNN), tiny(CASCADE_MASK_RCNN)
-BOTH = {"mask_rcnn": TINY_MASK, "cascade": TINY_CASCADE}
+SMALL_MASK, SMALL_CASCADE = small(MaskRCNN()), small(CascadeMaskRCNN())
+BOTH = {"mask_rcnn": SMALL_MASK, "cascade": SMALL_CASCADE}
 
 
-def detector(config: DetectorConfig = TINY_MASK, *, has_masks: bool = True, seed: int = 0) -> RCNN:
+def detector(config: RCNNConfig = SMALL_MASK, *, seed: int = 0) -> RCNN:
     torch.manual_seed(seed)
-    return RCNN(SwinTransformer(BACKBONE), config, num_classes=CLASSES, has_masks=has_masks)
+    return config.build(BACKBONE.build(), CLASSES)
 
 
-def objects(size: tuple[int, int], boxes: Sequence[Sequence[float]], labels: Sequence[int]) -> Instances:
-    """Objects that fill their boxes."""
+def instances(size: tuple[int, int], boxes: Sequence[Sequence[float]], labels: Sequence[int]) -> Instances:
+    """Instances that fill their boxes."""
     masks = torch.zeros(len(boxes), *size, dtype=torch.bool)
     for mask, (left, top, right, bottom) in zip(masks, boxes, strict=True):
         mask[int(top) : int(bottom), int(left) : int(right)] = True
@@ -51,13 +48,13 @@ def objects(size: tuple[int, int], boxes: Sequence[Sequence[float]], labels: Seq
 
 
 def scene() -> list[Instances]:
-    """Objects of the two images: three, then one."""
-    first = objects(SIZES[0], [[4, 4, 20, 18], [30, 10, 60, 40], [5, 30, 17, 48]], [0, 1, 2])
-    return [first, objects(SIZES[1], [[8, 20, 33, 55]], [2])]
+    """Instances of the two images: three, then one."""
+    first = instances(SIZES[0], [[4, 4, 20, 18], [30, 10, 60, 40], [5, 30, 17, 48]], [0, 1, 2])
+    return [first, instances(SIZES[1], [[8, 20, 33, 55]], [2])]
 
 
 def nothing() -> list[Instances]:
-    return [objects(size, [], []) for size in SIZES]
+    return [instances(size, [], []) for size in SIZES]
 
 
 def pictures(seed: int = 0) -> list[Tensor]:
@@ -65,6 +62,11 @@ def pictures(seed: int = 0) -> list[Tensor]:
     return [torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator) for size in SIZES]
 
 
-def outputs_of(model: RCNN, images: list[Tensor] | None = None) -> DetectorOutputs:
-    images = images or pictures()
-    return model(normalised_batch(images), [(image.shape[1], image.shape[2]) for image in images])
+def outputs_of(
+    model: RCNN, targets: Sequence[Instances] | None = None, *, images: list[Tensor] | None = None
+) -> RCNNOutputs:
+    return model(*pad_batch(images or pictures()), targets)
+
+
+def losses_of(model: RCNN, targets: Sequence[Instances], *, images: list[Tensor] | None = None) -> dict[str, Tensor]:
+    return model.losses(outputs_of(model, targets, images=images), targets)

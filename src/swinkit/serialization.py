@@ -51,6 +51,8 @@ def from_plain(kind: type[T], values: Any, *, where: str = "") -> T:
         return kind(**given)
     except TypeError as error:
         raise InputError(f"{where or kind.__name__} is incomplete ({error})") from None
+    except InputError as error:
+        raise InputError(f"{where or kind.__name__}: {error}") from None
 
 
 @cache

@@ -36,10 +36,12 @@ def test_a_tall_anchor_has_the_area_of_a_square_one():
     assert height == pytest.approx(2 * width) and width * height == pytest.approx(32 * 32)
 
 
-def test_cells_of_padding_are_left_out():
-    inside = cells_inside((4, 4), 8, (16, 25), 3, torch.zeros(1)).view(4, 4, 3)
-    assert inside[..., 0].tolist() == [[True] * 4] * 2 + [[False] * 4] * 2  # 16 / 8 rows, 25 / 8 = 3.1 columns
-    assert cells_inside((4, 4), 8, (9, 8), 1, torch.zeros(1)).view(4, 4).sum() == 2
+def test_cells_of_padding_beyond_an_image_s_own_are_left_out():
+    """An image's own padding goes up to multiples of 32 pixels; the rest is that of the batch."""
+    inside = cells_inside((8, 8), 8, (16, 33), 3, torch.zeros(1)).view(8, 8, 3)
+    assert inside.all(2).equal(inside.any(2)) and inside[..., 0].tolist() == [[True] * 8] * 4 + [[False] * 8] * 4
+    assert cells_inside((4, 4), 16, (9, 32), 1, torch.zeros(1)).view(4, 4).sum() == 4
+    assert cells_inside((2, 3), 64, (33, 70), 1, torch.zeros(1)).view(2, 3).sum() == 2  # half a cell is a cell
 
 
 def test_a_border_leaves_out_what_reaches_beyond():

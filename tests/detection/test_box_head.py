@@ -1,33 +1,24 @@
-"""Box heads: losses, decoding by class, and suppression within classes."""
-
-from dataclasses import replace
+"""Box heads: losses, boxes of classes, and suppression within classes."""
 
 import pytest
 import torch
-from small_detectors import TINY_CASCADE, TINY_MASK
 from torch.nn import functional as F
 from torchvision.ops import generalized_box_iou
 
-from swinkit.detection.box_head import BoxHead, BoxOutputs, deltas_of, detect, sample_labels, top_classes
-from swinkit.detection.sampler import Samples
+from swinkit.detection.box_head import BoxHead, BoxOutputs, box_losses, deltas_of, sample_labels, top_classes
+from swinkit.detection.inference import Found, detect
+from swinkit.detection.samplers import Samples
 from swinkit.ops.boxes import decode_boxes, encode_boxes
+from swinkit.structures import Instances
 
 STDS = (0.1, 0.1, 0.2, 0.2)
-CONFIG = replace(TINY_MASK, score_threshold=0.05, nms_iou=0.5, detections=10)
-
-
-def head(config=TINY_MASK) -> BoxHead:
-    torch.manual_seed(0)
-    return BoxHead(config, 3, STDS)
-
-
-OBJECTS = torch.tensor([[10.0, 10, 30, 30], [40, 40, 60, 50]])
-LABELS = torch.tensor([2, 0])
+TRUTH = Instances(torch.tensor([[10.0, 10, 30, 30], [40, 40, 60, 50]]), torch.tensor([2, 0]), None)
 SAMPLES = Samples(
     torch.tensor([[12.0, 9, 33, 28], [41, 38, 60, 52], [10, 11, 30, 30], [0, 0, 5, 5], [70, 3, 90, 20]]),
     torch.tensor([0, 1, 0]),
     torch.zeros(5, dtype=torch.bool),
 )
+NONE = Instances(TRUTH.boxes[:0], TRUTH.labels[:0], None)
 
 
 def outputs() -> BoxOutputs:
@@ -36,18 +27,18 @@ def outputs() -> BoxOutputs:
 
 
 def test_the_samples_classes_end_with_background():
-    assert sample_labels(SAMPLES, LABELS, 3).tolist() == [2, 0, 2, 3, 3]
-    assert sample_labels(SAMPLES._replace(objects=torch.zeros(0).long()), LABELS, 3).tolist() == [3] * 5
+    assert sample_labels(SAMPLES, TRUTH.labels, 3).tolist() == [2, 0, 2, 3, 3]
+    assert sample_labels(SAMPLES._replace(matched=torch.zeros(0).long()), TRUTH.labels, 3).tolist() == [3] * 5
 
 
 @pytest.mark.parametrize("decoded", [False, True])
 def test_losses_by_hand(decoded):
     given = outputs()
-    losses = head().losses(given, [SAMPLES], [LABELS], [OBJECTS], decoded=decoded, box_weight=10.0)
-    truth = torch.tensor([2, 0, 2, 3, 3])
-    torch.testing.assert_close(losses["loss_cls"], F.cross_entropy(given.logits, truth))
+    losses = box_losses(given, [SAMPLES], [TRUTH], stds=STDS, decoded=decoded, box_weight=10.0)
+    labels = torch.tensor([2, 0, 2, 3, 3])
+    torch.testing.assert_close(losses["loss_cls"], F.cross_entropy(given.logits, labels))
     deltas = torch.stack([given.deltas[number, label] for number, label in enumerate([2, 0, 2])])
-    wanted = OBJECTS[[0, 1, 0]]
+    wanted = TRUTH.boxes[[0, 1, 0]]
     if decoded:
         found = decode_boxes(SAMPLES.boxes[:3], deltas, STDS)
         expected = (1 - generalized_box_iou(found, wanted).diagonal()).sum()
@@ -59,10 +50,10 @@ def test_losses_by_hand(decoded):
 
 
 @pytest.mark.parametrize("decoded", [False, True])
-def test_without_foreground_the_box_loss_is_0_and_keeps_the_graph(decoded):
+def test_without_positives_the_box_loss_is_0_and_keeps_the_graph(decoded):
     given = outputs()
-    alone = Samples(SAMPLES.boxes, torch.zeros(0).long(), SAMPLES.are_objects)
-    losses = head().losses(given, [alone], [LABELS[:0]], [OBJECTS[:0]], decoded=decoded, box_weight=1.0)
+    alone = SAMPLES._replace(matched=torch.zeros(0).long())
+    losses = box_losses(given, [alone], [NONE], stds=STDS, decoded=decoded, box_weight=1.0)
     assert losses["loss_bbox"] == 0 and losses["loss_cls"] > 0
     losses["loss_bbox"].backward()
     assert given.deltas.grad is not None and not given.deltas.grad.any()
@@ -70,38 +61,36 @@ def test_without_foreground_the_box_loss_is_0_and_keeps_the_graph(decoded):
 
 def test_no_samples_at_all():
     none = BoxOutputs(torch.zeros(0, 4, requires_grad=True), torch.zeros(0, 3, 4, requires_grad=True))
-    nothing = Samples(torch.zeros(0, 4), torch.zeros(0).long(), torch.zeros(0).bool())
-    losses = head().losses(none, [nothing], [LABELS[:0]], [OBJECTS[:0]], decoded=True, box_weight=10.0)
+    samples = Samples(torch.zeros(0, 4), torch.zeros(0).long(), torch.zeros(0).bool())
+    losses = box_losses(none, [samples], [NONE], stds=STDS, decoded=True, box_weight=10.0)
     assert losses["loss_cls"] == losses["loss_bbox"] == 0
     sum(losses.values()).backward()
 
 
-def test_layers_and_shapes():
-    fc, conv = head(), head(TINY_CASCADE)
-    assert (len(fc.shared_convs), len(fc.shared_fcs)) == (0, 2) and (len(conv.shared_convs), len(conv.shared_fcs)) == (
-        4,
-        1,
-    )
-    for each in (fc, conv):
-        result = each(torch.randn(5, 8, 7, 7))
-        assert result.logits.shape == (5, 4) and result.deltas.shape == (5, 3, 4)
-        assert each(torch.randn(0, 8, 7, 7)).deltas.shape[0] == 0
-    agnostic = head(replace(TINY_MASK, class_agnostic=True))
-    result = agnostic(torch.randn(5, 8, 7, 7))
-    assert result.deltas.shape == (5, 1, 4)
-    assert torch.equal(deltas_of(result, torch.tensor([0, 1, 2, 0, 1])), result.deltas[:, 0])
+@pytest.mark.parametrize(("convs", "fcs", "boxes"), [(0, 2, 3), (4, 1, 3), (0, 2, 1)])
+def test_layers_and_shapes(convs, fcs, boxes):
+    torch.manual_seed(0)
+    head = BoxHead(8, 7, 3, convs=convs, fcs=fcs, fc_channels=12, class_agnostic=boxes == 1)
+    assert (len(head.shared_convs), len(head.shared_fcs)) == (convs, fcs)
+    result = head(torch.randn(5, 8, 7, 7))
+    assert result.logits.shape == (5, 4) and result.deltas.shape == (5, boxes, 4)
+    assert head(torch.randn(0, 8, 7, 7)).deltas.shape == (0, boxes, 4)
+    labels = torch.tensor([0, 1, 2, 0, 1])
+    chosen = [result.deltas[number, label if boxes == 3 else 0] for number, label in enumerate(labels)]
+    assert torch.equal(deltas_of(result, labels), torch.stack(chosen))
 
 
 def test_background_is_never_the_likeliest_class():
     assert top_classes(torch.tensor([[0.0, 1, 0, 9], [3, 1, 0, 2]])).tolist() == [1, 0]
 
 
-def found_of(boxes, scores, *, config=CONFIG, size=(100, 100)):
+def found_of(boxes, scores, *, detections=10, size=(100, 100)) -> Found:
     """Detections of regions with zero deltas whose classes have these scores (R, 3)."""
     scores = torch.tensor(scores)
     logits = torch.cat([scores, 1 - scores.sum(1, keepdim=True)], 1).log()
     given = BoxOutputs(logits, torch.zeros(len(boxes), 3, 4))
-    return detect(head(), torch.tensor(boxes, dtype=torch.float32), given, size, config)
+    regions = torch.tensor(boxes, dtype=torch.float32)
+    return detect(regions, given, size, stds=STDS, score_threshold=0.05, nms_iou=0.5, detections=detections)
 
 
 NEAR = [[0, 0, 20, 20], [0, 0, 20, 19], [50, 50, 70, 70]]
@@ -124,5 +113,4 @@ def test_a_region_counts_for_every_class_over_the_threshold():
 def test_the_best_are_kept_and_boxes_end_at_the_image():
     found = found_of([[0, 0, 20, 20], [30, 30, 60, 60]], [[0.6, 0, 0], [0, 0, 0.9]], size=(40, 50))
     assert found.boxes.tolist() == [[30, 30, 50, 40], [0, 0, 20, 20]]
-    one = found_of(NEAR, [[0.6, 0, 0], [0, 0, 0.9], [0, 0.7, 0]], config=replace(CONFIG, detections=1))
-    assert one.labels.tolist() == [2]
+    assert found_of(NEAR, [[0.6, 0, 0], [0, 0, 0.9], [0, 0.7, 0]], detections=1).labels.tolist() == [2]

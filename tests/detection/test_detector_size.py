@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of the published detectors.
+"""Multiply-adds of the published detectors; their parameters are in `test_coco_recipes`.
 
 Multiply-adds are those of mmdetection's counter, whose convention the paper's table 2 follows: an image of 1280 x 800,
 backbone, pyramid, proposal network on all five levels, 1000 regions in the box head of every stage and 100 in its mask
@@ -6,41 +6,28 @@ head; without pooling regions, non-maximum suppression and pasting. Here convolu
 those of attention included (mmdetection's counter leaves them out, 3G of Swin-T, and counts norms and activations).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from swinkit.backbone.swin import SwinConfig, SwinTransformer
-from swinkit.backbone.timm import TimmFeatures
+from swinkit.backbone.swin import SwinTransformer
+from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_S, SWIN_T
-from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN, DetectorConfig
-from swinkit.detection.model import RCNN
+from swinkit.detection.cascade import CascadeMaskRCNN
+from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.rcnn import RCNN, RCNNConfig
 
 SWINS = {"t": SWIN_T, "s": SWIN_S, "b": SWIN_B}
 
 
-def built(backbone: str, config: DetectorConfig) -> RCNN:
+def built(backbone: str, config: RCNNConfig) -> RCNN:
+    swin = SWINS.get(backbone)
     with torch.device("meta"):
-        swin: SwinConfig | None = SWINS.get(backbone)
-        body = TimmFeatures(backbone) if swin is None else SwinTransformer(swin, attention_backend="reference")
-        return RCNN(body, config).eval()
-
-
-@pytest.mark.parametrize(
-    ("config", "backbone", "parameters"),
-    [
-        (MASK_RCNN, "t", 47_794_602),
-        (MASK_RCNN, "s", 69_112_506),
-        (CASCADE_MASK_RCNN, "t", 85_629_804),
-        (CASCADE_MASK_RCNN, "s", 106_947_708),
-        (CASCADE_MASK_RCNN, "b", 144_977_002),
-    ],
-)
-def test_exact_totals(config, backbone, parameters):
-    assert sum(parameter.numel() for parameter in built(backbone, config).parameters()) == parameters
+        body = TimmConfig(backbone).build() if swin is None else SwinTransformer(swin, attention_backend="reference")
+        return config.build(body, 80).eval()
 
 
 def billions(work: Callable[[], object]) -> float:
@@ -50,7 +37,7 @@ def billions(work: Callable[[], object]) -> float:
 
 
 def multiply_adds(model: RCNN) -> dict[str, float]:
-    def through(heads: list[nn.Module], regions: int, side: int) -> None:
+    def through(heads: Iterable[nn.Module], regions: int, side: int) -> None:
         for head in heads:
             head(torch.empty(regions, 256, side, side))
 
@@ -62,22 +49,22 @@ def multiply_adds(model: RCNN) -> dict[str, float]:
             "backbone": billions(lambda: model.backbone(torch.empty(1, 3, 800, 1280))),
             "neck": billions(lambda: model.neck(features)),
             "rpn": billions(lambda: model.rpn_head(maps)),
-            "boxes": billions(lambda: through(list(model.roi_head.box_heads), 1000, 7)),
-            "masks": billions(lambda: through(list(model.roi_head.mask_heads), 100, 14)),
+            "boxes": billions(lambda: through(model.roi_head.bbox_head, 1000, 7)),
+            "masks": billions(lambda: through(model.roi_head.mask_head, 100, 14)),
         }
 
 
 @pytest.mark.parametrize(
     ("config", "backbone", "published"),
     [
-        (MASK_RCNN, "t", 267),
-        (MASK_RCNN, "s", 359),
-        (CASCADE_MASK_RCNN, "t", 745),
-        (CASCADE_MASK_RCNN, "s", 838),
-        (CASCADE_MASK_RCNN, "b", 982),
-        (CASCADE_MASK_RCNN, "resnet50", 739),
-        (CASCADE_MASK_RCNN, "resnext101_32x4d", 819),
-        (CASCADE_MASK_RCNN, "resnext101_64x4d", 972),
+        (MaskRCNN(), "t", 267),
+        (MaskRCNN(), "s", 359),
+        (CascadeMaskRCNN(), "t", 745),
+        (CascadeMaskRCNN(), "s", 838),
+        (CascadeMaskRCNN(), "b", 982),
+        (CascadeMaskRCNN(), "resnet50", 739),
+        (CascadeMaskRCNN(), "resnext101_32x4d", 819),
+        (CascadeMaskRCNN(), "resnext101_64x4d", 972),
     ],
 )
 def test_multiply_adds_at_1280_x_800(config, backbone, published):

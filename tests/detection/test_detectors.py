@@ -1,6 +1,5 @@
 """Whole detectors: any backbone, boxes alone, half precision, what comes back, and what is refused."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -10,23 +9,22 @@ from small_detectors import (
     BOTH,
     CLASSES,
     SIZES,
-    TINY_CASCADE,
-    TINY_MASK,
+    SMALL_CASCADE,
+    SMALL_MASK,
     detector,
-    objects,
+    instances,
+    losses_of,
     outputs_of,
     pictures,
     scene,
 )
-from swinkit.detection.fpn import FPN
 from torch import Tensor, nn
 
 from swinkit import InputError
-from swinkit.backbone.swin import SwinTransformer
-from swinkit.backbone.timm import TimmFeatures
-from swinkit.detection.config import DetectorConfig
-from swinkit.detection.model import RCNN
-from swinkit.ops.normalization import normalised_batch
+from swinkit.backbone.timm import TimmConfig
+from swinkit.detection.cascade import CascadeMaskRCNN
+from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.rpn import ProposalConfig
 
 LOW = {"score_threshold": 0.0, "detections": 20}
 
@@ -47,29 +45,45 @@ def test_detections_are_in_the_original_image_s_pixels(name):
     torch.testing.assert_close(given[0].boxes, shown[0].boxes * torch.tensor([2.0, 4, 2, 4]))
 
 
-def test_an_image_is_found_alike_alone_and_in_a_batch_of_its_own_padding():
+def test_an_image_is_found_alike_alone_and_in_a_batch():
     """Both images are padded to (64, 64)."""
-    model = detector(replace(TINY_CASCADE, **LOW)).eval()
+    model = detector(replace(SMALL_CASCADE, **LOW)).eval()
     together = model.postprocess(outputs_of(model), SIZES)
     for number, image in enumerate(pictures()):
-        (alone,) = model.postprocess(outputs_of(model, [image]), [SIZES[number]])
-        if image.shape[2] > 32:  # alone it is padded to a multiple of 32
-            torch.testing.assert_close(alone.scores, together[number].scores, atol=1e-5, rtol=1e-4)
+        (alone,) = model.postprocess(outputs_of(model, images=[image]), [SIZES[number]])
+        torch.testing.assert_close(alone.scores, together[number].scores, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_padding_is_not_seen(name):
+    """Whatever lies beyond the images in the batch."""
+    model = detector(BOTH[name]).eval()
+    batch = torch.zeros(2, 3, 64, 64)
+    for number, (image, (height, width)) in enumerate(zip(pictures(), SIZES, strict=True)):
+        batch[number] = 255.0 * number
+        batch[number, :, :height, :width] = image
+    for one, other in zip(model(batch, SIZES).maps, outputs_of(model).maps, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_targets_decide_how_many_proposals_there_are():
+    rpn = replace(SMALL_MASK.rpn, training=ProposalConfig(post_nms=9), inference=ProposalConfig(post_nms=4))
+    model = detector(replace(SMALL_MASK, rpn=rpn))
+    assert [len(each) for each in outputs_of(model, scene()).proposals] == [9, 9]
+    assert [len(each) for each in outputs_of(model).proposals] == [4, 4]
 
 
 @pytest.mark.parametrize("name", BOTH)
 def test_boxes_alone(name):
-    model = detector(replace(BOTH[name], **LOW), has_masks=False)
-    assert model.roi_head.mask_head is None and not any("mask" in key for key in model.state_dict())
-    targets = [each._replace(masks=None) for each in scene()]
-    losses = model.losses(outputs_of(model), targets)
+    model = detector(replace(BOTH[name], **LOW, masks=False))
+    assert not model.has_masks and not any("mask" in key for key in model.state_dict())
+    losses = losses_of(model, [each._replace(masks=None) for each in scene()])
     assert not any("mask" in key for key in losses)
     sum(losses.values()).backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
+    assert losses_of(model, scene()).keys() == losses.keys()  # masks that are there do no harm
     found = model.eval().postprocess(outputs_of(model), SIZES)
     assert [each.masks for each in found] == [None, None] and len(found[0].boxes) == 20
-    with_masks = model.losses(outputs_of(model), scene())  # masks that are there do no harm
-    assert with_masks.keys() == losses.keys()
 
 
 @pytest.mark.parametrize("name", BOTH)
@@ -77,12 +91,11 @@ def test_bf16_autocast(name):
     """Losses in float32, near those of full precision; gradients for everything; detections too."""
     model = detector(replace(BOTH[name], **LOW)).eval()
     torch.manual_seed(0)
-    full = model.losses(outputs_of(model), scene())
+    full = losses_of(model, scene())
     torch.manual_seed(0)
     with torch.autocast("cpu", torch.bfloat16):
-        outputs = outputs_of(model)
-        losses = model.losses(outputs, scene())
-        found = model.postprocess(outputs, SIZES)
+        losses = losses_of(model, scene())
+        found = model.postprocess(outputs_of(model), SIZES)
     assert all(loss.dtype == torch.float32 for loss in losses.values())
     total, exact = (sum(each.values()).item() for each in (losses, full))
     assert total == pytest.approx(exact, rel=0.1)
@@ -110,12 +123,11 @@ def test_any_levels_and_strides(strides, extra):
     if extra == 2 and strides[-1] >= 32:
         extra = 1
     torch.manual_seed(0)
-    model = RCNN(Steps(*strides), replace(TINY_CASCADE, extra_levels=extra), num_classes=CLASSES)
-    outputs = outputs_of(model)
+    model = replace(SMALL_CASCADE, extra_levels=extra).build(Steps(*strides), CLASSES)
+    outputs = outputs_of(model, scene())
     assert len(outputs.maps) == len(strides) + extra == len(model.rpn_head.strides)
     assert model.rpn_head.strides[len(strides) :] == tuple(strides[-1] * 2 ** (k + 1) for k in range(extra))
-    losses = model.losses(outputs, scene())
-    sum(losses.values()).backward()
+    sum(model.losses(outputs, scene()).values()).backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
     model.eval().postprocess(outputs_of(model), SIZES)
 
@@ -123,59 +135,23 @@ def test_any_levels_and_strides(strides, extra):
 def test_strides_of_32_at_sizes_that_do_not_divide():
     """Maps of a Swin whose odd sides are padded: 40 pixels make 10, 5 and 3 cells."""
     torch.manual_seed(0)
-    config = replace(BACKBONE, depths=(1, 1, 1), num_heads=(1, 1, 2))
-    model = RCNN(SwinTransformer(config), TINY_MASK, num_classes=CLASSES)
-    images = torch.randn(1, 3, 40, 72)
-    losses = model.losses(model(images, [(40, 72)]), [objects((40, 72), [[3, 3, 20, 30]], [1])])
+    model = SMALL_MASK.build(replace(BACKBONE, depths=(1, 1, 1), num_heads=(1, 1, 2)).build(), CLASSES)
+    targets = [instances((40, 72), [[3, 3, 20, 30]], [1])]
+    losses = model.losses(model(torch.rand(1, 3, 40, 72) * 255, [(40, 72)], targets), targets)
     assert all(torch.isfinite(loss) for loss in losses.values())
 
 
 def test_a_timm_backbone():
-    model = RCNN(TimmFeatures("resnet18", levels=(8, 16)), TINY_MASK, num_classes=CLASSES)
-    losses = model.losses(outputs_of(model), scene())
-    sum(losses.values()).backward()
-    used = [
-        parameter.grad is not None for key, parameter in model.named_parameters() if not key.startswith("backbone.")
-    ]
-    assert all(used) and model.backbone.model.conv1.weight.grad.any()
-    again = RCNN.from_description(model.description())
-    assert again.state_dict().keys() == model.state_dict().keys() and again.backbone.strides == (8, 16)
-
-
-@pytest.mark.parametrize("config", [*BOTH.values(), replace(TINY_MASK, class_agnostic=True), DetectorConfig()])
-@pytest.mark.parametrize("has_masks", [True, False])
-def test_description_round_trip(config, has_masks):
-    small = replace(config, channels=8, fc_channels=12)
-    model = detector(small, has_masks=has_masks)
-    again = RCNN.from_description(json.loads(json.dumps(model.description())))
-    assert again.config == small and again.num_classes == CLASSES and again.has_masks == has_masks
-    again.load_state_dict(model.state_dict(), strict=True)
-    model.eval(), again.eval()
-    images = normalised_batch(pictures())
-    assert torch.equal(model(images, SIZES).rpn.objectness[0], again(images, SIZES).rpn.objectness[0])
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"task": "segmentation"}, "this is a segmentation model, not a detector"),
-        ({"detector": {"chanels": 3}}, "damaged or from another version (DetectorConfig has no chanels)"),
-        ({"detector": None}, "damaged or from another version"),
-        ({"num_classes": "many"}, "damaged or from another version"),
-    ],
-)
-def test_a_damaged_description_is_one_sentence(change, sentence):
-    with pytest.raises(InputError) as error:
-        RCNN.from_description(detector().description() | change)
-    assert sentence in str(error.value) and "\n" not in str(error.value)
+    model = SMALL_MASK.build(TimmConfig("resnet18", levels=(8, 16)).build(), CLASSES)
+    sum(losses_of(model, scene()).values()).backward()
+    heads = [each for name, each in model.named_parameters() if not name.startswith("backbone.")]
+    assert all(each.grad is not None for each in heads) and model.backbone.model.conv1.weight.grad.any()
 
 
 def test_what_cannot_be_learned_from_is_one_sentence():
-    model = detector()
-    outputs = outputs_of(model)
-    first, second = scene()
+    model, (first, second) = detector(), scene()
     cases = {
-        "there are 2 images, but objects of 1": [first],
+        "there are 2 images, but instances of 1": [first],
         "labels run from 0 to 3, but 3 classes are numbered 0 to 2": [
             first._replace(labels=torch.tensor([0, 3, 1])),
             second,
@@ -186,40 +162,30 @@ def test_what_cannot_be_learned_from_is_one_sentence():
     }
     for sentence, targets in cases.items():
         with pytest.raises(InputError) as error:
-            model.losses(outputs, targets)
+            outputs_of(model, targets)
         assert sentence in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        ({"channels": 0}, "at least 1"),
-        ({"shared_fcs": 0}, "at least 1"),
-        ({"stages": ()}, "at least 1"),
-        ({"stages": TINY_CASCADE.stages}, "set is_cascade"),
-    ],
-)
-def test_bad_configurations(values, sentence):
-    with pytest.raises(InputError, match=sentence):
-        replace(DetectorConfig(), **values)
+def test_losses_need_outputs_with_targets_and_detections_outputs_without():
+    model = detector()
+    with pytest.raises(InputError, match=r"model\(images, sizes, targets\)"):
+        model.losses(outputs_of(model), scene())
+    with pytest.raises(InputError, match="without targets"):
+        model.postprocess(outputs_of(model, scene()), SIZES)
 
 
-def test_no_class():
+@pytest.mark.parametrize("kind", [MaskRCNN, CascadeMaskRCNN])
+@pytest.mark.parametrize("values", [{"channels": 0}, {"shared_fcs": 0}, {"stages": ()}, {"mask_convs": -1}])
+def test_bad_configurations(kind, values):
+    with pytest.raises(InputError, match="at least 1"):
+        kind(**values)
+
+
+def test_mask_rcnn_has_one_stage_and_any_detector_a_class():
+    with pytest.raises(InputError, match="one stage, not 3; CascadeMaskRCNN has several"):
+        MaskRCNN(stages=CascadeMaskRCNN().stages)
     with pytest.raises(InputError, match="at least one class, not 0"):
-        RCNN(SwinTransformer(BACKBONE), TINY_MASK, num_classes=0)
-
-
-def test_a_pyramid_adds_the_coarser_map_and_skips_cells():
-    torch.manual_seed(0)
-    neck = FPN((2, 3), 4, extra_levels=2)
-    fine, coarse = torch.randn(1, 2, 7, 9), torch.randn(1, 3, 4, 5)
-    maps = neck([fine, coarse])
-    assert [tuple(x.shape[2:]) for x in maps] == [(7, 9), (4, 5), (2, 3), (1, 2)]
-    assert torch.equal(maps[2], maps[1][:, :, ::2, ::2])
-    lateral = neck.lateral_convs[1](coarse)
-    rows, columns = torch.arange(7) * 4 // 7, torch.arange(9) * 5 // 9
-    merged = neck.lateral_convs[0](fine) + lateral[:, :, rows][:, :, :, columns]
-    torch.testing.assert_close(maps[0], neck.fpn_convs[0](merged))
+        SMALL_MASK.build(BACKBONE.build(), 0)
 
 
 def test_training_learns_a_scene():
@@ -232,7 +198,7 @@ def test_training_learns_a_scene():
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
     curve = []
     for _ in range(40):
-        loss = sum(model.losses(outputs_of(model, images), scene()).values())
+        loss = sum(losses_of(model, scene(), images=images).values())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

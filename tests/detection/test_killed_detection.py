@@ -12,18 +12,19 @@ from object_folders import write_objects
 from run_results import assert_same_run, losses, metrics
 
 from swinkit.detection.data.sources import open_detection_data
-from swinkit.detection.predictor import open_detector
-from swinkit.detection.task import DetectionEvaluationImages, result_values
+from swinkit.detection.predictor import Detector
+from swinkit.detection.task import EvaluationImages, result_values
 from swinkit.training.checkpoints import load_checkpoint
 from swinkit.training.processes import Processes
+from swinkit.weights.model_file import read_model_file
 
 OPTIONS = (
     *("train", "coco_cascade_swin_t_1x", *sessions.TINY_DIGIT_OBJECTS, "--epochs", "2", "--checkpoint-every", "5"),
-    *("--accumulate", "2", "--model.drop-path-rate", "0.2", "--augmentation.horizontal-flip", "0.5"),
+    *("--accumulate", "2", "--backbone.drop-path-rate", "0.2", "--augmentation.horizontal-flip", "0.5"),
     *("--augmentation.crop-probability", "0.5", "--augmentation.sides-before-crop", "32", "40"),
     *("--augmentation.crop-range", "24", "32"),
 )
-UPDATES = 2 * 48 // 4
+STEPS = 2 * 48 // 4
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_a_run_killed_three_times_ends_like_the_whole_one(whole: Path, tmp_path:
     run, log = tmp_path / "run", tmp_path / "log"
     places = [kill_after(steps, run, log) for steps in (2, 7, 18)]  # before 5, in the first epoch, in the second
     print(f"\ncheckpoints after the kills: {places}")
-    assert places[1] is not None and places[2] is not None and places[2] < UPDATES
+    assert places[1] is not None and places[2] is not None and places[2] < STEPS
     assert sessions.run([*OPTIONS, "--run-dir", str(run)], log) == 0
     assert "Going on after step" in log.read_text()
     assert_same_run(whole, run)
@@ -69,10 +70,10 @@ def test_two_processes_evaluate_like_one(sharding: str, tmp_path: Path) -> None:
     arguments += ["--sharding", sharding, "--run-dir", str(run)]
     assert sessions.run_together(arguments, log) == 0, log.with_suffix(".0").read_text()
     assert log.with_suffix(".1").read_text() == ""
-    detector = open_detector(run / "last.safetensors")
-    part = open_detection_data(data)[1]
     one = Processes(0, 1, torch.device("cpu"))
-    images = DetectionEvaluationImages(part, detector.resize, workers=0, processes=one)
+    detector = Detector.from_file(read_model_file(run / "last.safetensors"), device=one.device)
+    validation = open_detection_data(data)[1]
+    images = EvaluationImages(validation, detector.preprocessing, workers=0, processes=one)
     results = images.results(detector.model)
     last = metrics(run)[-1]
     for name, value in result_values(results).items():

@@ -2,20 +2,26 @@
 
 import pytest
 import torch
-from small_detectors import TINY_MASK, objects
+from small_detectors import instances
 from torch.nn import functional as F
 
 from swinkit.detection import mask_head as module
 from swinkit.detection.mask_head import MaskHead, mask_loss, mask_targets, of_class
-from swinkit.detection.sampler import Samples
+from swinkit.detection.samplers import Samples
+from swinkit.structures import Instances
 
 PADDED = (64, 96)
 
 
+def truth_of(masks: torch.Tensor) -> Instances:
+    """Ground truth whose boxes and labels do not matter."""
+    return Instances(torch.zeros(len(masks), 4), torch.zeros(len(masks)).long(), masks)
+
+
 def samples(boxes: list[list[float]], numbers: list[int]) -> Samples:
     count = len(boxes)
-    background = torch.tensor([[0.0, 0, 9, 9]])
-    flat = torch.cat([torch.tensor(boxes, dtype=torch.float32).view(-1, 4), background])
+    negative = torch.tensor([[0.0, 0, 9, 9]])
+    flat = torch.cat([torch.tensor(boxes, dtype=torch.float32).view(-1, 4), negative])
     return Samples(flat, torch.tensor(numbers).long(), torch.zeros(count + 1, dtype=torch.bool))
 
 
@@ -55,7 +61,7 @@ def test_targets_equal_a_plain_reading():
     masks = smooth > 0.5
     boxes = [[3.2, 4.1, 30.7, 33.3], [10.0, 5.0, 24.0, 47.0], [40.5, 30.2, 59.9, 49.7], [-3.0, -2.0, 8.0, 9.0]]
     numbers = [0, 1, 1, 0]
-    targets = mask_targets([samples(boxes, numbers)], [masks], 14, PADDED)
+    targets = mask_targets([samples(boxes, numbers)], [truth_of(masks)], 14, PADDED)
     assert targets.shape == (4, 14, 14) and targets.dtype == torch.float32
     assert set(targets.unique().tolist()) == {0, 1}
     padded = F.pad(masks.float(), (0, 36, 0, 14))
@@ -63,30 +69,30 @@ def test_targets_equal_a_plain_reading():
         assert (target != naive(padded[number], box, 14)).sum() <= 1  # a mean of one half may fall on either side
 
 
-def test_a_box_around_its_object_is_full_and_one_twice_as_wide_half():
-    truth = objects((50, 60), [[10, 10, 24, 24]], [0])
+def test_a_box_around_its_instance_is_full_and_one_twice_as_wide_half():
+    truth = instances((50, 60), [[10, 10, 24, 24]], [0])
     given = samples([[10, 10, 24, 24], [10, 10, 38, 24], [40, 40, 50, 50]], [0, 0, 0])
-    full, half, empty = mask_targets([given], [truth.masks], 14, PADDED)
+    full, half, empty = mask_targets([given], [truth], 14, PADDED)
     assert full.all() and not empty.any()
     assert half[:, :7].all() and not half[:, 7:].any()
 
 
-def test_images_follow_each_other_and_may_have_no_objects():
-    one, none = objects((50, 60), [[10, 10, 24, 24]], [0]), objects((20, 30), [], [])
+def test_images_follow_each_other_and_may_have_no_instances():
+    one, none = instances((50, 60), [[10, 10, 24, 24]], [0]), instances((20, 30), [], [])
     given = [samples([], []), samples([[10, 10, 24, 24]], [0])]
-    assert mask_targets(given, [none.masks, one.masks], 8, PADDED).all()
-    assert mask_targets(given[:1], [none.masks], 8, PADDED).shape == (0, 8, 8)
+    assert mask_targets(given, [none, one], 8, PADDED).all()
+    assert mask_targets(given[:1], [none], 8, PADDED).shape == (0, 8, 8)
 
 
-def test_many_objects_go_in_parts(monkeypatch: pytest.MonkeyPatch):
+def test_many_instances_go_in_parts(monkeypatch: pytest.MonkeyPatch):
     boxes = [[2 * k, k, 2 * k + 10, k + 13] for k in range(20)]
-    truth = objects((50, 60), boxes, [0] * 20)
+    truth = instances((50, 60), boxes, [0] * 20)
     given = samples([[b[0] - 3, b[1], b[2], b[3] + 5] for b in boxes[::-1]], list(range(20))[::-1])
-    whole = mask_targets([given], [truth.masks], 8, PADDED)
+    whole = mask_targets([given], [truth], 8, PADDED)
     monkeypatch.setattr(module, "MASKS_AT_ONCE", 3)
-    assert torch.equal(whole, mask_targets([given], [truth.masks], 8, PADDED))
+    assert torch.equal(whole, mask_targets([given], [truth], 8, PADDED))
     monkeypatch.setattr(module, "MASKS_AT_ONCE", 100)
-    assert torch.equal(whole, mask_targets([given], [truth.masks], 8, PADDED))
+    assert torch.equal(whole, mask_targets([given], [truth], 8, PADDED))
 
 
 def test_the_loss_is_of_the_true_class_alone():
@@ -103,18 +109,9 @@ def test_the_loss_is_of_the_true_class_alone():
 
 
 def test_no_regions():
-    head = MaskHead(TINY_MASK, 3)
+    head = MaskHead(8, 3, convs=1)
     logits = head(torch.zeros(0, 8, 4, 4))
     assert logits.shape == (0, 3, 8, 8)
     loss = mask_loss(logits, torch.zeros(0, 8, 8), torch.zeros(0).long())
     loss.backward()
     assert loss == 0 and all(parameter.grad is not None for parameter in head.parameters())
-
-
-def test_probabilities():
-    torch.manual_seed(0)
-    head = MaskHead(TINY_MASK, 3)
-    x = torch.randn(4, 8, 4, 4)
-    masks = head.probabilities(x, torch.tensor([0, 1, 2, 0]))
-    assert masks.shape == (4, 8, 8) and 0 < masks.min() < masks.max() < 1
-    torch.testing.assert_close(masks[1], head(x)[1, 1].sigmoid())

@@ -1,7 +1,6 @@
 """A detector from one file: swinkit's own, and files laid out like those of the official code."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,90 +8,99 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from swinkit.weights.model_files import task_of
 from torch import Tensor
 
-from swinkit.backbone.swin import SwinConfig, SwinTransformer
-from swinkit.backbone.timm import TimmFeatures
-from swinkit.detection.config import CASCADE_MASK_RCNN, MASK_RCNN, DetectorConfig
+from swinkit.backbone.swin import SwinConfig
+from swinkit.backbone.timm import TimmConfig
+from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.data.augmentation import DetectionResize
-from swinkit.detection.model import RCNN
-from swinkit.detection.predictor import open_detector
+from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.predictor import Detector, describe_detector
+from swinkit.detection.rcnn import RCNN, RCNNConfig
 from swinkit.detection.task import detect_in
 from swinkit.errors import InputError
 from swinkit.weights.load import load_weights
+from swinkit.weights.model_file import read_model_file, write_description
 from swinkit.weights.save import save_weights
+from swinkit.weights.starting_weights import load_starting_weights
 
 SHOWN = DetectionResize(48, 64)
 NAMES = ("sky", "road", "猫")
 WIDTHS = (32, 64, 128, 256)
 HEADS = (1, 2, 4, 8)
+SMALL = SwinConfig(embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4)
 OFFICIAL = SwinConfig(embed_dim=32, depths=(2, 2, 2, 2), num_heads=HEADS, window_size=7)
+KINDS = {False: MaskRCNN(channels=16, fc_channels=24), True: CascadeMaskRCNN(channels=16, fc_channels=24)}
+"""The detectors of `official_tensors`, by whether they are cascades."""
 
 
-def small_detector(config: DetectorConfig = MASK_RCNN, **how: Any) -> RCNN:
+def opened(path: Path) -> Detector:
+    return Detector.from_file(read_model_file(path), device=torch.device("cpu"))
+
+
+def small_detector(config: RCNNConfig | None = None, backbone: SwinConfig | TimmConfig = SMALL) -> RCNN:
     torch.manual_seed(0)
-    backbone = SwinTransformer(SwinConfig(embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4))
-    small = replace(config, channels=8, fc_channels=16, score_threshold=0.0, detections=9)
-    return RCNN(backbone, small, num_classes=3, **how).eval()
+    small = replace(config or MaskRCNN(), channels=8, fc_channels=16, score_threshold=0.0, detections=9)
+    return small.build(backbone.build(), 3).eval()
 
 
 def saved(path: Path, model: RCNN, **changed: Any) -> Path:
-    description = model.description() | {"classes": list(NAMES), "resize": asdict(SHOWN)} | changed
-    return save_weights(path, model.state_dict(), {"format": "swinkit", "description": json.dumps(description)})
+    description = describe_detector(model, NAMES, SHOWN) | changed
+    return save_weights(path, model.state_dict(), write_description(description))
 
 
-def noise(*size: int) -> Image.Image:
-    return Image.effect_noise(size, 90).convert("RGB")
-
-
-@pytest.mark.parametrize("config", [MASK_RCNN, CASCADE_MASK_RCNN])
-def test_own_file_needs_nothing_else(tmp_path: Path, config: DetectorConfig) -> None:
-    model = small_detector(config)
-    path = saved(tmp_path / "best.safetensors", model)
-    for source in (path, str(path), tmp_path):
-        detector = open_detector(source)
-        assert detector.classes == NAMES and detector.resize == SHOWN
-        assert not detector.model.training and detector.model.config == model.config
+@pytest.mark.parametrize(
+    ("config", "backbone"),
+    [
+        (MaskRCNN(), SMALL),
+        (CascadeMaskRCNN(), SMALL),
+        (MaskRCNN(masks=False), SMALL),
+        (CascadeMaskRCNN(masks=False, class_agnostic=True), replace(SMALL, patch_size=2)),
+        (MaskRCNN(), TimmConfig("resnet18", levels=(8, 16))),
+    ],
+)
+def test_own_file_needs_nothing_else(tmp_path: Path, config: RCNNConfig, backbone: SwinConfig | TimmConfig) -> None:
+    model = small_detector(config, backbone)
+    path = saved(tmp_path / "best.safetensors", model, results={"val/box_ap": 0.5})
+    for source in (path, tmp_path):
+        detector = opened(source)
+        assert detector.classes == NAMES and detector.preprocessing == SHOWN and not detector.model.training
+        assert detector.model.config == model.config and detector.model.has_masks == model.has_masks == config.masks
+        assert detector.model.backbone.config == backbone and detector.description["results"] == {"val/box_ap": 0.5}
+        assert detector.model.state_dict().keys() == model.state_dict().keys()
         for name, tensor in model.state_dict().items():
             assert torch.equal(detector.model.state_dict()[name], tensor), name
-    assert task_of(path) == "detection"
-    found = detector.predict(noise(90, 60))
-    assert found.size == (60, 90) and found.boxes.shape == (9, 4) and found.boxes[:, 2].max() < 90.001
-    assert found.boxes[:, 3].max() < 60.001 and found.boxes.max() > 48 and found.masks.shape == (9, 28, 28)
-
-
-def test_a_detector_of_boxes_alone(tmp_path: Path) -> None:
-    detector = open_detector(saved(tmp_path / "a.safetensors", small_detector(has_masks=False)))
-    assert not detector.model.has_masks and detector.predict(noise(50, 40)).masks is None
-
-
-def test_a_timm_backbone_is_built_again(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    model = RCNN(TimmFeatures("resnet18"), replace(MASK_RCNN, channels=8, fc_channels=16), num_classes=3).eval()
-    detector = open_detector(saved(tmp_path / "a.safetensors", model))
-    images = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)
-    one, other = (detect_in(each, images, (64, 64)) for each in (model, detector.model))
-    assert torch.equal(one.boxes, other.boxes) and detector.model.backbone.name == "resnet18"
+    image = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)
+    (one,), (other,) = (detect_in(each, [image], [(64, 64)]) for each in (model, detector.model))
+    assert len(one.boxes) == 9 and torch.equal(one.boxes, other.boxes) and torch.equal(one.scores, other.scores)
+    assert (one.masks is None) == (not config.masks) and (one.masks is None or torch.equal(one.masks, other.masks))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "segmentation"}, "this is a segmentation model, not a detector"),
-        ({"detector": {"colour": 1}}, "the description of the model is damaged or from another version"),
-        ({"backbone": {}}, "damaged or from another version"),
-        ({"resize": {"colour": 1}}, r"the description in .*a\.safetensors is damaged or from another version"),
-        ({"resize": [1]}, "damaged or from another version"),
-        ({"classes": None}, "damaged or from another version"),
+        ({"version": 3}, r"a\.safetensors was written by a later version of swinkit"),
+        ({"architecture": "yolo"}, "there is no detector 'yolo'; there are mask_rcnn, cascade_mask_rcnn, and"),
+        ({"config": {"chanels": 3}}, r"the detector of .*a\.safetensors has no value 'chanels'; there are "),
+        ({"config": {"rpn": {"scales": 3}}}, r"the detector of .*a\.safetensors\.rpn\.scales must be a list, not 3"),
+        ({"config": None}, r"the detector of .*a\.safetensors must be a mapping of values, not None"),
+        ({"backbone": None}, "a backbone is described by its architecture and config, not by None"),
+        ({"backbone": {}}, "there is no backbone 'None'; there are swin, timm"),
+        ({"backbone": {"architecture": "swin", "config": {"depths": "many"}}}, "backbone swin.depths must be a list"),
+        ({"preprocessing": {"colour": 1}}, r"the preprocessing of .*a\.safetensors has no value 'colour'"),
+        ({"preprocessing": [1]}, "must be a mapping"),
+        ({"classes": None}, r"a\.safetensors names 0 classes, but its model has 3"),
         ({"classes": ["a", "b"]}, r"a\.safetensors names 2 classes, but its model has 3"),
-        ({"num_classes": 4}, r"(fc_cls|fc_reg|conv_logits)\.weight is .* in the weights and .* in the model"),
+        ({"classes": 5}, "names 0 classes, but its model has 3"),
+        ({"num_classes": 4}, "names 3 classes, but its model has 4"),
+        ({"classes": list("abcd"), "num_classes": 4}, r"(fc_cls|fc_reg|conv_logits)\.weight is .* in the weights and "),
     ],
 )
 def test_description_that_does_not_fit(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     path = saved(tmp_path / "a.safetensors", small_detector(), **change)
-    with pytest.raises(InputError, match=message):
-        open_detector(path)
+    with pytest.raises(InputError, match=message) as error:
+        opened(path)
+    assert "\n" not in str(error.value) or "num_classes" in change
 
 
 def backbone_shapes() -> dict[str, tuple[int, ...]]:
@@ -171,23 +179,32 @@ def test_an_official_file_loads_strictly_and_opens(tmp_path: Path, cascade: bool
     """Every key has its place, and no parameter is left as it was."""
     names = tuple(f"class {number}" for number in range(80))
     path = official_file(tmp_path / "mask.pth", cascade=cascade, CLASSES=names)
-    tensors = official_tensors(cascade=cascade)
-    base = CASCADE_MASK_RCNN if cascade else MASK_RCNN
-    model = RCNN(SwinTransformer(OFFICIAL), replace(base, channels=16, fc_channels=24), num_classes=80)
-    report = load_weights(model, path)
-    print(report)
-    detector = open_detector(path)
-    assert detector.classes == names and detector.resize == DetectionResize(800, 1333)
-    assert detector.model.config == model.config and detector.description == {}
+    tensors = {listed(name): tensor for name, tensor in official_tensors(cascade=cascade).items()}
+    model = KINDS[cascade].build(OFFICIAL.build(), 80)
+    load_weights(model, path)
+    detector = opened(path)
+    assert detector.classes == names and detector.preprocessing == DetectionResize(800, 1333)
+    assert detector.model.config == model.config == KINDS[cascade]
     for loaded in (model, detector.model):
         state = loaded.state_dict()
         assert not state.keys() - tensors.keys()
         assert {name for name in tensors if name not in state} <= {n for n in tensors if n.endswith("position_index")}
         for name, tensor in state.items():
             assert torch.equal(tensor, tensors[name]), name
+    again = opened(detector.save_pretrained(tmp_path / "own"))
+    assert again.description == {"version": 2, **detector.description} and again.classes == names
+    assert again.model.state_dict().keys() == detector.model.state_dict().keys()
     if not cascade:
-        found = replace(detector, resize=SHOWN).predict(noise(80, 60))
-        assert found.masks is not None and found.masks.shape[1:] == (28, 28)
+        found = replace(detector, preprocessing=SHOWN).predict(Image.effect_noise((80, 60), 90))
+        assert found.detections.masks is not None and found.detections.masks.shape[1:] == (28, 28)
+
+
+def listed(name: str) -> str:
+    """Our name of a tensor: the heads of one stage are a list of one."""
+    for head in ("roi_head.bbox_head.", "roi_head.mask_head."):
+        if name.startswith(head) and not name.removeprefix(head)[0].isdigit():
+            return f"{head}0.{name.removeprefix(head)}"
+    return name
 
 
 @pytest.mark.parametrize("cascade", [False, True])
@@ -197,39 +214,65 @@ def test_a_missing_key_is_named(tmp_path: Path, cascade: bool, key: str) -> None
     content = torch.load(path, weights_only=True)
     del content["state_dict"][key]
     torch.save(content, path)
-    base = CASCADE_MASK_RCNN if cascade else MASK_RCNN
-    model = RCNN(SwinTransformer(OFFICIAL), replace(base, channels=16, fc_channels=24), num_classes=80)
     with pytest.raises(InputError, match=key.replace("backbone.", "")):
-        load_weights(model, path)
+        load_weights(KINDS[cascade].build(OFFICIAL.build(), 80), path)
 
 
 def test_an_official_file_of_own_classes_or_without_names(tmp_path: Path) -> None:
-    named = open_detector(official_file(tmp_path / "a.pth", cascade=False, classes=3, CLASSES=list(NAMES)))
+    named = opened(official_file(tmp_path / "a.pth", cascade=False, classes=3, CLASSES=list(NAMES)))
     assert named.classes == NAMES and named.model.num_classes == 3
-    numbered = open_detector(official_file(tmp_path / "b.pth", cascade=True, classes=2))
-    assert numbered.classes == ("0", "1") and numbered.model.config.is_cascade
+    numbered = opened(official_file(tmp_path / "b.pth", cascade=True, classes=2))
+    assert numbered.classes == ("0", "1") and isinstance(numbered.model.config, CascadeMaskRCNN)
+
+
+def test_an_official_file_without_masks_or_with_fewer_stages(tmp_path: Path) -> None:
+    path = official_file(tmp_path / "a.pth", cascade=True)
+    content = torch.load(path, weights_only=True)
+    state = {name: tensor for name, tensor in content["state_dict"].items() if "mask_head" not in name}
+    torch.save(content | {"state_dict": state}, path)
+    assert opened(path).model.config == replace(KINDS[True], masks=False)
+    two = {name: tensor for name, tensor in state.items() if "bbox_head.2" not in name}
+    torch.save(content | {"state_dict": two}, path)
+    with pytest.raises(InputError, match=r"holds no detector that swinkit has \(mask_rcnn, cascade_mask_rcnn\)"):
+        opened(path)
 
 
 def test_other_models_are_refused_in_one_sentence(tmp_path: Path) -> None:
-    save_file(SwinTransformer(OFFICIAL).state_dict(), tmp_path / "backbone.safetensors")
-    with pytest.raises(InputError, match=r"backbone\.safetensors holds no Mask R-CNN or Cascade Mask R-CNN"):
-        open_detector(tmp_path / "backbone.safetensors")
-    with pytest.raises(InputError, match="absent"):
-        open_detector(tmp_path / "absent.pth")
+    save_file(OFFICIAL.build().state_dict(), tmp_path / "backbone.safetensors")
+    with pytest.raises(InputError, match=r"backbone\.safetensors holds no detector that swinkit has"):
+        opened(tmp_path / "backbone.safetensors")
+    heads = {name: t for name, t in official_tensors(cascade=False).items() if not name.startswith("backbone")}
+    save_file(heads, tmp_path / "heads.safetensors")
+    with pytest.raises(InputError, match=r"heads\.safetensors"):
+        opened(tmp_path / "heads.safetensors")
 
 
 @pytest.mark.parametrize("cascade", [False, True])
 def test_heads_for_other_classes_are_new(tmp_path: Path, cascade: bool) -> None:
     """fc_cls, fc_reg and conv_logits stay as drawn; all else is the file's."""
-    path, tensors = official_file(tmp_path / "a.pth", cascade=cascade), official_tensors(cascade=cascade)
-    base = CASCADE_MASK_RCNN if cascade else MASK_RCNN
-    model = RCNN(SwinTransformer(OFFICIAL), replace(base, channels=16, fc_channels=24), num_classes=3)
+    path = official_file(tmp_path / "a.pth", cascade=cascade)
+    tensors = {listed(name): tensor for name, tensor in official_tensors(cascade=cascade).items()}
+    model = KINDS[cascade].build(OFFICIAL.build(), 3)
     with pytest.raises(InputError, match=r"fc_cls|fc_reg|conv_logits"):
         load_weights(model, path)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    load_weights(model, path, replace_head=True)
-    heads = ("fc_cls", "fc_reg", "conv_logits")
-    new = {name for name in before if name.split(".")[-2] in heads}
+    load_starting_weights(model, str(path))
+    new = {name for name in before if name.split(".")[-2] in ("fc_cls", "fc_reg", "conv_logits")}
     assert len(new) == (18 if cascade else 6)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name] if name in new else tensors[name]), name
+
+
+class Wider(MaskRCNN):
+    """A detector of one's own."""
+
+
+def test_a_detector_of_one_s_own_opens_where_its_name_is_given(tmp_path: Path) -> None:
+    model, own = small_detector(Wider()), {"wider": Wider}
+    description = describe_detector(model, NAMES, SHOWN, own)
+    path = save_weights(tmp_path / "a.safetensors", model.state_dict(), write_description(description))
+    file = read_model_file(path)
+    detector = Detector.from_file(file, device=torch.device("cpu"), architectures=own)
+    assert description["architecture"] == "wider" and type(detector.model.config) is Wider
+    with pytest.raises(InputError, match=r"no detector 'wider'.*argument architectures of swinkit\.open"):
+        opened(path)

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
-from swinkit.detection.config import MatcherConfig, ProposalConfig, RPNConfig, SamplerConfig
-from swinkit.detection.rpn import RPNHead, RPNOutputs
+from swinkit.detection.assigners import MatcherConfig
+from swinkit.detection.rpn import ProposalConfig, RPNConfig, RPNHead, RPNOutputs
+from swinkit.detection.samplers import SamplerConfig
 
-ALL = SamplerConfig(count=10**6, foreground=0.5, adds_objects=False)
+ALL = SamplerConfig(count=10**6, positive_fraction=0.5, add_gt_proposals=False)
 CONFIG = RPNConfig(scales=(2.0,), sampler=ALL)
 STRIDES = (8, 16)
 
@@ -24,6 +25,10 @@ def maps(batch: int = 2, size: tuple[int, int] = (64, 96)) -> list[torch.Tensor]
     return [torch.randn(batch, 4, size[0] // s, size[1] // s) for s in STRIDES]
 
 
+def losses_of(rpn: RPNHead, outputs: RPNOutputs, truth: list[torch.Tensor], sizes: list[tuple[int, int]]):
+    return rpn.losses(outputs, rpn.sample(outputs, truth, sizes), truth)
+
+
 def test_deltas_and_anchors_are_in_the_same_order():
     """A large objectness and a shift of one anchor of one cell come out as that anchor's box, shifted."""
     rpn = head()
@@ -31,7 +36,7 @@ def test_deltas_and_anchors_are_in_the_same_order():
     outputs.deltas.extend([torch.zeros(1, 12, 8, 12), torch.zeros(1, 12, 4, 6)])
     outputs.objectness[1][0, 2, 3, 4] = 9  # the tall anchor of cell (3, 4) of stride 16
     outputs.deltas[1][0, 2 * 4 + 0, 3, 4] = 0.25
-    (found,) = rpn.proposals(outputs, [(1000, 1000)], ProposalConfig(kept=1))
+    (found,) = rpn.proposals(outputs, [(1000, 1000)], ProposalConfig(post_nms=1))
     width, height = 32 / 2**0.5, 32 * 2**0.5
     x, y = 4 * 16 + 0.25 * width, 3 * 16
     expected = torch.tensor([[x - width / 2, y - height / 2, x + width / 2, y + height / 2]])
@@ -42,7 +47,7 @@ def test_deltas_and_anchors_are_in_the_same_order():
 def test_proposals_are_ordered_inside_and_apart():
     rpn = head()
     sizes = [(60, 90), (41, 33)]
-    config = ProposalConfig(before_nms=40, kept=25, nms_iou=0.6)
+    config = ProposalConfig(pre_nms=40, post_nms=25, nms_iou=0.6)
     for (height, width), found in zip(sizes, rpn.proposals(rpn(maps()), sizes, config), strict=True):
         assert len(found.boxes) <= 25 and (found.scores.diff() <= 0).all()
         assert (found.boxes >= 0).all() and found.boxes[:, 2].max() <= width and found.boxes[:, 3].max() <= height
@@ -57,7 +62,7 @@ def test_suppression_is_within_a_level():
     outputs.objectness[0][0, 1, 2, 2] = 5  # 32 x 32 around (16, 16)
     outputs.objectness[1][0, 0, 1, 1] = 4  # the same box, of stride 16
     outputs.objectness[0][0, 1, 2, 3] = 4.5  # 8 pixels to the right: IoU 0.6
-    (found,) = rpn.proposals(outputs, [(64, 96)], ProposalConfig(kept=2, nms_iou=0.5))
+    (found,) = rpn.proposals(outputs, [(64, 96)], ProposalConfig(post_nms=2, nms_iou=0.5))
     assert found.boxes.tolist() == [[0, 0, 32, 32]] * 2
     assert (box_iou(found.boxes, found.boxes) == 1).all()
 
@@ -65,7 +70,7 @@ def test_suppression_is_within_a_level():
 def test_best_of_each_level_and_least_size():
     rpn = head()
     outputs = rpn(maps(1))
-    (few,) = rpn.proposals(outputs, [(64, 96)], ProposalConfig(before_nms=3, nms_iou=1.0))
+    (few,) = rpn.proposals(outputs, [(64, 96)], ProposalConfig(pre_nms=3, nms_iou=1.0))
     assert len(few.boxes) == 6
     (large,) = rpn.proposals(outputs, [(64, 96)], ProposalConfig(min_size=20))
     assert len(large.boxes) and (large.boxes[:, 2:] - large.boxes[:, :2] > 20).all()
@@ -74,23 +79,23 @@ def test_best_of_each_level_and_least_size():
 
 
 def test_losses_by_hand():
-    """Objectness over all anchors, boxes over the foreground's, both divided by the number of anchors."""
+    """Objectness over all anchors, boxes over the positives', both divided by the number of anchors."""
     rpn = head()
     outputs = rpn(maps(1))
     anchors = torch.cat(rpn.anchors(outputs))
     target = anchors[100:101] + 1.0
-    losses = rpn.losses(outputs, [target], [(64, 96)], [(64, 96)])
-    foreground = box_iou(target, anchors)[0] >= 0.7
-    background = box_iou(target, anchors)[0] < 0.3
-    assert foreground.sum() >= 1 and (~foreground & ~background).any()
+    losses = losses_of(rpn, outputs, [target], [(64, 96)])
+    positive = box_iou(target, anchors)[0] >= 0.7
+    negative = box_iou(target, anchors)[0] < 0.3
+    assert positive.sum() >= 1 and (~positive & ~negative).any()
     logits = torch.cat([x.permute(0, 2, 3, 1).reshape(-1) for x in outputs.objectness])
     deltas = torch.cat([x.permute(0, 2, 3, 1).reshape(-1, 4) for x in outputs.deltas])
-    count = foreground.sum() + background.sum()
-    entropy = -logits[foreground].sigmoid().log().sum() - (1 - logits[background].sigmoid()).log().sum()
+    count = positive.sum() + negative.sum()
+    entropy = -logits[positive].sigmoid().log().sum() - (1 - logits[negative].sigmoid()).log().sum()
     torch.testing.assert_close(losses["loss_rpn_cls"], entropy / count)
     side = anchors[:, 2:] - anchors[:, :2]
     wanted = torch.cat([1.0 / side, torch.zeros_like(side)], 1)
-    distance = (deltas[foreground] - wanted[foreground]).abs().sum()
+    distance = (deltas[positive] - wanted[positive]).abs().sum()
     torch.testing.assert_close(losses["loss_rpn_bbox"], distance / count)
 
 
@@ -98,16 +103,16 @@ def test_a_smooth_loss_is_smaller_below_beta():
     rough, smooth = head(), head(replace(CONFIG, beta=1 / 9))
     target = [torch.tensor([[10.0, 12, 27, 27]])]
     outputs = rough(maps(1))
-    values = [rpn.losses(outputs, target, [(64, 96)], [(64, 96)])["loss_rpn_bbox"] for rpn in (rough, smooth)]
+    values = [losses_of(rpn, outputs, target, [(64, 96)])["loss_rpn_bbox"] for rpn in (rough, smooth)]
     assert 0 < values[1] < values[0]
 
 
 @pytest.mark.parametrize("border", [None, 0.0])
-def test_images_without_objects_teach_background(border):
+def test_images_without_instances_teach_background(border):
     rpn = head(replace(CONFIG, border=border))
     outputs = rpn(maps())
     none = torch.zeros(0, 4)
-    losses = rpn.losses(outputs, [none, none], [(64, 96), (64, 96)], [(64, 96), (64, 96)])
+    losses = losses_of(rpn, outputs, [none, none], [(64, 96), (64, 96)])
     assert losses["loss_rpn_cls"] > 0 and losses["loss_rpn_bbox"] == 0
     sum(losses.values()).backward()
     assert all(parameter.grad is not None for parameter in rpn.parameters())
@@ -120,12 +125,12 @@ def test_padding_to_the_other_image_s_size_is_not_learned_from():
     outputs = rpn(maps())
     for x in outputs.objectness:
         x.retain_grad()
-    objects = [torch.tensor([[10.0, 12, 27, 27]])] * 2
-    losses = rpn.losses(outputs, objects, [(64, 96), (30, 60)], [(64, 96), (32, 64)])
+    truth = [torch.tensor([[10.0, 12, 27, 27]])] * 2
+    losses = losses_of(rpn, outputs, truth, [(64, 96), (30, 60)])
     losses["loss_rpn_cls"].backward()
     for x, stride in zip(outputs.objectness, STRIDES, strict=True):
         seen = x.grad.abs().sum(1) > 0
-        assert seen[0].float().mean() > 0.8  # the rest is ignored, around the object
+        assert seen[0].float().mean() > 0.8  # the rest is ignored, around the instance
         assert seen[1, : 32 // stride, : 64 // stride].any()
         assert not seen[1, 32 // stride :].any() and not seen[1, :, 64 // stride :].any()
 
@@ -135,7 +140,7 @@ def test_a_border_of_0_leaves_anchors_out_that_reach_beyond():
     outputs = rpn(maps(1))
     for x in outputs.objectness:
         x.retain_grad()
-    rpn.losses(outputs, [torch.tensor([[10.0, 12, 27, 27]])], [(60, 90)], [(64, 96)])["loss_rpn_cls"].backward()
+    losses_of(rpn, outputs, [torch.tensor([[10.0, 12, 27, 27]])], [(60, 90)])["loss_rpn_cls"].backward()
     seen = torch.cat([x.grad.permute(0, 2, 3, 1).reshape(-1) != 0 for x in outputs.objectness])
     anchors = torch.cat(rpn.anchors(outputs))
     inside = (anchors[:, :2] >= 0).all(1) & (anchors[:, 2] < 90) & (anchors[:, 3] < 60)
@@ -144,7 +149,7 @@ def test_a_border_of_0_leaves_anchors_out_that_reach_beyond():
 
 def test_an_image_smaller_than_any_anchor_gives_no_loss():
     rpn = head(replace(CONFIG, border=0.0))
-    losses = rpn.losses(rpn(maps(1)), [torch.tensor([[1.0, 1, 6, 6]])], [(8, 8)], [(32, 32)])
+    losses = losses_of(rpn, rpn(maps(1)), [torch.tensor([[1.0, 1, 6, 6]])], [(8, 8)])
     assert losses["loss_rpn_cls"] == losses["loss_rpn_bbox"] == 0
 
 
@@ -154,5 +159,5 @@ def test_other_thresholds_and_several_scales():
     assert rpn.rpn_cls.weight.shape[0] == 6 and rpn.rpn_reg.weight.shape[0] == 24
     outputs = rpn(maps())
     sizes = [(64, 96)] * 2
-    losses = rpn.losses(outputs, [torch.tensor([[5.0, 6, 50, 40]])] * 2, sizes, sizes)
+    losses = losses_of(rpn, outputs, [torch.tensor([[5.0, 6, 50, 40]])] * 2, sizes)
     assert all(torch.isfinite(value) for value in losses.values()) and losses["loss_rpn_bbox"] > 0

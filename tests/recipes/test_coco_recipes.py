@@ -4,17 +4,18 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
-from swinkit.detection.model import RCNN
 
 from swinkit.backbone.swin import SwinTransformer
-from swinkit.backbone.timm import TimmFeatures
+from swinkit.backbone.timm import TimmConfig
+from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.data.augmentation import DetectionAugmentation
+from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.recipes import RECIPES
 from swinkit.training.schedules import Schedule
 from swinkit.weights.catalogue import CATALOGUE
 
-UPDATES = 117_266 // 16
-"""Of an epoch: COCO train2017 has 117,266 images with objects."""
+STEPS = 117_266 // 16
+"""Of an epoch: COCO train2017 has 117,266 images with instances."""
 
 ARCHITECTURES = {
     "t": (96, (2, 2, 6, 2), (3, 6, 12, 24)),
@@ -76,24 +77,19 @@ def test_every_coco_recipe_is_in_the_table():
 
 @pytest.mark.parametrize(("recipe", "expected"), CASES)
 def test_backbone_and_start(recipe, expected):
-    model = recipe.model
-    assert (model.embed_dim, model.depths, model.num_heads) == ARCHITECTURES[expected.arch]
-    assert model.drop_path_rate == expected.drop_path
-    assert (model.window_size, model.patch_size, model.mlp_ratio, model.in_channels) == (7, 4, 4.0, 3)
-    assert (model.relative_position_bias, model.absolute_position_embedding) == (True, False)
-    assert (recipe.timm_backbone, recipe.variant) == (None, None)
+    swin = recipe.backbone
+    assert (swin.embed_dim, swin.depths, swin.num_heads) == ARCHITECTURES[expected.arch]
+    assert swin.drop_path_rate == expected.drop_path
+    assert (swin.window_size, swin.patch_size, swin.mlp_ratio, swin.in_channels) == (7, 4, 4.0, 3)
+    assert (swin.relative_position_bias, swin.absolute_position_embedding) == (True, False)
     assert recipe.weights == WEIGHTS[expected.arch] and CATALOGUE[recipe.weights].trained_on == "ImageNet-1K"
 
 
 @pytest.mark.parametrize(("recipe", "expected"), CASES)
-def test_adamw(recipe, expected):
+def test_adamw_and_length(recipe, expected):
     optimizer = recipe.optimizer
     assert (optimizer.kind, optimizer.lr, optimizer.betas, optimizer.eps) == ("adamw", 1e-4, (0.9, 0.999), 1e-8)
     assert (optimizer.weight_decay, optimizer.no_decay, optimizer.reference_batch) == (0.05, "dense", None)
-
-
-@pytest.mark.parametrize(("recipe", "expected"), CASES)
-def test_length(recipe, expected):
     assert recipe.loop.epochs == expected.epochs and recipe.schedule.milestones == expected.milestones
 
 
@@ -110,15 +106,15 @@ def test_batch_and_precision(recipe):
 def test_learning_rates(recipe):
     """mmcv's steps at the ends of epochs, and below 500 a linear warm-up that starts at a thousandth."""
     peak = recipe.optimizer.lr
-    total = recipe.loop.total_steps(UPDATES)
-    schedule = Schedule(recipe.schedule, peak=peak, scale=1.0, epoch_steps=UPDATES, total_steps=total)
+    total = recipe.loop.total_steps(STEPS)
+    schedule = Schedule(recipe.schedule, peak=peak, scale=1.0, epoch_steps=STEPS, total_steps=total)
     for step in (0, 1, 250, 499):
         assert schedule.lr(step) == pytest.approx(peak * (1 - (1 - step / 500) * (1 - 1e-3)), rel=1e-9)
     first, second = (8, 11) if recipe.loop.epochs == 12 else (27, 33)
     assert recipe.loop.epochs in (12, 36)
     for epoch, factor in ((first, 0.1), (second, 0.01)):
-        assert schedule.lr(epoch * UPDATES - 1) == pytest.approx(peak * factor * 10)
-        assert schedule.lr(epoch * UPDATES) == pytest.approx(peak * factor)
+        assert schedule.lr(epoch * STEPS - 1) == pytest.approx(peak * factor * 10)
+        assert schedule.lr(epoch * STEPS) == pytest.approx(peak * factor)
     assert schedule.lr(500) == pytest.approx(peak) and schedule.lr(total - 1) == pytest.approx(peak / 100)
 
 
@@ -139,44 +135,44 @@ def test_augmentation(recipe):
 def test_proposals_and_what_both_detectors_share(recipe):
     config = recipe.detector
     rpn = config.rpn
-    assert (config.channels, config.extra_levels, config.finest_scale) == (256, 1, 56)
+    assert (config.channels, config.extra_levels, config.finest_scale, config.masks) == (256, 1, 56, True)
     assert (rpn.scales, rpn.ratios, rpn.stds) == ((8,), (0.5, 1.0, 2.0), (1, 1, 1, 1))
-    assert (rpn.matcher.foreground, rpn.matcher.background, rpn.matcher.low_quality) == (0.7, 0.3, 0.3)
-    assert (rpn.sampler.count, rpn.sampler.foreground, rpn.sampler.adds_objects) == (256, 0.5, False)
-    assert (rpn.inference.before_nms, rpn.inference.kept, rpn.inference.nms_iou) == (1000, 1000, 0.7)
+    assert (rpn.matcher.positive_iou, rpn.matcher.negative_iou, rpn.matcher.low_quality_iou) == (0.7, 0.3, 0.3)
+    assert (rpn.sampler.count, rpn.sampler.positive_fraction, rpn.sampler.add_gt_proposals) == (256, 0.5, False)
+    assert (rpn.inference.pre_nms, rpn.inference.post_nms, rpn.inference.nms_iou) == (1000, 1000, 0.7)
     assert (rpn.training.nms_iou, rpn.training.min_size, rpn.inference.min_size) == (0.7, 0, 0)
     assert (config.roi_size, config.mask_roi_size, config.mask_convs, config.fc_channels) == (7, 14, 4, 1024)
     assert (config.score_threshold, config.nms_iou, config.detections) == (0.05, 0.5, 100)
     for stage in config.stages:
         sampler = stage.sampler
-        assert (sampler.count, sampler.foreground, sampler.background_limit) == (512, 0.25, None)
-        assert sampler.adds_objects
+        assert (sampler.count, sampler.positive_fraction, sampler.negatives_per_positive) == (512, 0.25, None)
+        assert sampler.add_gt_proposals
 
 
 @pytest.mark.parametrize("name", ["coco_mask_rcnn_swin_t_1x", "coco_mask_rcnn_swin_t_3x", "coco_mask_rcnn_swin_s_3x"])
 def test_mask_rcnn(name):
     """L1 losses, two fully connected layers, one stage."""
     config = RECIPES[name]().detector
-    assert not config.is_cascade and not config.decoded_regression and not config.class_agnostic
+    assert type(config) is MaskRCNN and not config.decoded_regression and not config.class_agnostic
     assert (config.shared_convs, config.shared_fcs, config.box_weight) == (0, 2, 1)
-    assert (config.rpn.beta, config.rpn.training.before_nms, config.rpn.training.kept) == (0, 2000, 1000)
+    assert (config.rpn.beta, config.rpn.training.pre_nms, config.rpn.training.post_nms) == (0, 2000, 1000)
     assert config.rpn.border is None
     (stage,) = config.stages
     assert (stage.stds, stage.weight) == ((0.1, 0.1, 0.2, 0.2), 1)
-    assert (stage.matcher.foreground, stage.matcher.background, stage.matcher.low_quality) == (0.5, 0.5, 0.5)
+    assert (stage.matcher.positive_iou, stage.matcher.negative_iou, stage.matcher.low_quality_iou) == (0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize("recipe", [case for case in EVERY if "cascade" in case.id])
 def test_cascade(recipe):
     """Three stages, GIoU of weight 10 on decoded boxes of every class, four convolutions with batch norm."""
     config = recipe.detector
-    assert config.is_cascade and config.decoded_regression and not config.class_agnostic
+    assert type(config) is CascadeMaskRCNN and config.decoded_regression and not config.class_agnostic
     assert (config.shared_convs, config.shared_fcs, config.box_weight) == (4, 1, 10)
     assert config.rpn.beta == pytest.approx(1 / 9) and config.rpn.border == 0
-    assert (config.rpn.training.before_nms, config.rpn.training.kept) == (2000, 2000)
-    stages = [(stage.matcher.foreground, stage.matcher.background, stage.weight) for stage in config.stages]
+    assert (config.rpn.training.pre_nms, config.rpn.training.post_nms) == (2000, 2000)
+    stages = [(stage.matcher.positive_iou, stage.matcher.negative_iou, stage.weight) for stage in config.stages]
     assert stages == [(0.5, 0.5, 1), (0.6, 0.6, 0.5), (0.7, 0.7, 0.25)]
-    assert [stage.matcher.low_quality for stage in config.stages] == [None] * 3
+    assert [stage.matcher.low_quality_iou for stage in config.stages] == [None] * 3
     stds = [(0.1, 0.1, 0.2, 0.2), (0.05, 0.05, 0.1, 0.1), (0.033, 0.033, 0.067, 0.067)]
     assert [stage.stds for stage in config.stages] == stds
 
@@ -185,22 +181,22 @@ def test_cascade(recipe):
 def test_paper_and_code_differ_in_two_values(name):
     code, text = RECIPES[name.removesuffix("_paper")](), RECIPES[name]()
     augmentation = replace(text.augmentation, crop_probability=0.5)
-    model = replace(text.model, drop_path_rate=code.model.drop_path_rate)
-    assert replace(text, name=code.name, model=model, augmentation=augmentation) == code
+    backbone = replace(text.backbone, drop_path_rate=code.backbone.drop_path_rate)
+    assert replace(text, name=code.name, backbone=backbone, augmentation=augmentation) == code
 
 
 @pytest.mark.parametrize("name", COMPARED)
 def test_resnets(name):
     """Table 9: everything but backbone and optimiser is as with Swin."""
     recipe, swin = RECIPES[name](), RECIPES["coco_cascade_swin_t_3x"]()
-    assert (recipe.timm_backbone, recipe.weights) == (COMPARED[name], "timm")
+    assert (recipe.backbone, recipe.weights) == (TimmConfig(COMPARED[name], pretrained=True), None)
     optimizer = recipe.optimizer
     if name in SGD:
         assert (optimizer.kind, optimizer.lr, optimizer.momentum) == ("sgd", 0.02, 0.9)
         assert (optimizer.weight_decay, optimizer.reference_batch) == (1e-4, None)
     else:
         assert optimizer == swin.optimizer
-    same = {"name": swin.name, "timm_backbone": None, "weights": swin.weights, "optimizer": swin.optimizer}
+    same = {"name": swin.name, "backbone": swin.backbone, "weights": swin.weights, "optimizer": swin.optimizer}
     assert replace(recipe, **same) == swin
 
 
@@ -217,7 +213,7 @@ def test_resnets(name):
 def test_the_recipe_builds_the_published_model(name, parameters):
     recipe = RECIPES[name]()
     with torch.device("meta"):
-        model = RCNN(SwinTransformer(recipe.model, attention_backend="reference"), recipe.detector, num_classes=80)
+        model = recipe.detector.build(SwinTransformer(recipe.backbone, attention_backend="reference"), 80)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
 
@@ -228,7 +224,6 @@ def test_the_recipe_builds_the_published_model(name, parameters):
 def test_resnets_are_as_large_as_in_table_2(name, millions):
     recipe = RECIPES[name]()
     with torch.device("meta"):
-        model = RCNN(TimmFeatures(recipe.timm_backbone), recipe.detector, num_classes=80)
+        model = recipe.detector.build(replace(recipe.backbone, pretrained=False).build(), 80)
     total = sum(parameter.numel() for parameter in model.parameters())
-    print(f"\n{name}: {total:,}")
     assert total == pytest.approx(millions * 1e6, rel=0.01)

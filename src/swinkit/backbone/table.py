@@ -32,10 +32,10 @@ def describe_backbone(backbone: object, table: Mapping[str, type[BackboneConfig]
     return {"architecture": name, "config": to_plain(config)}
 
 
-def backbone_config(
-    description: Mapping[str, Any], table: Mapping[str, type[BackboneConfig]] = BACKBONES
-) -> BackboneConfig:
+def backbone_config(description: Any, table: Mapping[str, type[BackboneConfig]] = BACKBONES) -> BackboneConfig:
     """The configuration that `describe_backbone` wrote; raises InputError where it is none."""
+    if not isinstance(description, Mapping):
+        raise InputError(f"a backbone is described by its architecture and config, not by {description!r:.60}")
     name = str(description.get("architecture"))
     if name not in table:
         raise InputError(f"there is no backbone {name!r}; there are {', '.join(table)}")

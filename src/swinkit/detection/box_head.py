@@ -79,7 +79,8 @@ class BoxHead(nn.Module):
         for layer in self.shared_fcs:
             x = F.relu(layer(x))
         boxes = self.fc_reg.out_features // 4
-        return BoxOutputs(self.fc_cls(x).float(), self.fc_reg(x).float().view(-1, boxes, 4))
+        deltas = self.fc_reg(x).float().view(-1, boxes, 4).clone()  # FSDP warns of outputs that are views
+        return BoxOutputs(self.fc_cls(x).float(), deltas)
 
 
 def box_losses(

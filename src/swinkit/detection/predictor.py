@@ -106,8 +106,9 @@ class Detector(Shareable):
         description = file.description or {}
         kind = config_class(description.get("architecture"), architectures)
         config = from_plain(kind, description.get("config"), where=f"the detector of {file.path}")
-        backbone = backbone_config(description.get("backbone") or {}).build()
-        classes = tuple(description.get("classes") or ())
+        backbone = backbone_config(description.get("backbone")).build()
+        names = description.get("classes")
+        classes = tuple(map(str, names)) if isinstance(names, (list, tuple)) else ()
         if len(classes) != description.get("num_classes") or not classes:
             count = description.get("num_classes")
             raise InputError(f"{file.path} names {len(classes)} classes, but its model has {count}; save it again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ def given_images(images: GivenImage | Sequence[GivenImage]) -> tuple[list[Image.
         return [given_image(image) for image in images], False
     if isinstance(images, (Path, str, bytes, Image.Image, np.ndarray, Tensor)):
         return [given_image(images)], True
+    if not isinstance(images, Iterable):
+        raise _no_image(images)
     return [given_image(image) for image in images], False
 
 
@@ -44,12 +46,18 @@ def given_image(image: GivenImage) -> Image.Image:
         return to_rgb(_from_array(_channels_last(image)), "the tensor")
     if isinstance(image, np.ndarray):
         return to_rgb(_from_array(image), "the array")
-    raise InputError(f"an image is a path, bytes, a PIL image, an array or a tensor, not {type(image).__name__}")
+    raise _no_image(image)
+
+
+def _no_image(image: object) -> InputError:
+    return InputError(f"an image is a path, bytes, a PIL image, an array or a tensor, not {type(image).__name__}")
 
 
 def _channels_last(tensor: Tensor) -> np.ndarray:
     if tensor.ndim != 3 or tensor.shape[0] not in (1, 3, 4):
         raise InputError(f"an image's tensor should be (3, H, W), not {tuple(tensor.shape)}")
+    if tensor.is_floating_point():
+        tensor = tensor.float()  # NumPy has no bfloat16
     return tensor.detach().cpu().permute(1, 2, 0).numpy()
 
 
@@ -58,6 +66,8 @@ def _from_array(array: np.ndarray) -> Image.Image:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or 0 in array.shape:
         raise InputError(f"an image's array should be (H, W), (H, W, 3) or (H, W, 4), not {array.shape}")
+    if array.dtype.kind not in "buif":
+        raise InputError(f"an image's array should hold numbers, not {array.dtype}")
     if array.dtype == bool:
         array = array * np.uint8(255)
     if np.issubdtype(array.dtype, np.floating):

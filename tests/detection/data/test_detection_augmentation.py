@@ -178,10 +178,13 @@ def test_images_without_objects_pass():
             assert objects.boxes.shape == (0, 4) and objects.masks.shape == (0, *image.shape[1:])
 
 
-def test_a_batch_keeps_images_of_different_sizes():
-    samples = [detection_transform(SETTINGS[1])(*scene()) for _ in range(3)]
-    images, targets = collate_detection(samples)
-    assert all(image is sample[0] for image, sample in zip(images, samples, strict=True))
+def test_a_batch_is_padded_and_knows_the_sizes():
+    samples = [detection_transform(resize)(*scene()) for resize in (DetectionResize(60, 90), DetectionResize(40, 90))]
+    batch, sizes, targets = collate_detection(samples)
+    assert batch.dtype == torch.uint8 and [side % 32 for side in batch.shape[2:]] == [0, 0]
+    assert sizes == [tuple(image.shape[1:]) for image, _ in samples] and sizes[0] != sizes[1]
+    for row, (height, width), (image, _) in zip(batch, sizes, samples, strict=True):
+        assert torch.equal(row[:, :height, :width], image) and row.sum() == image.sum()
     assert all(target is sample[1] for target, sample in zip(targets, samples, strict=True))
 
 
