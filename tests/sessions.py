@@ -19,7 +19,8 @@ _CONTEXT.set_forkserver_preload(
 )
 
 TINY = (
-    *("--model.embed-dim", "16", "--model.depths", "2", "1", "--model.num-heads", "1", "2", "--model.window-size", "2"),
+    *("--backbone.embed-dim", "16", "--backbone.depths", "2", "1", "--backbone.num-heads", "1", "2"),
+    *("--backbone.window-size", "2"),
     *("--epochs", "1", "--evaluate-every", "1", "--log-every", "1", "--device", "cpu"),
     *("--optimizer.lr", "0.01", "--schedule.warmup-epochs", "0"),
 )
@@ -28,14 +29,26 @@ loss falls from 2.3 to 1.6."""
 
 
 TINY_FINETUNE = (
-    *("--image-size", "32", "--model.embed-dim", "16", "--model.depths", "2", "1", "--model.num-heads", "1", "2"),
-    *("--model.window-size", "4", "--epochs", "4", "--batch-size", "9", "--log-every", "1", "--device", "cpu"),
+    *("--image-size", "32", "--backbone.embed-dim", "16", "--backbone.depths", "2", "1"),
+    *("--backbone.num-heads", "1", "2", "--backbone.window-size", "4", "--epochs", "4", "--batch-size", "9"),
+    *("--log-every", "1", "--device", "cpu"),
     *("--optimizer.lr", "0.003", "--workers", "0", "--augmentation.rand-augment.probability", "0"),
 )
 """Options that make `swinkit train finetune` a short run, of a few dozen images in a folder."""
 
 TINY_SEGMENTOR = (
-    *("--model.embed-dim", "16", "--model.depths", "1", "1", "--model.num-heads", "1", "2", "--model.window-size", "4"),
+    *(
+        "--backbone.embed-dim",
+        "16",
+        "--backbone.depths",
+        "1",
+        "1",
+        "--backbone.num-heads",
+        "1",
+        "2",
+        "--backbone.window-size",
+        "4",
+    ),
     *("--head.channels", "16", "--head.auxiliary-channels", "8", "--head.pool-scales", "1", "2"),
     *("--head.auxiliary-level", "1", "--augmentation.crop-size", "32", "32", "--batch-size", "4", "--log-every", "1"),
     *("--optimizer.lr", "0.01", "--schedule.warmup-steps", "0", "--device", "cpu", "--workers", "0", "--threads", "1"),

@@ -15,27 +15,31 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "swinkit"
 GROUND = {"errors", "files", "serialization", "structures"}
 WINGS = {"classification", "detection", "segmentation"}
 BELOW_WINGS = GROUND | {"ops", "layers", "backbone", "weights", "training", "images", "pictures"}
-BELOW_OUTSIDE = BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "swinkit"}
+BELOW_OUTSIDE = BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening", "swinkit"}
 
 # Each floor with the floors that it may import besides itself. "swinkit" is the package's own __init__.py.
 FLOORS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
     "serialization": {"errors"},
-    "ops": {"errors"},
+    # The ops that choose a backend import cpu, so that nothing has to be registered, and cpu the windows and constants
+    # of ops: the floors import each other, their files do not (`check_cycles`).
+    "cpu": {"errors", "ops"},
+    "ops": {"errors", "cpu"},
     "structures": {"errors", "ops"},
     "layers": GROUND | {"ops"},
     "backbone": GROUND | {"ops", "layers"},
     "weights": GROUND | {"ops", "layers", "backbone"},
-    "training": GROUND | {"ops"},
+    "training": GROUND | {"ops", "weights"},
     "images": GROUND | {"ops", "training"},
     "pictures": GROUND | {"ops"},
     **dict.fromkeys(WINGS, BELOW_WINGS),
     "export": GROUND,
-    "compilation": GROUND | {"ops", "layers"},
+    "opening": BELOW_WINGS | WINGS,
+    "compilation": GROUND | {"cpu", "ops", "layers"},
     "benchmark": BELOW_WINGS | WINGS | {"compilation", "export"},
     "recipes": BELOW_WINGS | WINGS,
-    "swinkit": BELOW_WINGS | WINGS | {"compilation", "export", "recipes"},
+    "swinkit": BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening"},
     "cli": BELOW_OUTSIDE | {"benchmark"},
     "__main__": {"cli"},
 }
@@ -45,8 +49,9 @@ OUTER_ROOMS = {
     "pictures",
     "task",
     "recipe",
-    "run",
-    "results",
+    "evaluation",
+    "evaluation_images",
+    "result",
     "scores",
     "predictor",
     "class_map",
@@ -158,15 +163,24 @@ def room_of(name: str) -> str | None:
 
 
 def check_cycles(package: Package) -> Iterator[str]:
-    """No two files import each other, directly or in a ring."""
+    """No two files import each other, directly or in a ring. Importing a file runs the packages that it lies in."""
     graph = {
-        module.name: {name for name, _ in imports_of(module, package) if name != module.name}
+        module.name: {each for name, _ in imports_of(module, package) for each in run_by(name, module.name)}
         for module in package.values()
     }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         yield f"import cycle: {' <- '.join(error.args[1])}"
+
+
+def run_by(name: str, importer: str) -> Iterator[str]:
+    """What importing `name` runs: it, and the packages around it that `importer` is not in itself."""
+    if name != importer:
+        yield name
+    while (name := name.rpartition(".")[0]).count("."):
+        if not importer.startswith(f"{name}.") and importer != name:
+            yield name
 
 
 def check_names(package: Package) -> Iterator[str]:
@@ -355,6 +369,17 @@ def test_each_broken_rule_is_found(tmp_path: Path, name: str, text: str, finding
     found = findings(fake_package(tmp_path, {**SOUND, name: text}))
     assert len(found) == 1, found
     assert finding in found[0]
+
+
+def test_a_ring_through_a_package_is_found(tmp_path: Path) -> None:
+    """cpu.a imports a file of ops.mlp that imports nothing, and so runs ops.mlp, which waits for cpu.a."""
+    ring = {
+        "ops/mlp/__init__.py": "from swinkit.cpu.a import x\n",
+        "ops/mlp/formula.py": "",
+        "cpu/a.py": "from swinkit.ops.mlp.formula import y\n",
+    }
+    (found,) = findings(fake_package(tmp_path, {**SOUND, **ring}))
+    assert all(name in found for name in ("import cycle", "swinkit.cpu.a", "swinkit.ops.mlp"))
 
 
 def test_a_ring_of_three_files_is_found(tmp_path: Path) -> None:

@@ -1,17 +1,15 @@
 """swinkit.compile: each kind of block is compiled once, and everything stays as it was."""
 
 import copy
-import gc
-import weakref
 from collections.abc import Iterator
 
 import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from swinkit import SwinClassifier, SwinConfig, compilation
+from swinkit import SwinClassifier, SwinConfig
 from swinkit.compilation import compile_model
-from swinkit.ops import linear
+from swinkit.cpu.switch import fast_cpu
 
 DEEP = SwinConfig(embed_dim=8, depths=(2, 10), num_heads=(1, 2), window_size=4, image_size=(64, 64), drop_path_rate=0.3)
 
@@ -25,12 +23,13 @@ def fresh_compiler() -> Iterator[None]:
 
 
 @pytest.fixture
-def compiled_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_fast_cpu() -> Iterator[None]:
     """As on a device where generated code is the faster one."""
-    monkeypatch.setattr(compilation, "_is_faster_eager", lambda x: False)
+    with fast_cpu(False):
+        yield
 
 
-@pytest.mark.usefixtures("compiled_anyway")
+@pytest.mark.usefixtures("no_fast_cpu")
 def test_each_kind_of_block_is_compiled_once() -> None:
     torch.manual_seed(0)
     model = SwinClassifier(DEEP, num_classes=3)
@@ -57,38 +56,7 @@ def test_float32_on_a_cpu_stays_eager() -> None:
     assert counters["stats"]["unique_graphs"] == 0
 
 
-@pytest.mark.parametrize("change", ["in place", "through .data", "another tensor"])
-@torch.no_grad()
-def test_changed_weights_are_packed_again(change: str) -> None:
-    torch.manual_seed(0)
-    model = compile_model(SwinClassifier(DEEP, num_classes=3).eval())
-    images = torch.randn(2, 3, 64, 64)
-    before = model(images)
-    assert torch.equal(model(images), before)
-    for parameter in model.parameters():
-        if change == "in place":
-            parameter.mul_(1.1)
-        elif change == "through .data":
-            parameter.data.mul_(1.1)
-        else:
-            parameter.data = parameter.data * 1.1
-    assert not torch.allclose(model(images), before, atol=1e-3)
-    assert torch.allclose(model(images), copy.deepcopy(model)(images), atol=1e-6)
-
-
-@torch.no_grad()
-def test_packed_weights_go_with_their_model() -> None:
-    model = compile_model(SwinClassifier(DEEP, num_classes=3).eval())
-    model(torch.randn(1, 3, 64, 64))
-    kept = [weight for weight in linear._packed if linear._packed[weight] is not None]
-    assert len(kept) >= 4 * sum(DEEP.depths), "qkv, proj, fc1 and fc2 of every block"
-    one = weakref.ref(model.get_parameter("layers.0.blocks.0.mlp.fc1.weight"))
-    del model, kept
-    gc.collect()
-    assert one() is None
-
-
-@pytest.mark.usefixtures("compiled_anyway")
+@pytest.mark.usefixtures("no_fast_cpu")
 def test_new_weights_and_sizes_are_taken() -> None:
     torch.manual_seed(0)
     model = compile_model(SwinClassifier(DEEP, num_classes=3).eval(), backend="eager")

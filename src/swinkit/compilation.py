@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from swinkit.cpu.packed_weights import keep_packed
+from swinkit.cpu.switch import cpu_obstacle
 from swinkit.layers.attention import WindowAttention
 from swinkit.layers.block import SwinBlock
 from swinkit.layers.patch import PatchMerging
-from swinkit.layers.plain import is_plain_layer
-from swinkit.ops.constants import is_plain_cpu
-from swinkit.ops.linear import keep_packed
+from swinkit.layers.unmodified import is_unmodified
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -26,10 +26,10 @@ def compile_model(model: M, *, dynamic: bool | None = None, backend: str | Calla
     Blocks of one stage that do the same share their code, whatever their weights are, so a Swin-L compiles no longer
     than a Swin-T. Weights may change afterwards, and copies of the model are not compiled.
 
-    Float32 on a CPU, inference and training, takes the hand-laid path of eager swinkit, which is faster than generated
-    code there (docs/performance.md). For inference the linear layers then keep their weights in oneDNN's layout, too,
-    which takes the memory of these weights once more; a change is noticed unless it is made through `.data` and leaves
-    the first row of a weight as it was. All else, such as a GPU, runs compiled.
+    Float32 on a CPU, inference and training, takes the hand-laid path of `swinkit.cpu`, which is faster than generated
+    code there (docs/performance.md), unless its switch is off. For inference the linear layers then keep their weights
+    in oneDNN's layout, too, which takes the memory of these weights once more; a change is noticed unless it is made
+    through `.data` and leaves the first row of a weight as it was. All else, such as a GPU, runs compiled.
 
     Args:
         model: a classifier, a backbone, or a detector or segmentor around one.
@@ -48,18 +48,14 @@ def compile_model(model: M, *, dynamic: bool | None = None, backend: str | Calla
                 compiled[kind] = torch.compile(call, dynamic=dynamic, backend=backend)
             module._compiled_call_impl = partial(_call, module, compiled[kind])
             for layer in module.modules():
-                if isinstance(layer, nn.Linear) and is_plain_layer(layer, nn.Linear):
+                if isinstance(layer, nn.Linear) and is_unmodified(layer, nn.Linear):
                     keep_packed(layer.weight)
     return model
 
 
 def _call(module: nn.Module, compiled: Callable[..., Tensor], x: Tensor) -> Tensor:
-    return module._call_impl(x) if _is_faster_eager(x) else compiled(module, x)
-
-
-def _is_faster_eager(x: Tensor) -> bool:
-    """Whether the hand-laid path takes this input."""
-    return is_plain_cpu(x)
+    is_faster_eager = cpu_obstacle(x) is None
+    return module._call_impl(x) if is_faster_eager else compiled(module, x)
 
 
 def _run(module: nn.Module, x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from swinkit.detection.detector import DetectorConfig
 from swinkit.detection.predictor import Detector
 from swinkit.errors import InputError
 from swinkit.segmentation.predictor import Segmentor
-from swinkit.weights.model_file import read_model_file
+from swinkit.weights.model_file import ModelFile, read_model_file
 
 
 def open_model(
@@ -39,11 +39,18 @@ def open_model(
     Raises:
         InputError: where there is no such file, or it holds no model that swinkit has.
     """
-    file, place = read_model_file(source), torch.device(device or "cpu")
+    place = torch.device(device or "cpu")
+    return open_file(read_model_file(source), device=place, architectures=architectures)
+
+
+def open_file(
+    file: ModelFile, *, device: torch.device, architectures: Mapping[str, type[DetectorConfig]] = DETECTORS
+) -> Classifier | Detector | Segmentor:
+    """`open_model` of a file that is read already."""
     if file.task == "detection":
-        return Detector.from_file(file, device=place, architectures=architectures)
+        return Detector.from_file(file, device=device, architectures=architectures)
     if file.task == "segmentation":
-        return Segmentor.from_file(file, device=place)
+        return Segmentor.from_file(file, device=device)
     if file.task == "classification":
-        return Classifier.from_file(file, device=place)
+        return Classifier.from_file(file, device=device)
     raise InputError(f"{file.path} is a model for {file.task}, which swinkit does not have")

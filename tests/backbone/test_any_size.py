@@ -28,7 +28,7 @@ def test_equals_the_reference(size: tuple[int, int], config: SwinConfig, geometr
     model = SwinTransformer(config, geometry=geometry).eval()
     images = torch.randn(1, 3, *size)
     expected = features(model, "reference", images)
-    for backend in ("matmul", "sdpa"):
+    for backend in ("matmul", "sdpa", "cpu"):
         assert largest_error(features(model, backend, images), expected) < 1e-5
 
 
@@ -53,5 +53,5 @@ def test_swin_t_equals_the_reference(size: tuple[int, int]) -> None:
     model = SwinTransformer().eval()
     images = torch.randn(1, 3, *size)
     expected = features(model, "reference", images)
-    for backend in ("matmul", "sdpa"):
+    for backend in ("matmul", "sdpa", "cpu"):
         assert largest_error(features(model, backend, images), expected) < 1e-5

@@ -100,7 +100,7 @@ def test_nothing_random_is_left_in_what_is_frozen() -> None:
     assert any(isinstance(module, DropPath) and module.rate > 0 for module in model.stages[1].modules())
 
 
-@pytest.mark.parametrize("backend", ["reference", "matmul", "sdpa"])
+@pytest.mark.parametrize("backend", ["reference", "matmul", "sdpa", "cpu"])
 def test_changing_sizes_back_and_forth_changes_nothing(backend: str) -> None:
     for model in (SwinTransformer(SMALL, attention_backend=backend), SwinTransformer(SMALL, geometry="classification")):
         state = copy.deepcopy(model.state_dict())

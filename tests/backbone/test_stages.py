@@ -137,7 +137,7 @@ def test_another_attention_gives_the_same_result_in_every_block() -> None:
     model = SwinClassifier(SMALL).eval()
     images = torch.randn(2, 3, 41, 30)
     expected = model(images)
-    for backend in ("reference", "matmul", "sdpa"):
+    for backend in ("reference", "matmul", "sdpa", "cpu"):
         model.use_attention(backend)
         assert {block.attn.backend for stage in model.stages for block in stage.blocks} == {backend}
         assert torch.allclose(model(images), expected, atol=1e-5)

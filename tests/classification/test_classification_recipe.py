@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from swinkit.backbone.variants import SWIN_B_384, SWIN_S
+from swinkit.backbone.variants import SWIN_B_384
 from swinkit.classification.data.augmentation import TrainAugmentation
 from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.recipe import ClassificationRecipe
@@ -12,59 +12,54 @@ RECIPE = ClassificationRecipe()
 
 
 def sizes(recipe: ClassificationRecipe) -> tuple[object, ...]:
-    return recipe.model.image_size, recipe.augmentation.image_size, recipe.preprocessing.image_size
-
-
-def test_without_wishes_nothing_changes() -> None:
-    assert RECIPE.resolved() == RECIPE
+    return recipe.backbone.image_size, recipe.augmentation.image_size, recipe.preprocessing.image_size
 
 
 def test_image_size_goes_everywhere() -> None:
-    recipe = replace(RECIPE, image_size=160).resolved()
+    assert RECIPE.sized() == RECIPE
+    recipe = replace(RECIPE, image_size=160).sized()
     assert sizes(recipe) == ((160, 160), 160, 160)
     assert recipe.preprocessing.shorter_side == 182  # int(256 / 224 * 160)
-    assert recipe.image_size is None and recipe.resolved() == recipe
+    assert recipe.image_size is None and recipe.sized() == recipe
     squeezed = replace(RECIPE, image_size=160, preprocessing=EvalPreprocessing(224, shorter_side=None))
-    assert squeezed.resolved().preprocessing.shorter_side is None
+    assert squeezed.sized().preprocessing.shorter_side is None
 
 
-def test_variant_brings_its_image_size_and_leaves_stochastic_depth() -> None:
-    recipe = replace(RECIPE, model=replace(RECIPE.model, drop_path_rate=0.35), variant="swin_b_384").resolved()
-    assert recipe.model == replace(SWIN_B_384, drop_path_rate=0.35)
-    assert sizes(recipe) == ((384, 384), 384, 384)
-    assert recipe.preprocessing.shorter_side == 438
-    assert recipe.variant is None and recipe.resolved() == recipe
-
-
-def test_variant_at_another_size() -> None:
-    recipe = replace(RECIPE, variant="swin_s", image_size=256).resolved()
-    assert recipe.model == replace(SWIN_S, image_size=(256, 256))
-    assert sizes(recipe) == ((256, 256), 256, 256)
+def test_a_named_backbone_brings_its_image_size_and_leaves_stochastic_depth() -> None:
+    recipe = replace(RECIPE, backbone=replace(RECIPE.backbone, drop_path_rate=0.35)).with_backbone("swin_b_384")
+    assert recipe.sized().backbone == replace(SWIN_B_384, drop_path_rate=0.35)
+    assert sizes(recipe.sized()) == ((384, 384), 384, 384)
+    assert recipe.sized().preprocessing.shorter_side == 438
+    assert sizes(replace(recipe, image_size=256).sized()) == ((256, 256), 256, 256)
+    with pytest.raises(InputError, match="there is no backbone 'swin_x'"):
+        RECIPE.with_backbone("swin_x")
+    with pytest.raises(InputError, match="a classifier is a Swin, such as swin_t, not timm:resnet50"):
+        RECIPE.with_backbone("timm:resnet50")
 
 
 @pytest.mark.parametrize(
     "recipe",
     [
-        replace(RECIPE, model=replace(RECIPE.model, image_size=(192, 192))),
+        replace(RECIPE, backbone=replace(RECIPE.backbone, image_size=(192, 192))),
         replace(RECIPE, augmentation=TrainAugmentation(192)),
         replace(RECIPE, preprocessing=EvalPreprocessing(192)),
     ],
 )
 def test_sizes_that_differ(recipe: ClassificationRecipe) -> None:
     with pytest.raises(InputError, match=r"have the image sizes .*192.*; set all of them with --image-size"):
-        recipe.resolved()
+        recipe.sized()
 
 
 def test_images_that_are_not_square() -> None:
     recipe = replace(
         RECIPE,
-        model=replace(RECIPE.model, image_size=(224, 448)),
+        backbone=replace(RECIPE.backbone, image_size=(224, 448)),
         augmentation=TrainAugmentation((224, 448)),
         preprocessing=EvalPreprocessing((224, 448), shorter_side=None),
     )
-    assert recipe.resolved() == recipe
+    assert recipe.sized() == recipe
 
 
 def test_channels_that_images_do_not_have() -> None:
-    with pytest.raises(InputError, match=r"--model\.in-channels must be 3, not 4"):
-        replace(RECIPE, model=replace(RECIPE.model, in_channels=4)).resolved()
+    with pytest.raises(InputError, match=r"--backbone\.in-channels must be 3, not 4"):
+        replace(RECIPE, backbone=replace(RECIPE.backbone, in_channels=4)).sized()

@@ -35,9 +35,9 @@ def test_scores_equal_those_of_scikit_learn(confusion_limit: int) -> None:
     top1 = top_k_accuracy_score(labels.numpy(), logits.numpy(), k=1, labels=classes)
     top5 = top_k_accuracy_score(labels.numpy(), logits.numpy(), k=5, labels=classes)
     assert scores.images == 403
-    assert scores.top1 == pytest.approx(100 * top1, abs=1e-12)
-    assert scores.top5 == pytest.approx(100 * top5, abs=1e-12)
-    assert 20 < scores.top1 < scores.top5 < 100
+    assert scores.top1 == pytest.approx(top1, abs=1e-12)
+    assert scores.top5 == pytest.approx(top5, abs=1e-12)
+    assert 0.2 < scores.top1 < scores.top5 < 1
     probabilities = logits.double().softmax(1).numpy()
     assert scores.loss == pytest.approx(log_loss(labels.numpy(), probabilities, labels=classes), rel=1e-6)
 
@@ -60,9 +60,7 @@ def test_class_accuracies_are_nan_for_absent_classes_and_average_to_the_balanced
     assert accuracy.isnan().tolist() == [False] * 6 + [True]
     logits[:, 6] = -100  # scikit-learn warns about predicted classes that never occur
     accuracy = scored(logits, labels, confusion_limit=confusion_limit).per_class_accuracy()
-    assert float(accuracy.nanmean()) == pytest.approx(
-        100 * balanced_accuracy_score(labels.numpy(), logits.argmax(1).numpy())
-    )
+    assert float(accuracy.nanmean()) == pytest.approx(balanced_accuracy_score(labels.numpy(), logits.argmax(1).numpy()))
 
 
 @pytest.mark.parametrize("confusion_limit", [1000, 3])
@@ -96,21 +94,21 @@ def test_over_the_limit_there_is_no_confusion_but_all_else() -> None:
     scores.update(torch.eye(3, 21841), torch.tensor([0, 1, 7]))
     assert scores.confusion is None
     assert scores.counts().numel() < 50_000
-    assert scores.top1 == pytest.approx(200 / 3)
-    assert scores.per_class_accuracy()[[0, 1, 7]].tolist() == [100.0, 100.0, 0.0]
+    assert scores.top1 == pytest.approx(2 / 3)
+    assert scores.per_class_accuracy()[[0, 1, 7]].tolist() == [1.0, 1.0, 0.0]
 
 
 def test_top5_of_three_classes_is_top3() -> None:
     logits, labels = answers(20, 3)
     scores = scored(logits, labels)
-    assert scores.top5 == 100.0
-    assert scores.top1 < 100.0
+    assert scores.top5 == 1.0
+    assert scores.top1 < 1.0
 
 
 def test_a_model_that_says_the_same_of_everything_earns_chance() -> None:
     scores = scored(torch.zeros(100, 10), torch.arange(100) % 10)
-    assert scores.top1 == 10.0
-    assert scores.top5 == 50.0
+    assert scores.top1 == 0.1
+    assert scores.top5 == 0.5
     assert scores.loss == pytest.approx(math.log(10))
 
 

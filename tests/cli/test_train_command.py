@@ -58,7 +58,7 @@ def test_the_model_describes_itself(digits_run: Path) -> None:
     assert description["classes"] == list("0123456789")
     assert description["preprocessing"]["image_size"] == 16
     assert description["recipe"]["optimizer"]["lr"] == 0.01
-    assert description["results"]["val/top1"] > 30
+    assert description["results"]["val/top1"] > 0.3
 
 
 def test_both_next_commands_work_as_printed(
@@ -117,8 +117,8 @@ def test_a_bad_command_corrected_may_use_the_same_folder(tmp_path: Path, capsys:
         (["--batch-size", "30", "--accumulate", "4"], "30 does not divide into 4 equal shares"),
         (["--device", "cuda:77"], "the device 'cuda:77' cannot be used here; try --device cpu"),
         (["--device", "abacus"], "the device 'abacus' cannot be used here; try --device cpu"),
-        (["--model.in-channels", "1"], "--model.in-channels must be 3, not 1"),
-        (["--model.image-size", "32", "32"], "set all of them with --image-size"),
+        (["--backbone.in-channels", "1"], "--backbone.in-channels must be 3, not 1"),
+        (["--backbone.image-size", "32", "32"], "set all of them with --image-size"),
         (["--image-size", "2"], "image_size must hold a patch"),
         (["--dataset", "folder"], "needs images; say where they are with --data DIR"),
         (["--weights", "no_such_weights"], "no_such_weights is neither a file nor the name of published weights"),
@@ -224,7 +224,7 @@ def test_help_names_every_kind_of_value(capsys: pytest.CaptureFixture[str]) -> N
         "--data",
         "--run-dir",
         "--epochs",
-        "--model.depths",
+        "--backbone.depths",
         "--optimizer.lr",
         "--schedule.decay",
         "--mixing.probability",

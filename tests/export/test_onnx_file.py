@@ -146,7 +146,7 @@ def test_a_segmentor_with_pooling(tmp_path: Path) -> None:
             self.model = model
 
         def forward(self, images: Tensor) -> Tensor:
-            return self.model.head_logits(images)
+            return self.model(images).head
 
     shapes = ((1, 224, 224), (2, 256, 320), (2, 97, 131))
     compared = write_onnx(HeadLogits().eval(), tmp_path / "seg.onnx", shapes=shapes)

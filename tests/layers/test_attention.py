@@ -90,6 +90,16 @@ def test_dropout_acts_in_training_only() -> None:
     assert torch.equal(attention.eval()(x), attention.eval()(x))
 
 
+@pytest.mark.parametrize("has_gradients", [True, False])
+@pytest.mark.parametrize("name", ["qkv", "proj"])
+def test_hooks_on_its_layers_are_called(name: str, has_gradients: bool) -> None:
+    attention, x = WindowAttention(8, 2, window=4, shift=2), torch.randn(1, 9, 9, 8)
+    attention.get_submodule(name).register_forward_hook(lambda module, inputs, out: torch.zeros_like(out))
+    with torch.set_grad_enabled(has_gradients):
+        out = attention(x)
+    assert torch.equal(out, attention.proj.bias.expand_as(x) if name == "qkv" else torch.zeros_like(x))
+
+
 def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(InputError, match="no attention backend 'flash'"):
         WindowAttention(4, 2, window=7, backend="flash")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from attention_cases import BACKENDS, make_case
+from attention_cases import BACKENDS, CPU_BACKENDS, make_case
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from swinkit.ops.constants import CACHED_SIZES, cached_constant, is_plain
@@ -38,7 +38,7 @@ def test_old_sizes_go() -> None:
     assert calls[-1] == 0
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 def test_training_works_after_inference_mode_met_the_size_first(backend: AttentionBackend) -> None:
     grid = WindowGrid(9, 23, (4, 4), (2, 2))  # a size that no other test uses
     case = make_case(grid, batch=1)

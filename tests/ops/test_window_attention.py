@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from attention_cases import BACKENDS, GRIDS, Case, make_case, pairwise_attention
+from attention_cases import BACKENDS, CPU_BACKENDS, GRIDS, Case, make_case, pairwise_attention
 from torch import Tensor
 
+from swinkit.cpu.switch import fast_cpu
 from swinkit.errors import InputError
-from swinkit.ops.window_attention import AttentionBackend, check_backend, window_attention
+from swinkit.ops.window_attention import AttentionBackend, check_backend, choose_backend, window_attention
 from swinkit.ops.windows import WindowGrid
 
 
@@ -30,7 +31,7 @@ def test_the_reference_equals_its_definition(grid: WindowGrid, has_biases: bool)
     assert largest_error(ours, (expected.detach(), *case.gradients(expected))) < 1e-12
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("has_biases", [True, False])
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
@@ -42,7 +43,7 @@ def test_equals_the_reference(grid: WindowGrid, has_biases: bool, batch: int, ba
         assert all(a.dtype == b.dtype and a.shape == b.shape for a, b in zip(ours, theirs, strict=True))
 
 
-@pytest.mark.parametrize("backend", ["reference", *BACKENDS])
+@pytest.mark.parametrize("backend", ["reference", *CPU_BACKENDS])
 @pytest.mark.parametrize("name", ["padded", "padded_shifted", "smaller_than_a_window_shifted", "one_row"])
 def test_padded_tokens_are_attended_with_the_qkv_bias(name: str, backend: AttentionBackend) -> None:
     case = make_case(GRIDS[name])
@@ -51,7 +52,7 @@ def test_padded_tokens_are_attended_with_the_qkv_bias(name: str, backend: Attent
     assert largest_error((out,), (pairwise_attention(case, sees_padding=False),)) > 0.05
 
 
-@pytest.mark.parametrize("backend", ["reference", *BACKENDS])
+@pytest.mark.parametrize("backend", ["reference", *CPU_BACKENDS])
 def test_tokens_that_meet_only_through_the_shift_do_not_see_each_other(backend: AttentionBackend) -> None:
     grid = GRIDS["whole_shifted"]
     case = make_case(grid)
@@ -78,7 +79,7 @@ def test_dropout_of_attention_weights_keeps_the_expectation(backend: AttentionBa
     assert (dropped.mean(0) - plain[0]).abs().max() < 0.1 * plain[0].abs().max()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 def test_second_derivatives(backend: AttentionBackend) -> None:
     case = make_case(WindowGrid(3, 4, (2, 2), (1, 1)), batch=1)
 
@@ -103,10 +104,22 @@ def test_low_precision_stays_finite_and_near(name: str, backend: AttentionBacken
     assert largest_error((out.double(),), (exact.attend("reference"),)) < (0.1 if dtype == torch.bfloat16 else 0.02)
 
 
-def test_the_default_on_a_cpu_is_sdpa_unless_the_bias_wants_a_gradient() -> None:
-    trained, plain = make_case(GRIDS["padded_shifted"]), make_case(GRIDS["padded_shifted"], has_biases=False)
-    assert torch.equal(trained.attend("auto"), trained.attend("matmul"))
-    assert torch.equal(plain.attend("auto"), plain.attend("sdpa"))
+def chosen(case: Case, *, dropout_p: float = 0.0) -> AttentionBackend:
+    return choose_backend(case.x, bias=case.bias, grid=case.grid, num_heads=case.heads, dropout_p=dropout_p)
+
+
+def test_the_default_on_a_cpu() -> None:
+    trained, frozen = make_case(GRIDS["padded_shifted"]), make_case(GRIDS["padded_shifted"], has_biases=False)
+    assert chosen(trained) == "cpu"
+    assert chosen(trained, dropout_p=0.5) == "matmul"
+    assert chosen(frozen) == "sdpa"
+    with torch.no_grad():
+        assert chosen(trained) == chosen(frozen, dropout_p=0.5) == "cpu"
+    with fast_cpu(False):
+        assert chosen(trained) == "matmul"
+        with torch.no_grad():
+            assert chosen(frozen) == "sdpa"
+    assert torch.equal(trained.attend("auto"), trained.attend("cpu"))
 
 
 @pytest.mark.parametrize("name", ["flash", "", "SDPA"])

@@ -1,6 +1,6 @@
 """Compare swinkit with golden files: small models that the original code ran once.
 
-    python tests/parity/check_goldens.py FILE... [--attention reference|matmul|sdpa|all]
+    python tests/parity/check_goldens.py FILE... [--attention reference|matmul|sdpa|cpu|all]
 
 The kind of model is told by how the file's name begins, the model by the `config` in its metadata. The weights go
 through the public loader, and every stored tensor is compared: a line each, and a total. Exit code 0: all within their
@@ -33,7 +33,7 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 
-BACKENDS: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa")
+BACKENDS: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa", "cpu")
 INPUTS = {"input", "target", "images", "labels"}
 INPUT_PARTS = ("images.", "targets.")
 """Beginnings of the names of a detector's inputs."""

@@ -5,6 +5,7 @@ Shapes: B images, H W image, h w map of logits, K classes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,11 +16,10 @@ from golden_models import DENSE, compare_buffers, constructor_arguments, load, p
 from torch import Tensor
 
 from swinkit import InputError, SwinTransformer
+from swinkit.layers.pixels import IMAGENET_MEAN, IMAGENET_STD
 from swinkit.ops.labels import IGNORE
-from swinkit.ops.normalization import PIXEL_MEAN, PIXEL_STD, normalise
 from swinkit.ops.window_attention import AttentionBackend
 from swinkit.segmentation.inference import InferenceSettings, predict_classes, sliding_bands
-from swinkit.segmentation.losses import pixel_accuracy
 from swinkit.segmentation.model import SegmentationOutputs, UperNet, UperNetConfig
 
 MODEL = dict.fromkeys(("type", "data_preprocessor", "backbone", "decode_head", "auxiliary_head")) | {
@@ -27,7 +27,7 @@ MODEL = dict.fromkeys(("type", "data_preprocessor", "backbone", "decode_head", "
     "test_cfg": {},
     "pretrained": None,
 }
-PREPROCESSOR = {"type": "", "mean": PIXEL_MEAN, "std": PIXEL_STD, "bgr_to_rgb": False, "pad_val": 0}
+PREPROCESSOR = {"type": "", "mean": IMAGENET_MEAN, "std": IMAGENET_STD, "bgr_to_rgb": False, "pad_val": 0}
 PREPROCESSOR |= {"seg_pad_val": IGNORE, "size": None}
 LOSS = {"type": "CrossEntropyLoss", "use_sigmoid": False, "use_mask": False, "reduction": "mean", "class_weight": None}
 LOSS |= {"loss_weight": 1.0, "loss_name": "loss_ce", "avg_non_ignore": False}
@@ -56,8 +56,10 @@ def check_upernet(golden: Golden, backend: AttentionBackend) -> list[Comparison]
     model = _model(backbone, decode, auxiliary)
     lines = load(model, golden) + compare_buffers(backbone, golden, prefix="backbone.")
     images = golden.tensor("images")
-    features = backbone(normalise(images))
-    outputs = model(normalise(images))
+    features = backbone(model.normalise(images))
+    model.training = True  # of the whole alone, for the auxiliary head; its parts stay in evaluation mode
+    outputs = model(images)
+    model.training = False
     ours = {f"features.{level}": feature for level, feature in enumerate(features)}
     ours |= {"head_logits": outputs.head, "auxiliary_logits": outputs.auxiliary}
     ours |= _losses(model, outputs, golden.tensor("labels"), decode, auxiliary)
@@ -72,7 +74,7 @@ def _check_supported(preprocessor: dict[str, Any], decode: dict[str, Any], auxil
         head["loss_decode"] = constructor_arguments(head["loss_decode"], LOSS)
     first, second = decode["loss_decode"], auxiliary["loss_decode"]
     wanted = {
-        "the normalisation": [*preprocessor["mean"], *preprocessor["std"]] == [*PIXEL_MEAN, *PIXEL_STD],
+        "the normalisation": [*preprocessor["mean"], *preprocessor["std"]] == [*IMAGENET_MEAN, *IMAGENET_STD],
         "bgr_to_rgb": not preprocessor["bgr_to_rgb"],
         "align_corners": not (decode["align_corners"] or auxiliary["align_corners"]),
         "ignore_index": decode["ignore_index"] == auxiliary["ignore_index"] == IGNORE,
@@ -93,9 +95,11 @@ def _backbone(config: dict[str, Any], backend: AttentionBackend) -> SwinTransfor
     given = {key: value for key, value in config.items() if key not in ("type", "init_cfg")}
     arguments = constructor_arguments(given, DENSE)
     return SwinTransformer(
-        swin_config(arguments, arguments["pretrain_img_size"]),
-        out_stages=sorted(set(arguments["out_indices"])),
-        frozen_stages=int(arguments["frozen_stages"]),
+        replace(
+            swin_config(arguments, arguments["pretrain_img_size"]),
+            out_stages=tuple(sorted(set(arguments["out_indices"]))),
+            frozen_stages=int(arguments["frozen_stages"]),
+        ),
         attention_backend=backend,
         checkpoint_activations=bool(arguments["use_checkpoint"]),
     )
@@ -130,9 +134,18 @@ def _losses(
     return {
         f"losses.decode.{loss['loss_name']}": loss["loss_weight"] * losses["loss_decode"],
         f"losses.aux.{loss['loss_name']}": losses["loss_auxiliary"],
-        "losses.decode.acc_seg": pixel_accuracy(outputs.head, labels),
-        "losses.aux.acc_seg": pixel_accuracy(outputs.auxiliary, labels),
+        "losses.decode.acc_seg": _pixel_accuracy(outputs.head, labels),
+        "losses.aux.acc_seg": _pixel_accuracy(outputs.auxiliary, labels),
     }
+
+
+def _pixel_accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Percent of the labelled pixels whose class has the highest logit, as the published code logs it (`acc_seg`)."""
+    resized = F.interpolate(logits.detach().float(), size=labels.shape[1:], mode="bilinear", align_corners=False)
+    labelled = labels != IGNORE
+    right = ((resized.argmax(1) == labels) & labelled).sum().double()
+    tiny = torch.finfo(torch.float32).eps
+    return (100 * (right + tiny) / (labelled.sum() + tiny)).float()
 
 
 @torch.no_grad()
@@ -152,7 +165,7 @@ def _compare_predictions(golden: Golden, model: UperNet, head: Tensor, test: dic
         lines.append(compare_values(name, at_crop[..., ::SAMPLE, ::SAMPLE], golden.stored[name]))
     if crop:
         settings = InferenceSettings(crop=tuple(test["crop_size"]), stride=tuple(test["stride"]))
-        slid = torch.stack([torch.cat(list(sliding_bands(model, image, settings)), 1) for image in images])
+        slid = torch.cat(list(sliding_bands(model, images, settings)), 2)
         lines += _compare_maps(golden, "slide", model, slid, settings)
     return lines
 
@@ -165,7 +178,7 @@ def _compare_maps(
     lines = [compare_values(name, value, golden.stored[name]) for name, value in present(golden, ours)]
     name = f"{kind}_logits_argmax"
     if name in golden.stored:
-        classes = torch.stack([predict_classes(model, image, settings) for image in golden.tensor("images")])
+        classes = predict_classes(model, golden.tensor("images"), settings)
         lines.append(_compare_classes(name, classes, golden.stored[name], logits))
     return lines
 

@@ -38,7 +38,7 @@ def training(steps: int) -> list[dict[str, float]]:
 
 
 def test_three_panels_hold_the_logged_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    validation = [{"step": 15, "val/loss": 0.9, "val/top1": 61.5, "val/top5": 90.0}, {"step": 20, "val/top1": 60.25}]
+    validation = [{"step": 15, "val/loss": 0.9, "val/top1": 0.615, "val/top5": 0.9}, {"step": 20, "val/top1": 0.6025}]
     figure = drawn(monkeypatch, tmp_path, training(20) + validation)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["Loss", "Accuracy (%)", "Learning rate"]
     loss, accuracy, rate = ({line.get_label(): line.get_xydata() for line in axes.lines} for axes in figure.axes)
@@ -59,7 +59,7 @@ def test_train_and_validation_have_colours_of_their_own(tmp_path: Path) -> None:
 
 
 def test_panels_without_values_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    figure = drawn(monkeypatch, tmp_path, [{"step": 0, "val/top1": 12.0}])
+    figure = drawn(monkeypatch, tmp_path, [{"step": 0, "val/top1": 0.12}])
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["Accuracy (%)"]
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from swinkit.backbone.swin import SwinTransformer
+from swinkit.backbone.timm import TimmConfig
 from swinkit.recipes import RECIPES
 from swinkit.segmentation.inference import MULTI_SCALE
 from swinkit.segmentation.model import UperNet
@@ -55,7 +56,7 @@ def test_every_ade20k_recipe_is_in_the_table():
 
 @pytest.mark.parametrize(("recipe", "expected"), CASES)
 def test_backbone(recipe, expected):
-    model = recipe.model
+    model = recipe.backbone
     assert (model.embed_dim, model.depths, model.num_heads) == ARCHITECTURES[expected.arch]
     assert model.drop_path_rate == expected.drop_path
     assert (model.window_size, model.patch_size, model.mlp_ratio, model.in_channels) == (7, 4, 4.0, 3)
@@ -150,19 +151,19 @@ def test_learning_rates_of_resnet_101():
     for step in (0, 40_000, 159_999):
         expected = (0.01 - 1e-4) * (1 - step / 160_000) ** 0.9 + 1e-4
         assert schedule.lr(step) == pytest.approx(expected, rel=1e-9)
-    assert recipe.timm_backbone == "resnet101" and recipe.weights == "timm"
+    assert recipe.backbone == TimmConfig("resnet101", pretrained=True) and recipe.weights is None
 
 
 @pytest.mark.parametrize("name", TEXT)
 def test_paper_and_code_differ_in_stochastic_depth_alone(name):
     code, text = RECIPES[name.removesuffix("_paper")](), RECIPES[name]()
-    assert code.model.drop_path_rate == 0.3 and text.model.drop_path_rate == 0.2
-    assert replace(text, name=code.name, model=replace(text.model, drop_path_rate=0.3)) == code
+    assert code.backbone.drop_path_rate == 0.3 and text.backbone.drop_path_rate == 0.2
+    assert replace(text, name=code.name, backbone=replace(text.backbone, drop_path_rate=0.3)) == code
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("ade20k_swin_t", 59_941_862), ("ade20k_swin_l_22k", 233_759_936)])
 def test_the_recipe_builds_the_published_model(name, parameters):
     recipe = RECIPES[name]()
     with torch.device("meta"):
-        model = UperNet(SwinTransformer(recipe.model, attention_backend="reference"), recipe.head, num_classes=150)
+        model = UperNet(SwinTransformer(recipe.backbone, attention_backend="reference"), recipe.head, num_classes=150)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters

@@ -6,7 +6,7 @@ import pytest
 
 from swinkit.classification.data.augmentation import TrainAugmentation
 from swinkit.classification.data.mixing import Mixing
-from swinkit.classification.data.preprocessing import IMAGENET_MEAN, IMAGENET_STD, EvalPreprocessing
+from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.data.rand_augment import RandAugment
 from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.recipes import RECIPES
@@ -119,7 +119,7 @@ def test_every_imagenet_recipe_is_in_the_table():
 
 @pytest.mark.parametrize(("recipe", "expected"), published_cases())
 def test_architecture(recipe, expected):
-    model = recipe.model
+    model = recipe.backbone
     assert (model.embed_dim, model.depths, model.num_heads) == ARCHITECTURES[expected.arch]
     assert model.image_size == (expected.size, expected.size)
     assert model.window_size == expected.window
@@ -172,8 +172,8 @@ def test_augmentation_and_mixing(recipe, expected):
         rand_augment=RandAugment(num_ops=2, magnitude=9.0, magnitude_std=0.5, probability=0.5),
         erase_probability=0.25,
         interpolation="bicubic",
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
     )
     assert recipe.mixing == Mixing(
         mixup_alpha=0.8, cutmix_alpha=1.0, probability=1.0, switch_probability=0.5, label_smoothing=0.1

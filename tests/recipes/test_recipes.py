@@ -7,13 +7,11 @@ from typing import TypeVar
 import pytest
 import tyro
 
-from swinkit.backbone.swin import SwinTransformer
-from swinkit.backbone.variants import VARIANTS
+from swinkit.backbone.swin import SwinConfig
 from swinkit.classification.data.augmentation import SmallImageAugmentation
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.recipes import RECIPES
-from swinkit.segmentation.model import UperNet
 from swinkit.segmentation.recipe import SegmentationRecipe
 
 ALL = pytest.mark.parametrize("name", RECIPES)
@@ -63,15 +61,18 @@ def test_order_and_lookup():
 @ALL
 def test_sizes_agree(name):
     recipe = RECIPES[name]()
-    assert recipe.resolved() == recipe
+    assert not isinstance(recipe, ClassificationRecipe) or recipe.sized() == recipe
 
 
 @ALL
 def test_every_recipe_has_a_command_line(name):
     recipe = RECIPES[name]()
     assert from_command_line(recipe) == recipe
-    changed = from_command_line(recipe, "--epochs", "3", "--optimizer.lr", "0.25", "--model.drop-path-rate", "0.4")
-    assert (changed.loop.epochs, changed.optimizer.lr, changed.model.drop_path_rate) == (3, 0.25, 0.4)
+    changed = from_command_line(recipe, "--epochs", "3", "--optimizer.lr", "0.25")
+    assert (changed.loop.epochs, changed.optimizer.lr) == (3, 0.25)
+    if isinstance(recipe.backbone, SwinConfig):
+        changed = from_command_line(recipe, "--backbone.drop-path-rate", "0.4")
+        assert changed.backbone == replace(recipe.backbone, drop_path_rate=0.4)
 
 
 @ALL
@@ -98,10 +99,10 @@ def test_the_documented_switches_exist():
 
 @pytest.mark.parametrize(("variant", "size"), [("swin_b", 224), ("swin_b_384", 384)])
 def test_finetune_takes_any_published_variant(variant, size):
-    recipe = replace(RECIPES["finetune"](), variant=variant).resolved()
-    assert recipe.model.image_size == (size, size)
+    recipe = RECIPES["finetune"]().with_backbone(variant).sized()
+    assert recipe.backbone.image_size == (size, size)
     assert recipe.augmentation.image_size == recipe.preprocessing.image_size == size
-    assert recipe.model.drop_path_rate == RECIPES["finetune"]().model.drop_path_rate
+    assert recipe.backbone.drop_path_rate == RECIPES["finetune"]().backbone.drop_path_rate
 
 
 def test_finetune_starts_offline_and_is_milder_than_imagenet():
@@ -115,15 +116,8 @@ def test_finetune_starts_offline_and_is_milder_than_imagenet():
 
 def test_small_recipes_are_small():
     for name, limit in {"digits": 150_000, "finetune_small": 3_000_000}.items():
-        model = SwinClassifier(RECIPES[name]().model, num_classes=10)
+        model = SwinClassifier(RECIPES[name]().backbone, num_classes=10)
         assert sum(parameter.numel() for parameter in model.parameters()) < limit
-
-
-@pytest.mark.parametrize("variant", ["swin_t", "swin_b", "swin_l_384"])
-def test_finetune_segmentation_takes_any_published_variant(variant):
-    recipe = replace(RECIPES["finetune_segmentation"](), variant=variant).resolved()
-    drop_path = RECIPES["finetune_segmentation"]().model.drop_path_rate
-    assert recipe.model == replace(VARIANTS[variant], drop_path_rate=drop_path) and recipe.variant is None
 
 
 def test_finetune_segmentation_starts_offline():
@@ -138,7 +132,7 @@ def test_digit_scenes_need_nothing():
     assert recipe.dataset == "digit_scenes" and recipe.data is None and recipe.weights is None
     assert recipe.augmentation.horizontal_flip == 0  # a mirrored digit is none
     assert recipe.augmentation.crop_size == (recipe.scenes.size, recipe.scenes.size)
-    model = UperNet(SwinTransformer(recipe.model), recipe.head, num_classes=11)
+    model = recipe.head.build(recipe.backbone.build(), 11)
     assert sum(parameter.numel() for parameter in model.parameters()) < 3_000_000
 
 
@@ -147,4 +141,4 @@ def test_digits_needs_nothing():
     assert recipe.dataset == "digits" and recipe.data is None and recipe.weights is None
     assert isinstance(recipe.augmentation, SmallImageAugmentation)
     # A patch covers 2 x 2 pixels of the source, which is shown at twice its size.
-    assert recipe.model.image_size == (16, 16) and recipe.model.patch_size == 4
+    assert recipe.backbone.image_size == (16, 16) and recipe.backbone.patch_size == 4

@@ -14,11 +14,11 @@ TARGETS = [(1, 1), (5, 7), (5, 20), (64, 7), (65, 30), (3, 200), (200, 3), (301,
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("rows", [1, 2, 64, 1000])
 def test_bands_are_the_whole(size: tuple[int, int], target: tuple[int, int], rows: int) -> None:
-    whole = torch.randn(3, *size, generator=torch.Generator().manual_seed(0))
-    bands = list(resized_bands(whole.split(rows, 1), size, target))
-    expected = F.interpolate(whole[None], target, mode="bilinear", align_corners=False)[0]
-    assert torch.allclose(torch.cat(bands, 1), expected, atol=1e-4)
-    assert size == target or max(band.shape[1] for band in bands) <= ROWS
+    whole = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    bands = list(resized_bands(whole.split(rows, 2), size, target))
+    expected = F.interpolate(whole, target, mode="bilinear", align_corners=False)
+    assert torch.allclose(torch.cat(bands, 2), expected, atol=1e-4)
+    assert size == target or max(band.shape[2] for band in bands) <= ROWS
 
 
 def test_a_band_comes_as_soon_as_its_rows_are_known() -> None:
@@ -26,12 +26,12 @@ def test_a_band_comes_as_soon_as_its_rows_are_known() -> None:
 
     def bands() -> object:
         nonlocal given
-        for band in torch.randn(2, 100, 8).split(10, 1):
+        for band in torch.randn(1, 2, 100, 8).split(10, 2):
             given += 10
             yield band
 
     done = 0
     for band in resized_bands(bands(), (100, 8), (400, 8)):
-        done += band.shape[1]
+        done += band.shape[2]
         assert done >= 4 * (given - 10) - 4 or given == 10
     assert (done, given) == (400, 100)

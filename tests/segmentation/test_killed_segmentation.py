@@ -7,22 +7,21 @@ from pathlib import Path
 
 import pytest
 import sessions
-import torch
 from mask_folders import write_masks
 from run_results import assert_same_run, losses, metrics
+from small_segmentation import CPU, opened
 
 from swinkit.segmentation.data.folders import open_segmentation_folder
-from swinkit.segmentation.predictor import open_segmentor
-from swinkit.segmentation.task import SegmentationEvaluationImages
+from swinkit.segmentation.evaluation import EvaluationImages
 from swinkit.training.checkpoints import load_checkpoint
 from swinkit.training.processes import Processes
 
 OPTIONS = (
     *("train", "digit_scenes_segmentation", *sessions.TINY_SCENES, "--epochs", "2", "--checkpoint-every", "7"),
-    *("--accumulate", "2", "--batch-size", "8", "--model.drop-path-rate", "0.2", "--head.dropout", "0.3"),
+    *("--accumulate", "2", "--batch-size", "8", "--backbone.drop-path-rate", "0.2", "--head.dropout", "0.3"),
     *("--augmentation.photometric", "--augmentation.ratio", "0.8", "1.25"),
 )
-UPDATES = 2 * 96 // 8
+STEPS = 2 * 96 // 8
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def test_a_run_killed_three_times_ends_like_the_whole_one(whole: Path, tmp_path:
     run, log = tmp_path / "run", tmp_path / "log"
     places = [kill_after(steps, run, log) for steps in (3, 9, 16)]  # before 7, in the first epoch, in the second
     print(f"\ncheckpoints after the kills: {places}")
-    assert places[1] is not None and places[2] is not None and places[2] < UPDATES
+    assert places[1] is not None and places[2] is not None and places[2] < STEPS
     assert sessions.run([*OPTIONS, "--run-dir", str(run)], log) == 0
     assert "Going on after step" in log.read_text()
     assert_same_run(whole, run)
@@ -66,10 +65,9 @@ def test_two_processes_evaluate_like_one(sharding: str, tmp_path: Path) -> None:
     arguments = ["train", "finetune_segmentation", *sessions.TINY_MASKS, "--data", str(data), "--sharding", sharding]
     assert sessions.run_together([*arguments, "--run-dir", str(run)], log) == 0, log.with_suffix(".0").read_text()
     assert log.with_suffix(".1").read_text() == ""
-    segmentor = open_segmentor(run / "last.safetensors")
-    one = Processes(0, 1, torch.device("cpu"))
-    part = open_segmentation_folder(data)[1]
-    scores = SegmentationEvaluationImages(part, segmentor.inference, workers=0, processes=one).scores(segmentor.model)
+    segmentor, split = opened(run / "last.safetensors"), open_segmentation_folder(data)[1]
+    images = EvaluationImages(split, segmentor.preprocessing, workers=0, processes=Processes(0, 1, CPU))
+    scores = images.scores(segmentor.model)
     last = metrics(run)[-1]
     assert last["val/miou"] == scores.miou and last["val/mean_accuracy"] == scores.mean_accuracy
     assert scores.pixels == 5 * 38 * 48 and 0.4 < scores.miou < 1.0

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from small_segmentors import picture, segmentor
+from small_segmentation import picture, segmentor
 from torch import Tensor
 from torch.nn import functional as F
 
 from swinkit import InputError
-from swinkit.ops.normalization import normalise
 from swinkit.ops.resizing import resized_shape
 from swinkit.segmentation.inference import (
     MULTI_SCALE,
+    WHOLE,
     InferenceSettings,
     class_probabilities,
     predict_classes,
@@ -20,13 +20,21 @@ from swinkit.segmentation.inference import (
 from swinkit.segmentation.model import UperNet
 
 
+def classes_of(model: UperNet, image: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
+    return predict_classes(model, image[None], settings)[0]
+
+
+def probabilities_of(model: UperNet, image: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
+    return class_probabilities(model, image[None], settings)[0]
+
+
 def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x[None], size, mode="bilinear", align_corners=False)[0]
 
 
 @torch.no_grad()
 def whole_logits(model: UperNet, image: Tensor) -> Tensor:
-    return resized(model(normalise(image)[None]).head[0], tuple(image.shape[1:]))
+    return resized(model(image[None]).head[0], tuple(image.shape[1:]))
 
 
 @torch.no_grad()
@@ -77,26 +85,26 @@ def test_sliding_windows(size: tuple[int, int], crop: tuple[int, int], stride: t
     settings = InferenceSettings(crop=crop, stride=stride, windows_at_once=at_once)
     expected = slid_logits(model, image, crop, stride)
     with torch.no_grad():
-        logits = torch.cat(list(sliding_bands(model, image, settings)), 1)
+        logits = torch.cat(list(sliding_bands(model, image[None], settings)), 2)[0]
     assert torch.allclose(logits, expected, atol=1e-4)
-    assert (predict_classes(model, image, settings) != expected.argmax(0)).float().mean() < 1e-3
-    assert torch.allclose(class_probabilities(model, image, settings), expected.softmax(0), atol=1e-4)
+    assert (classes_of(model, image, settings) != expected.argmax(0)).float().mean() < 1e-3
+    assert torch.allclose(probabilities_of(model, image, settings), expected.softmax(0), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(64, 96), (75, 41), (1, 60)])
 def test_whole_images(size: tuple[int, int]) -> None:
     model, image = segmentor(), picture(3, *size)
     expected = whole_logits(model, image)
-    assert (predict_classes(model, image) != expected.argmax(0)).float().mean() < 1e-3
-    assert torch.allclose(class_probabilities(model, image), expected.softmax(0), atol=1e-4)
+    assert (classes_of(model, image) != expected.argmax(0)).float().mean() < 1e-3
+    assert torch.allclose(probabilities_of(model, image), expected.softmax(0), atol=1e-4)
 
 
 def test_scales_and_flips_are_averaged_at_the_original_size() -> None:
     model, image = segmentor(), picture(3, 50, 70)
     settings = InferenceSettings(scales=MULTI_SCALE, flip=True)
     expected = averaged(model, image, MULTI_SCALE)
-    assert torch.allclose(class_probabilities(model, image, settings), expected, atol=1e-4)
-    assert (predict_classes(model, image, settings) != expected.argmax(0)).float().mean() < 1e-3
+    assert torch.allclose(probabilities_of(model, image, settings), expected, atol=1e-4)
+    assert (classes_of(model, image, settings) != expected.argmax(0)).float().mean() < 1e-3
 
 
 def test_scales_of_sliding_windows() -> None:
@@ -104,14 +112,14 @@ def test_scales_of_sliding_windows() -> None:
     settings = InferenceSettings(scales=(1.5,), crop=(32, 32), stride=(20, 20))
     shown = resized(image.float(), (60, 75)).round()
     expected = resized(slid_logits(model, shown, (32, 32), (20, 20)), (40, 50))
-    assert torch.allclose(class_probabilities(model, image, settings), expected.softmax(0), atol=1e-4)
+    assert torch.allclose(probabilities_of(model, image, settings), expected.softmax(0), atol=1e-4)
 
 
 def test_a_resized_image_is_painted_at_its_own_size() -> None:
     model, image = segmentor(), picture(3, 60, 30)
     settings = InferenceSettings(resize=(48, 192))
     expected = resized(whole_logits(model, resized(image.float(), (96, 48)).round()), (60, 30))
-    assert torch.allclose(class_probabilities(model, image, settings), expected.softmax(0), atol=1e-4)
+    assert torch.allclose(probabilities_of(model, image, settings), expected.softmax(0), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -140,10 +148,21 @@ def test_window_positions(length: int, crop: int, step: int, starts: list[int]) 
     assert window_starts(length, crop, step) == starts
 
 
+@pytest.mark.parametrize(
+    "settings", [WHOLE, InferenceSettings(resize=(48, 192), scales=(1.0, 0.5), flip=True, crop=(32, 32))]
+)
+def test_a_batch_gives_what_its_images_give(settings: InferenceSettings) -> None:
+    model, images = segmentor(), picture(3, 3, 40, 54)
+    together = class_probabilities(model, images, settings)
+    for image, probabilities in zip(images, together, strict=True):
+        assert torch.allclose(probabilities, probabilities_of(model, image, settings), atol=1e-3)
+    assert (predict_classes(model, images, settings) != together.argmax(1)).float().mean() < 1e-3
+
+
 def test_the_model_and_the_image_stay_as_they_were() -> None:
     model, image = segmentor(), picture(3, 40, 40).float()
     state, copy = {name: t.clone() for name, t in model.state_dict().items()}, image.clone()
-    predict_classes(model, image, InferenceSettings(scales=(1.0, 0.5), flip=True, crop=(32, 32)))
+    classes_of(model, image, InferenceSettings(scales=(1.0, 0.5), flip=True, crop=(32, 32)))
     assert torch.equal(image, copy)
     assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
 
@@ -165,18 +184,18 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, object], words
 
 def test_a_model_of_half_precision_gives_float32_probabilities() -> None:
     model, image = segmentor(), picture(3, 40, 40)
-    expected = class_probabilities(model, image)
-    probabilities = class_probabilities(model.bfloat16(), image, InferenceSettings(crop=(40, 40)))
+    expected = probabilities_of(model, image)
+    probabilities = probabilities_of(model.bfloat16(), image, InferenceSettings(crop=(40, 40)))
     assert probabilities.dtype == torch.float32
     assert (probabilities - expected).abs().mean() < 0.02
 
 
 def test_a_model_in_training_mode_is_refused() -> None:
     with pytest.raises(InputError, match=r"model.eval\(\)"):
-        predict_classes(segmentor().train(), picture(3, 32, 32))
+        classes_of(segmentor().train(), picture(3, 32, 32))
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (1, 32, 32), (32, 32), (3, 0, 32)])
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 1, 32, 32), (32, 32), (1, 3, 0, 32)])
 def test_what_is_no_rgb_image_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=r"should be RGB \(3, H, W\)"):
+    with pytest.raises(InputError, match=r"should be RGB \(B, 3, H, W\)"):
         class_probabilities(segmentor(), torch.zeros(shape))

@@ -8,19 +8,17 @@ import torch
 from mask_folders import CLASSES, write_masks
 from run_results import assert_same_run, losses, metrics
 from safetensors.torch import load_file, save_file
-from small_segmentation import FROZEN, MODEL, small_model, tiny
+from small_segmentation import BACKBONE, CPU, FROZEN, opened, small_model, tiny
 
-from swinkit.backbone.timm import TimmFeatures
-from swinkit.classification.model import SwinClassifier
+from swinkit.backbone.timm import TimmConfig, TimmFeatures
 from swinkit.errors import InputError
-from swinkit.segmentation import results as segmentation_pictures
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
+from swinkit.segmentation.evaluation import PICTURES, draw_pictures
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNet, UperNetConfig
-from swinkit.segmentation.predictor import open_segmentor
 from swinkit.segmentation.recipe import SegmentationRecipe
-from swinkit.segmentation.run import _build_task, open_data, train_segmentor
 from swinkit.training.processes import Processes
+from swinkit.training.run import train
 from swinkit.weights.starting_weights import load_starting_weights
 
 
@@ -28,7 +26,7 @@ from swinkit.weights.starting_weights import load_starting_weights
 def _without_pictures() -> Iterator[None]:
     """They take longer than the runs."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("swinkit.segmentation.run.draw_pictures", lambda *_, **__: ())
+        patched.setattr("swinkit.segmentation.task.draw_pictures", lambda *_: ())
         yield
 
 
@@ -36,7 +34,7 @@ def _without_pictures() -> Iterator[None]:
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that others are compared with."""
     folder = tmp_path_factory.mktemp("plain")
-    train_segmentor(tiny(), folder)
+    train(tiny(), folder)
     return folder
 
 
@@ -46,46 +44,31 @@ def test_it_learns(plain: Path) -> None:
     assert sum(curve[-4:]) / 4 < 0.6 * curve[0]
     last = metrics(plain)[-1]
     assert last["step"] == 24 and {"val/miou", "val/pixel_accuracy", "val/mean_accuracy"} <= last.keys()
-    segmentor = open_segmentor(plain)
+    segmentor = opened(plain)
     assert segmentor.classes == ("background", *"0123456789")
     assert segmentor.description["results"]["val/miou"] == last["val/miou"]
 
 
-@pytest.mark.parametrize("changed", [{}, {"workers": 2}, {"log_every": 5}], ids=["again", "workers", "log"])
-def test_the_same_seed_gives_the_same_run(plain: Path, tmp_path: Path, changed: dict[str, int]) -> None:
-    train_segmentor(tiny(**changed), tmp_path)
-    if changed.get("log_every"):
-        assert metrics(tmp_path)[-1] == metrics(plain)[-1]
-    else:
-        assert_same_run(plain, tmp_path)
-
-
-def test_another_seed_gives_another_run(plain: Path, tmp_path: Path) -> None:
-    train_segmentor(tiny(seed=1), tmp_path)
-    assert losses(tmp_path)[0] != losses(plain)[0]
-
-
-def test_a_run_counted_in_updates_ends_within_an_epoch(plain: Path, tmp_path: Path) -> None:
-    run = train_segmentor(tiny(steps=10, evaluate_every_steps=4), tmp_path)
-    assert run.result.steps == 10
-    assert [line["step"] for line in metrics(tmp_path) if "val/miou" in line] == [4, 8, 10]
+def test_workers_change_nothing(plain: Path, tmp_path: Path) -> None:
+    train(tiny(workers=2), tmp_path)
+    assert_same_run(plain, tmp_path)
 
 
 def test_recomputed_activations_change_nothing(plain: Path, tmp_path: Path) -> None:
-    train_segmentor(tiny(checkpoint_activations=True), tmp_path)
+    train(tiny(checkpoint_activations=True), tmp_path)
     assert losses(tmp_path) == pytest.approx(losses(plain), abs=1e-4)
 
 
 def test_a_class_that_weighs_nothing_is_not_learned(plain: Path, tmp_path: Path) -> None:
     """Without weights most of what is painted is background."""
-    train_segmentor(replace(tiny(), class_weights=(0.0, *(1.0,) * 10)), tmp_path)
+    train(replace(tiny(), class_weights=(0.0, *(1.0,) * 10)), tmp_path)
     assert metrics(plain)[-1]["val/pixel_accuracy"] > 0.6
     assert metrics(tmp_path)[-1]["val/pixel_accuracy"] < 0.2
 
 
 def test_class_weights_of_another_number(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--class-weights must be 11 numbers"):
-        train_segmentor(replace(tiny(), class_weights=(1.0, 2.0)), tmp_path / "run")
+        train(replace(tiny(), class_weights=(1.0, 2.0)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -93,19 +76,17 @@ def started_from(weights: str, tmp_path: Path, caplog: pytest.LogCaptureFixture,
     """The weights of a run that starts so and learns nothing."""
     recipe = replace(tiny(optimizer=FROZEN, steps=1), weights=weights, **changed)
     with caplog.at_level(logging.INFO, "swinkit"):
-        run = train_segmentor(recipe, tmp_path / "run")
+        run = train(recipe, tmp_path / "run")
     return load_file(run.folder.last_model)
 
 
-def test_starts_from_a_classifier(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_starts_from_a_backbone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     torch.manual_seed(7)
-    classifier = SwinClassifier(MODEL, num_classes=12)
-    classifier.save_pretrained(tmp_path / "source")
-    after = started_from(str(tmp_path / "source" / "model.safetensors"), tmp_path, caplog)
+    state = BACKBONE.build().state_dict()
+    save_file(state, tmp_path / "backbone.safetensors")
+    after = started_from(str(tmp_path / "backbone.safetensors"), tmp_path, caplog)
     assert any("tensors loaded" in message for message in caplog.messages)
-    kept = {name: t for name, t in classifier.state_dict().items() if name.startswith(("patch_embed", "layers"))}
-    assert len(kept) > 20
-    for name, tensor in kept.items():
+    for name, tensor in state.items():
         assert torch.equal(after[f"backbone.{name}"], tensor), name
 
 
@@ -138,27 +119,26 @@ def test_starts_from_the_backbone_of_another_model(tmp_path: Path) -> None:
 
 
 def test_weights_that_do_not_fit(tmp_path: Path) -> None:
-    other = SwinClassifier(replace(MODEL, embed_dim=8), num_classes=2)
-    other.save_pretrained(tmp_path / "source")
+    save_file(replace(BACKBONE, embed_dim=8).build().state_dict(), tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="does not fit the model"):
-        train_segmentor(replace(tiny(), weights=str(tmp_path / "source" / "model.safetensors")), tmp_path / "run")
+        train(replace(tiny(), weights=str(tmp_path / "other.safetensors")), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_timm_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
+    asked: list[TimmConfig] = []
 
-    class Recorded(TimmFeatures):
-        def __init__(self, name: str, *, pretrained: bool = False) -> None:
-            asked.append(pretrained)
-            super().__init__(name)
+    def recorded(config: TimmConfig) -> TimmFeatures:
+        asked.append(config)
+        return TimmFeatures(replace(config, pretrained=False))
 
-    monkeypatch.setattr("swinkit.segmentation.run.TimmFeatures", Recorded)
-    head = UperNetConfig(channels=16, auxiliary_channels=8)
-    recipe = replace(tiny(steps=2), timm_backbone="resnet18", weights="timm", head=head)
-    run = train_segmentor(recipe, tmp_path)
-    assert asked == [True]
-    assert isinstance(open_segmentor(run.folder.best_model).model.backbone, TimmFeatures)
+    monkeypatch.setattr("swinkit.backbone.timm.TimmFeatures", recorded)
+    backbone = TimmConfig("resnet18", pretrained=True)
+    recipe = replace(tiny(steps=2), backbone=backbone, head=UperNetConfig(channels=16, auxiliary_channels=8))
+    run = train(recipe, tmp_path)
+    assert asked == [backbone]
+    assert isinstance(opened(run.folder.best_model).model.backbone, TimmFeatures)
+    assert asked[1:] == [TimmConfig("resnet18")]
 
 
 def folder_recipe(data: Path | None, **changed: object) -> SegmentationRecipe:
@@ -168,15 +148,15 @@ def folder_recipe(data: Path | None, **changed: object) -> SegmentationRecipe:
 
 def test_a_folder_of_masks(tmp_path: Path) -> None:
     recipe = folder_recipe(write_masks(tmp_path / "data"), inference=InferenceSettings(resize=(32, 64)))
-    run = train_segmentor(recipe, tmp_path / "run")
-    segmentor = open_segmentor(run.folder.best_model)
-    assert segmentor.classes == CLASSES and segmentor.inference.resize == (32, 64)
+    run = train(recipe, tmp_path / "run")
+    segmentor = opened(run.folder.best_model)
+    assert segmentor.classes == CLASSES and segmentor.preprocessing.resize == (32, 64)
     assert segmentor.description["recipe"]["data"] == str(tmp_path / "data")
 
 
 def test_data_without_a_place(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="needs images with masks; say where they are with --data DIR"):
-        open_data(folder_recipe(None))
+        folder_recipe(None).build(Processes(0, 1, CPU))
 
 
 @pytest.mark.parametrize(
@@ -189,18 +169,18 @@ def test_data_without_a_place(tmp_path: Path) -> None:
 def test_processes_that_would_wait_for_each_other(inference: InferenceSettings, scenes: int, words: str) -> None:
     recipe = replace(tiny(sharding="fsdp"), inference=inference)
     recipe = replace(recipe, scenes=replace(recipe.scenes, val_scenes=scenes))
-    two = Processes(0, 2, torch.device("cpu"))
+    two = Processes(0, 2, CPU)
     with pytest.raises(InputError, match=words):
-        _build_task(recipe, open_data(recipe)[1], two)
-    assert isinstance(_build_task(replace(recipe, loop=tiny().loop), open_data(recipe)[1], two).model, UperNet)
+        recipe.build(two)
+    assert isinstance(replace(recipe, loop=tiny().loop).build(two).model, UperNet)
 
 
 def test_pictures_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swinkit.segmentation.run.draw_pictures", segmentation_pictures.draw_pictures)
-    run = train_segmentor(tiny(steps=2), tmp_path)
-    assert [path.name for path in run.pictures] == [f"{name}.png" for name in segmentation_pictures.PICTURES]
+    monkeypatch.setattr("swinkit.segmentation.task.draw_pictures", draw_pictures)
+    run = train(tiny(steps=2), tmp_path)
+    assert [path.name for path in run.pictures] == [f"{name}.png" for name in PICTURES]
     assert all(path.exists() for path in run.pictures)
     times = {path: path.stat().st_mtime_ns for path in run.pictures}
-    again = train_segmentor(tiny(steps=2), tmp_path)
+    again = train(tiny(steps=2), tmp_path)
     assert again.result.steps_now == 0 and again.pictures == run.pictures
     assert {path: path.stat().st_mtime_ns for path in again.pictures} == times

@@ -9,7 +9,6 @@ from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 from torch import Tensor
 
 from swinkit import InputError
-from swinkit.segmentation.data.masks import as_labels
 from swinkit.segmentation.scores import SegmentationScores
 
 
@@ -136,21 +135,3 @@ def test_impossible_numbers_of_classes_are_refused(number: int) -> None:
 def test_counts_of_another_size_are_refused() -> None:
     with pytest.raises(InputError, match=r"shape \(9,\), not \(4,\)"):
         SegmentationScores.from_counts(SegmentationScores(2).counts(), num_classes=3)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_mean_iou_of_masks_that_begin_with_1(name: str) -> None:
-    """ADE20K's masks: 0 is ignored, 1 the first class. scikit-learn sees the masks as they are, without the zeros."""
-    classes = CASES[name]["classes"]
-    guesses, labels = maps(6, **CASES[name])
-    raw = np.where(labels.numpy() == 255, 0, labels.numpy().astype(np.int64) + 1)
-    reduced = np.stack([as_labels(each, classes, reduce_zero_label=True, name="m") for each in raw])
-    scores, valid = scored(guesses, torch.from_numpy(reduced), classes), raw != 0
-    truth, guess = raw[valid], guesses.numpy()[valid] + 1
-    occurring = sorted(set(truth) | set(guess))
-    ious = jaccard_score(truth, guess, labels=occurring, average=None)
-    assert scores.pixels == valid.sum()
-    assert scores.miou == math.fsum(ious) / len(ious)
-    assert scores.miou == pytest.approx(
-        jaccard_score(truth, guess, labels=occurring, average="macro"), rel=1e-15, abs=0
-    )

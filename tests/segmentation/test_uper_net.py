@@ -1,20 +1,19 @@
 """UperNet is the published model: names, totals, multiply-adds, initialisation, files, and its three interfaces."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from small_segmentors import picture, segmentor
-from torch import nn
+from small_segmentation import picture, segmentor
+from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounter
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from swinkit import InputError, load_weights
-from swinkit.backbone.swin import SwinTransformer
-from swinkit.backbone.timm import TimmFeatures
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
+from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import VARIANTS
-from swinkit.ops.normalization import normalise
 from swinkit.segmentation.model import SegmentationOutputs, UperNet, UperNetConfig
 
 TOTALS = {"swin_t": 59_941_862, "swin_s": 81_259_766, "swin_b": 121_279_716, "swin_l": 233_759_936}
@@ -25,7 +24,7 @@ def published(backbone: str) -> UperNet:
     """Of full size, without values."""
     with torch.device("meta"):
         if backbone.startswith("resnet"):
-            return UperNet(TimmFeatures(backbone)).eval()
+            return UperNet(TimmConfig(backbone).build()).eval()
         return UperNet(SwinTransformer(VARIANTS[backbone], attention_backend="reference")).eval()
 
 
@@ -55,12 +54,14 @@ def test_multiply_adds_are_within_3_percent_of_table_3(backbone: str, size: tupl
     """Counted are convolutions, linear layers and the two products of attention, without the auxiliary head."""
     model = published(backbone)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.head_logits(torch.zeros(1, 3, *size, device="meta"))
+        model(torch.zeros(1, 3, *size, device="meta"))
     assert counter.get_total_flops() / 2e9 == pytest.approx(giga, rel=0.03)
 
 
 def test_names_and_shapes_of_the_heads_are_the_official_ones() -> None:
-    shapes = {name: tuple(t.shape) for name, t in published("swin_t").state_dict().items() if "backbone." not in name}
+    state = published("swin_t").state_dict()
+    assert sum(name.startswith("backbone.") for name in state) == 189 - 12  # the file's, without the indices it stores
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items() if "backbone." not in name}
     expected = {"decode_head.conv_seg.weight": (150, 512, 1, 1), "decode_head.conv_seg.bias": (150,)}
     expected |= {"auxiliary_head.conv_seg.weight": (150, 256, 1, 1), "auxiliary_head.conv_seg.bias": (150,)}
     convolutions = {f"decode_head.psp_modules.{i}.1": (512, 768, 1, 1) for i in range(4)}
@@ -75,36 +76,6 @@ def test_names_and_shapes_of_the_heads_are_the_official_ones() -> None:
     assert shapes == expected
 
 
-def official_file(path: Path) -> dict[str, torch.Tensor]:
-    """All that upernet_swin_tiny_patch4_window7_512x512.pth holds, with random values; returns the weights."""
-    generator = torch.Generator().manual_seed(0)
-    state = {
-        name: torch.randn(tensor.shape, generator=generator) * 0.02 if tensor.is_floating_point() else torch.tensor(160)
-        for name, tensor in published("swin_t").state_dict().items()
-    }
-    for stage, depth in enumerate((2, 2, 6, 2)):
-        for block in range(depth):
-            name = f"backbone.layers.{stage}.blocks.{block}.attn.relative_position_index"
-            state[name] = torch.zeros(49, 49, dtype=torch.int64)
-    assert sum(name.startswith("backbone.") for name in state) == 189
-    meta = {"env_info": "sys.platform: linux", "seed": None, "exp_name": "upernet.py", "mmseg_version": "0.11.0+"}
-    meta |= {"config": "model = dict()", "CLASSES": ["wall", "building"] * 75, "PALETTE": [[120, 120, 120]] * 150}
-    torch.save({"meta": meta | {"epoch": 127, "iter": 160000}, "state_dict": state}, path)
-    return state
-
-
-def test_a_file_laid_out_like_the_official_one_loads_strictly(tmp_path: Path) -> None:
-    path = tmp_path / "upernet_swin_tiny_patch4_window7_512x512.pth"
-    weights = official_file(path)
-    model = published("swin_t").to_empty(device="cpu")
-    report = load_weights(model, path)
-    assert not (report.missing or report.resized)
-    assert len(report.dropped) == 12
-    assert all(name.endswith("relative_position_index") for name in report.dropped)
-    for name, tensor in model.state_dict().items():
-        assert torch.equal(tensor, weights[name]), name
-
-
 def test_weights_are_drawn_as_published() -> None:
     torch.manual_seed(0)
     model = UperNet(SwinTransformer(), num_classes=150)
@@ -117,21 +88,46 @@ def test_weights_are_drawn_as_published() -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 96), (33, 50), (1, 70), (3, 2)])
-def test_outputs_have_the_sizes_of_their_features_in_both_modes(size: tuple[int, int]) -> None:
-    model = segmentor()
-    images = torch.randn(2, 3, *size)
-    for training in (False, True):
-        outputs = model.train(training)(images)
-        assert isinstance(outputs, SegmentationOutputs)
-        assert outputs.head.shape == (2, 5, -(-size[0] // 4), -(-size[1] // 4))
-        assert outputs.auxiliary.shape == (2, 5, -(-size[0] // 16), -(-size[1] // 16))
+def test_outputs_have_the_sizes_of_their_features(size: tuple[int, int]) -> None:
+    model, images = segmentor(), picture(2, 3, *size)
+    outputs = model(images)
+    assert isinstance(outputs, SegmentationOutputs) and outputs.auxiliary is None
+    assert outputs.head.shape == (2, 5, -(-size[0] // 4), -(-size[1] // 4))
+    outputs = model.train()(images)
+    assert outputs.head.shape == (2, 5, -(-size[0] // 4), -(-size[1] // 4))
+    assert outputs.auxiliary.shape == (2, 5, -(-size[0] // 16), -(-size[1] // 16))
+
+
+def seen_by_backbone(model: UperNet, images: Tensor, sizes: list[tuple[int, int]] | None = None) -> Tensor:
+    seen: list[Tensor] = []
+    with model.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
+        model(images, sizes)
+    return seen[0]
+
+
+def test_images_are_normalised_like_those_of_the_classifiers_and_their_padding_is_0() -> None:
+    images = picture(2, 3, 8, 12)
+    mean, std = (torch.tensor(values)[:, None, None] for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    expected = (images / 255 - mean) / std
+    assert torch.allclose(seen_by_backbone(segmentor(), images), expected, atol=1e-5)
+    seen = seen_by_backbone(segmentor(), images, [(8, 12), (5, 7)])
+    assert torch.allclose(seen[0], expected[0], atol=1e-5) and torch.allclose(
+        seen[1, :, :5, :7], expected[1, :, :5, :7], atol=1e-5
+    )
+    assert not seen[1, :, 5:].any() and not seen[1, :, :, 7:].any()
+
+
+def test_other_sizes_are_not_compiled_anew() -> None:
+    counter = CompileCounter()
+    model, images = torch.compile(segmentor().train(), backend=counter), picture(2, 3, 32, 32)
+    for height in (32, 20, 21, 30, 7):
+        model(images, [(32, 32), (height, 25)])
+    assert counter.frame_count == 1
 
 
 def test_dropout_is_of_whole_channels_and_of_training_alone() -> None:
-    model = segmentor(dropout=0.5)
-    images = torch.randn(2, 3, 32, 32)
+    model, images = segmentor(dropout=0.5), picture(2, 3, 32, 32)
     assert torch.equal(model(images).head, model(images).head)
-    assert torch.equal(model(images).head, model.head_logits(images))
     kept = model.train().decode_head.dropout(torch.ones(2, 16, 4, 4)).flatten(2)
     assert torch.equal(kept.amin(2), kept.amax(2))
     assert {0.0, 2.0} == set(kept.unique().tolist())
@@ -140,37 +136,20 @@ def test_dropout_is_of_whole_channels_and_of_training_alone() -> None:
 def test_every_parameter_is_trained() -> None:
     model = segmentor().train()
     labels = torch.randint(0, 5, (2, 64, 64))
-    sum(model.losses(model(torch.randn(2, 3, 64, 64)), labels).values()).backward()
+    sum(model.losses(model(picture(2, 3, 64, 64)), labels).values()).backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
 
 
 def test_the_losses_are_the_weighted_cross_entropies() -> None:
-    model = segmentor()
-    labels = torch.randint(0, 5, (2, 50, 40))
-    outputs = model(torch.randn(2, 3, 50, 40))
+    model, images, labels = segmentor(), picture(2, 3, 50, 40), torch.randint(0, 5, (2, 50, 40))
+    outputs = model.train()(images)
     losses = model.losses(outputs, labels, auxiliary_weight=0.3)
     for name, logits, weight in (("loss_decode", outputs.head, 1.0), ("loss_auxiliary", outputs.auxiliary, 0.3)):
         expected = weight * F.cross_entropy(F.interpolate(logits, (50, 40), mode="bilinear"), labels)
         assert torch.allclose(losses[name], expected)
     assert torch.allclose(model.losses(outputs, labels)["loss_auxiliary"], losses["loss_auxiliary"] / 0.3 * 0.4)
-
-
-def test_postprocess_paints_each_image_at_its_own_size() -> None:
-    model = segmentor()
-    outputs = model(normalise(picture(2, 3, 64, 96)))
-    sizes = [(201, 300), (40, 33)]
-    for classes, logits, size in zip(model.postprocess(outputs, sizes), outputs.head, sizes, strict=True):
-        expected = F.interpolate(logits[None], size, mode="bilinear")[0].argmax(0)
-        assert classes.shape == size
-        assert classes.dtype == torch.int64
-        assert (classes != expected).float().mean() < 1e-4
-
-
-def test_normalisation_is_the_one_of_the_classifiers() -> None:
-    image = picture(3, 4, 5)
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    expected = (image / 255 - mean[:, None, None]) / std[:, None, None]
-    assert torch.allclose(normalise(image), expected, atol=1e-5)
+    with pytest.raises(InputError, match=r"model\.train\(\)"):
+        model.losses(model.eval()(images), labels)
 
 
 def test_batch_norm_can_be_synchronised_under_the_same_names() -> None:
@@ -183,43 +162,20 @@ def test_batch_norm_can_be_synchronised_under_the_same_names() -> None:
 
 def test_a_single_image_in_training_is_one_sentence() -> None:
     with pytest.raises(InputError, match="at least 2 images in a batch"):
-        segmentor().train()(torch.randn(1, 3, 64, 64))
-
-
-@pytest.mark.parametrize("name", ["resnet50", "swin_s3_tiny_224"])
-def test_a_timm_backbone_keeps_the_contract(name: str) -> None:
-    backbone = TimmFeatures(name).eval()
-    size = 224 if "swin" in name else 64
-    features = backbone(torch.randn(1, 3, size, size))
-    assert [feature.shape[1] for feature in features] == list(backbone.channels)
-    assert [size // feature.shape[2] for feature in features] == list(backbone.strides) == [4, 8, 16, 32]
+        segmentor().train()(picture(1, 3, 64, 64))
 
 
 def test_a_timm_backbone_carries_the_heads_and_its_weights_load(tmp_path: Path) -> None:
-    def small() -> UperNet:
-        backbone = TimmFeatures("resnet18", levels=(8, 16, 32))
-        return UperNet(
-            backbone, UperNetConfig(channels=8, auxiliary_channels=8, auxiliary_level=1), num_classes=3
-        ).eval()
-
-    theirs, ours = small(), small()
-    images = torch.randn(1, 3, 70, 50)
+    config, backbone = (
+        UperNetConfig(channels=8, auxiliary_channels=8, auxiliary_level=1),
+        TimmConfig("resnet18", (8, 16, 32)),
+    )
+    theirs, ours = (config.build(backbone.build(), 3).eval() for _ in range(2))
+    images = picture(1, 3, 70, 50)
     assert theirs(images).head.shape == (1, 3, 9, 7)
     torch.save(theirs.state_dict(), tmp_path / "model.pth")
     assert not load_weights(ours, tmp_path / "model.pth").missing
     assert torch.equal(ours(images).head, theirs(images).head)
-
-
-@pytest.mark.parametrize(("name", "levels"), [("resnet_of_nobody", (4, 8)), ("resnet18", (4, 5)), ("resnet18", (64,))])
-def test_what_timm_does_not_have_is_one_sentence(name: str, levels: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match="timm gives no features of strides"):
-        TimmFeatures(name, levels=levels)
-
-
-def test_without_timm_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(InputError, match="pip install timm"):
-        TimmFeatures("resnet50")
 
 
 @pytest.mark.parametrize(
@@ -227,4 +183,4 @@ def test_without_timm_the_message_says_what_to_install(monkeypatch: pytest.Monke
 )
 def test_impossible_models_are_refused(stages: tuple[int, ...], classes: int, level: int) -> None:
     with torch.device("meta"), pytest.raises(InputError, match="at least one class and two features"):
-        UperNet(SwinTransformer(out_stages=stages), UperNetConfig(auxiliary_level=level), num_classes=classes)
+        UperNetConfig(auxiliary_level=level).build(SwinConfig(out_stages=stages).build(), classes)

@@ -13,13 +13,13 @@ import pytest
 import sessions
 from run_results import assert_same_run
 
-from swinkit.classification.predictor import open_classifier
+from swinkit.classification.model import SwinClassifier
 from swinkit.training.checkpoints import load_checkpoint
 
 OPTIONS = (
     *("train", "digits", *sessions.TINY, "--epochs", "3", "--checkpoint-every", "7"),
     *("--batch-size", "48", "--accumulate", "2", "--ema-decay", "0.9", "--mixing.probability", "1.0"),
-    *("--model.drop-path-rate", "0.2", "--model.drop-rate", "0.1", "--workers", "2"),
+    *("--backbone.drop-path-rate", "0.2", "--backbone.drop-rate", "0.1", "--workers", "2"),
 )
 UPDATES = 3 * (1438 // 48)
 
@@ -85,7 +85,7 @@ def _phase(run: Path) -> str:
         json.loads((run / "recipe.json").read_text())
     for name in ("best.safetensors", "last.safetensors"):
         if (run / name).exists():
-            open_classifier(run / name)
+            SwinClassifier.from_pretrained(run / name)
     state = load_checkpoint(run / "checkpoint.pt")
     half_written = [path.name for path in run.glob(".*")] if run.exists() else []
     if half_written:

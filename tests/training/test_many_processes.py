@@ -12,8 +12,8 @@ import sessions
 from run_results import assert_same_run, losses, metrics
 from safetensors.torch import load_file
 
-from swinkit.classification.predictor import open_classifier
 from swinkit.training.checkpoints import load_checkpoint
+from swinkit.weights.model_file import read_model_file
 
 OPTIONS = ("train", "digits", *sessions.TINY)
 CHECKPOINTS = ("--checkpoint-every", "5")
@@ -41,7 +41,7 @@ def test_two_processes_train_like_one(alone: Path, tmp_path: Path, options: tupl
     assert metrics(run)[-1] == pytest.approx(metrics(alone)[-1], abs=1e-5)
     assert "val/top1" in metrics(run)[-1]
     assert load_file(run / "best.safetensors").keys() == load_file(alone / "best.safetensors").keys()
-    assert len(open_classifier(run).classes) == 10
+    assert read_model_file(run).description["classes"] == list("0123456789")
     assert "Done:" in (tmp_path / "log.0").read_text() and (tmp_path / "log.1").read_text() == ""
 
 
@@ -61,7 +61,7 @@ def _kill_after_first_checkpoint(run: Path, arguments: list[str], log: Path) -> 
 
 @pytest.mark.parametrize("sharding", ["fsdp", pytest.param("ddp", marks=pytest.mark.slow)])
 def test_two_killed_processes_go_on(tmp_path: Path, sharding: str) -> None:
-    options = [*OPTIONS, *CHECKPOINTS, "--sharding", sharding, "--model.drop-path-rate", "0.2"]
+    options = [*OPTIONS, *CHECKPOINTS, "--sharding", sharding, "--backbone.drop-path-rate", "0.2"]
     assert sessions.run_together([*options, "--run-dir", str(tmp_path / "whole")], tmp_path / "log") == 0
     parts = tmp_path / "parts"
     arguments = [*options, "--run-dir", str(parts)]

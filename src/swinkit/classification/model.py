@@ -5,8 +5,7 @@ Shapes: B images, H W map, C channels, K classes.
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,13 +14,12 @@ from torch import Tensor, nn
 
 from swinkit.backbone.stages import SwinStages
 from swinkit.backbone.swin import SwinConfig
+from swinkit.backbone.table import backbone_config, describe_backbone
 from swinkit.errors import InputError
-from swinkit.ops.geometry import Geometry
 from swinkit.ops.window_attention import AttentionBackend
-from swinkit.weights.describe import read_description
-from swinkit.weights.hub import MODEL_FILE, upload_pretrained, write_pretrained
-from swinkit.weights.load import load_weights
-from swinkit.weights.source import HUB_PREFIX, resolve
+from swinkit.weights.hub import push_pretrained, write_pretrained
+from swinkit.weights.model_file import read_model_file
+from swinkit.weights.source import HUB_PREFIX
 
 
 class SwinClassifier(SwinStages):
@@ -31,19 +29,20 @@ class SwinClassifier(SwinStages):
     to the next.
 
     Args:
-        config: the architecture; the default is Swin-T.
+        config: the architecture; the default is Swin-T. Its geometry is that of the official classification code unless
+            it says otherwise.
         num_classes: K; 0 leaves the head out, and the logits are the pooled features (B, C).
-        geometry: "classification" is the official classification code, see `Geometry`.
         attention_backend: how attention is computed, see `swinkit.ops.window_attention`.
         checkpoint_activations: see `SwinStages`.
     """
+
+    config: SwinConfig
 
     def __init__(
         self,
         config: SwinConfig | None = None,
         *,
         num_classes: int = 1000,
-        geometry: Geometry = "classification",
         attention_backend: AttentionBackend = "auto",
         checkpoint_activations: bool = False,
     ) -> None:
@@ -51,13 +50,15 @@ class SwinClassifier(SwinStages):
         _check_classes(num_classes)
         super().__init__(
             config,
-            geometry=geometry,
+            geometry=config.geometry or "classification",
             attention_backend=attention_backend,
             checkpoint_activations=checkpoint_activations,
         )
         self.num_classes: int = num_classes
         self.norm = nn.LayerNorm(config.widths[-1])
         self.head: nn.Module = nn.Linear(config.widths[-1], num_classes) if num_classes else nn.Identity()
+        self.known: dict[str, Any] = {}
+        """What else its file said about it, as plain data: `classes`, `preprocessing`, `recipe`, `results`."""
         self.initialise()
 
     def forward_features(self, images: Tensor) -> Tensor:
@@ -65,66 +66,69 @@ class SwinClassifier(SwinStages):
         return self.norm(self.last_map(images)).mean(dim=(1, 2))
 
     def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (B, C, H, W) to logits (B, K)."""
         return self.head(self.forward_features(images))
 
     def description(self) -> dict[str, Any]:
-        """What `from_description` needs to build this model again, without its weights."""
+        """Plain data of which `from_description` builds this model again, without its weights."""
         return {
             "task": "classification",
-            "model": asdict(self.config),
+            "architecture": "swin_classifier",
+            "config": {},
+            "backbone": describe_backbone(self),
             "num_classes": self.num_classes,
-            "geometry": self.geometry,
+            **self.known,
         }
 
     @classmethod
-    def from_description(cls, description: dict[str, Any]) -> Self:
+    def from_description(cls, description: Mapping[str, Any]) -> Self:
         """A model with fresh weights; raises InputError where this is not the description of a classifier."""
         if description.get("task") != "classification":
             raise InputError(f"this is a {description.get('task')} model, not a classifier")
-        try:
-            config = SwinConfig.from_plain(description["model"])
-            return cls(config, num_classes=description["num_classes"], geometry=description["geometry"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"the description of the model is damaged or from another version ({error})") from None
-
-    def save_pretrained(self, folder: str | Path) -> Path:
-        """Write model.safetensors, config.json and a README.md into `folder` and return it."""
-        return write_pretrained(folder, self.state_dict(), self.description())
+        backbone, num_classes = description.get("backbone"), description.get("num_classes")
+        if not isinstance(backbone, Mapping) or not isinstance(num_classes, int):
+            raise InputError("the description of the classifier is damaged; save the model again")
+        config = backbone_config(backbone)
+        if not isinstance(config, SwinConfig):
+            raise InputError(f"a classifier is a Swin, and this one's backbone is {backbone['architecture']}")
+        model = cls(config, num_classes=num_classes)
+        model.known = {name: description[name] for name in _KNOWN if name in description}
+        return model
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> Self:
         """The model that `save_pretrained`, `push_to_hub` or a training run wrote, in evaluation mode.
 
         Args:
-            source: a folder, a swinkit .safetensors file, or `owner/name[@revision]` on the Hugging Face hub.
+            source: the folder of a run or of the hub, a swinkit .safetensors file, or `owner/name[@revision]` on the
+                Hugging Face hub.
 
         Raises:
             InputError: where it cannot be found or is not a swinkit classifier.
         """
-        path = Path(source)
-        if path.is_dir():
-            path = path / MODEL_FILE
-        elif not path.exists():
-            path = resolve(f"{HUB_PREFIX}{str(source).removeprefix(HUB_PREFIX)}")
-        description = read_description(path)
-        if description is None:
+        on_hub = f"{HUB_PREFIX}{str(source).removeprefix(HUB_PREFIX)}"
+        file = read_model_file(source if Path(source).exists() else on_hub)
+        if file.description is None:
             raise InputError(
-                f"{path} does not describe its model; build one and fill it with swinkit.load_weights(model, path)"
+                f"{file.path} does not describe its model; build one and fill it with swinkit.load_weights(model, path)"
             )
-        model = cls.from_description(description)
-        load_weights(model, path)
+        model = cls.from_description(file.description)
+        file.load_into(model)
         return model.eval()
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write model.safetensors, config.json and a README.md into `folder` and return it."""
+        return write_pretrained(folder, self, self.description())
 
     def push_to_hub(self, repository: str, *, private: bool | None = None, token: str | None = None) -> str:
         """Upload the model to `owner/name` on the Hugging Face hub; returns its address."""
-        with tempfile.TemporaryDirectory() as folder:
-            written = self.save_pretrained(Path(folder) / repository.rpartition("/")[2])
-            return upload_pretrained(written, repository, private=private, token=token)
+        return push_pretrained(repository, self, self.description(), private=private, token=token)
 
     @torch.no_grad()
     def reset_head(self, num_classes: int) -> None:
-        """A fresh head for another number of classes; 0 leaves it out."""
+        """A fresh head for another number of classes; 0 leaves it out. What was known of the old one is forgotten."""
         _check_classes(num_classes)
+        self.known = {name: value for name, value in self.known.items() if name == "preprocessing"}
         like = self.norm.weight
         self.num_classes = num_classes
         self.head = nn.Identity()
@@ -133,6 +137,9 @@ class SwinClassifier(SwinStages):
             nn.init.trunc_normal_(head.weight, std=0.02)
             nn.init.zeros_(head.bias)
             self.head = head
+
+
+_KNOWN = ("classes", "preprocessing", "recipe", "results")
 
 
 def _check_classes(num_classes: int) -> None:

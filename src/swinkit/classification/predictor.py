@@ -1,107 +1,155 @@
-"""A trained classifier, ready for images: model, class names and preprocessing from one file."""
+"""A trained classifier, ready for images.
+
+Shapes: B images, H W image, K classes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from swinkit.classification.data.preprocessing import EvalPreprocessing, eval_transform, published_preprocessing
+from swinkit.classification.data.preprocessing import (
+    EvalPreprocessing,
+    EvalTransform,
+    eval_transform,
+    published_preprocessing,
+)
 from swinkit.classification.model import SwinClassifier
+from swinkit.classification.result import Classification
 from swinkit.errors import InputError
-from swinkit.training.run_facts import from_plain
+from swinkit.images.given import GivenImage, given_images
+from swinkit.serialization import from_plain, to_plain
 from swinkit.weights.catalogue import CATALOGUE, Preprocessing
-from swinkit.weights.describe import read_description
-from swinkit.weights.formats import recognise
+from swinkit.weights.hub import Shareable
 from swinkit.weights.infer import infer_config
-from swinkit.weights.load import load_weights
-from swinkit.weights.model_files import model_file
-from swinkit.weights.read import read_weights_file
+from swinkit.weights.model_file import ModelFile
 
 
-@dataclass(frozen=True)
-class Classifier:
-    """What is needed to classify an image."""
+class Classifier(Shareable):
+    """A model with what is needed to classify an image: class names and preprocessing.
+
+    Args:
+        model: the classifier, which is put into evaluation mode.
+        classes: the names of its K classes, which must differ.
+        preprocessing: how images are shown to it.
+        description: what saved files say about it; None says what the other arguments do.
+    """
 
     model: SwinClassifier
-    classes: tuple[str, ...]
-    preprocessing: EvalPreprocessing
-    description: dict[str, Any]
-    """What the file says about itself; empty for files of other code bases."""
+
+    def __init__(
+        self,
+        model: SwinClassifier,
+        *,
+        classes: Sequence[str],
+        preprocessing: EvalPreprocessing,
+        description: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model = model.eval()
+        self.classes = tuple(classes)
+        self.preprocessing = preprocessing
+        self.normalise = preprocessing.normalisation()
+        own = {"classes": list(self.classes), "preprocessing": to_plain(preprocessing)}
+        self.description = model.description() | own if description is None else dict(description)
+
+    @classmethod
+    def from_file(cls, file: ModelFile, *, device: torch.device) -> Self:
+        """A classifier from a file.
+
+        swinkit's own files describe themselves. Of other code bases' files the architecture is read off the weights;
+        the preprocessing is that of the catalogue, where the file's name is in it, or the published one for the size;
+        the classes are ImageNet-1K's names, where there are a thousand, or numbers.
+
+        Raises InputError where the file holds no classifier, or its description does not fit its weights.
+        """
+        classifier = cls._of_swinkit(file) if file.description is not None else cls._of_others(file)
+        file.load_into(classifier.model)
+        classifier.model.to(device)
+        return classifier
+
+    @classmethod
+    def _of_swinkit(cls, file: ModelFile) -> Self:
+        model = SwinClassifier.from_description(file.description or {})
+        preprocessing = _usual_preprocessing(model)
+        if model.known.get("preprocessing") is not None:
+            where = f"the preprocessing in {file.path}"
+            preprocessing = from_plain(EvalPreprocessing, model.known["preprocessing"], where=where)
+        classes = model.known.get("classes") or class_names(model.num_classes)
+        if len(classes) != model.num_classes:
+            raise InputError(
+                f"{file.path} names {len(classes)} classes, but its model has {model.num_classes}; save it again"
+            )
+        return cls(model, classes=classes, preprocessing=preprocessing, description=model.description())
+
+    @classmethod
+    def _of_others(cls, file: ModelFile) -> Self:
+        if "head.weight" not in file.tensors:
+            raise InputError(f"{file.path} holds no classifier: its weights have no head; give a classifier's file")
+        model = SwinClassifier(infer_config(file.tensors), num_classes=file.tensors["head.weight"].shape[0])
+        entry = CATALOGUE.get(file.path.stem)
+        preprocessing = (
+            _usual_preprocessing(model) if entry is None else as_preprocessing(entry.preprocessing, entry.input_size)
+        )
+        # The names are ours and not the file's: an evaluation may take those of the data's folders in their place.
+        description = model.description() | {"preprocessing": to_plain(preprocessing)}
+        names = class_names(model.num_classes)
+        return cls(model, classes=names, preprocessing=preprocessing, description=description)
 
     @property
     def device(self) -> torch.device:
+        """Where the model is."""
         return self.model.norm.weight.device
 
     @property
-    def transform(self) -> Callable[[Image.Image], Tensor]:
-        """RGB image to the model's input (C, H, W)."""
+    def transform(self) -> EvalTransform:
+        """RGB image of any size to uint8 (3, H, W), 0..255, of the size that the model is shown."""
         return eval_transform(self.preprocessing)
 
+    def inputs(self, images: Sequence[Image.Image]) -> Tensor:
+        """RGB images as the model takes them: float32 (B, 3, H, W), normalised, on the CPU."""
+        return self.normalise(torch.stack([self.transform(image) for image in images]))
+
     @torch.inference_mode()
-    def predict(self, images: Sequence[Image.Image], *, top: int = 5) -> list[list[tuple[str, float]]]:
-        """The `top` most probable classes of each RGB image with their probabilities (0..1), best first."""
-        batch = torch.stack([self.transform(image) for image in images]).to(self.device)
-        best = self.model(batch).float().softmax(-1).topk(min(top, len(self.classes)))
+    def logits(self, images: Tensor) -> Tensor:
+        """Transformed images (B, 3, H, W), 0..255, to float32 logits (B, K) on the model's device."""
+        return self.model(self.normalise(images.to(self.device))).float()
+
+    def predict(
+        self, images: GivenImage | Sequence[GivenImage], *, top: int = 5, batch_size: int = 32
+    ) -> Classification | list[Classification]:
+        """The most probable classes of one image or many.
+
+        Args:
+            images: a path, the bytes of a file, a PIL image, an array or a tensor, see `images.given`, or a list of
+                such; an array or tensor of four dimensions is a batch.
+            top: how many classes of each.
+            batch_size: how many images are computed at once.
+
+        Returns:
+            One result, or a list of results where many images were given.
+
+        Raises:
+            InputError: where something is no image, or `top` or `batch_size` is below 1.
+        """
+        if top < 1 or batch_size < 1:
+            raise InputError(f"top and batch_size must be at least 1, not {top} and {batch_size}")
+        given, is_one = given_images(images)
+        results: list[Classification] = []
+        for start in range(0, len(given), batch_size):
+            results += self._predicted(given[start : start + batch_size], top)
+        return results[0] if is_one else results
+
+    def _predicted(self, images: Sequence[Image.Image], top: int) -> list[Classification]:
+        logits = self.logits(torch.stack([self.transform(image) for image in images]))
+        best = logits.softmax(-1).topk(min(top, len(self.classes)))
         return [
-            [(self.classes[index], probability) for index, probability in zip(indices, values, strict=True)]
-            for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            Classification(tuple(self.classes[index] for index in indices), tuple(values), image)
+            for image, indices, values in zip(images, best.indices.tolist(), best.values.tolist(), strict=True)
         ]
-
-
-def open_classifier(source: str | Path, *, device: torch.device | None = None) -> Classifier:
-    """A classifier from a file in evaluation mode.
-
-    swinkit's own files describe themselves. Of other code bases' files the architecture is read off the weights; the
-    preprocessing is that of the catalogue, where the file's name is in it, or the published one for the size; the
-    classes are ImageNet-1K's names, where there are a thousand, or numbers.
-
-    Args:
-        source: a file, a run's folder, a name of the catalogue, an https address or hf-hub:owner/name.
-        device: where the model goes; None is the CPU.
-
-    Raises:
-        InputError: where there is no such file or it holds no classifier.
-    """
-    path = model_file(source)
-    description = read_description(path)
-    classifier = _foreign(path) if description is None else _own(path, description)
-    classifier.model.to(device or torch.device("cpu")).eval()
-    return classifier
-
-
-def _own(path: Path, description: dict[str, Any]) -> Classifier:
-    model = SwinClassifier.from_description(description)
-    load_weights(model, path)
-    preprocessing = _usual_preprocessing(model)
-    stored = description.get("preprocessing")
-    if stored is not None:
-        try:
-            preprocessing = from_plain(EvalPreprocessing, stored)
-        except (AttributeError, TypeError, ValueError) as error:
-            raise InputError(f"the preprocessing in {path} is damaged or from another version ({error})") from None
-    classes = description.get("classes") or class_names(model.num_classes)
-    if len(classes) != model.num_classes:
-        raise InputError(f"{path} names {len(classes)} classes, but its model has {model.num_classes}; save it again")
-    return Classifier(model, tuple(classes), preprocessing, description)
-
-
-def _foreign(path: Path) -> Classifier:
-    tensors = recognise(read_weights_file(path).tensors).tensors
-    if "head.weight" not in tensors:
-        raise InputError(f"{path} holds no classifier: its weights have no head; give a classifier's file")
-    model = SwinClassifier(infer_config(tensors), num_classes=tensors["head.weight"].shape[0])
-    load_weights(model, path)
-    entry = CATALOGUE.get(path.stem)
-    preprocessing = (
-        _usual_preprocessing(model) if entry is None else as_preprocessing(entry.preprocessing, entry.input_size)
-    )
-    return Classifier(model, class_names(model.num_classes), preprocessing, {})
 
 
 def _usual_preprocessing(model: SwinClassifier) -> EvalPreprocessing:
@@ -112,13 +160,8 @@ def _usual_preprocessing(model: SwinClassifier) -> EvalPreprocessing:
 
 def as_preprocessing(published: Preprocessing, size: tuple[int, int]) -> EvalPreprocessing:
     """The catalogue's preprocessing of a classifier in the form that data are prepared with."""
-    return EvalPreprocessing(
-        size,
-        shorter_side=published.resize if isinstance(published.resize, int) else None,
-        interpolation=published.interpolation,
-        mean=published.mean,
-        std=published.std,
-    )
+    shorter_side = published.resize if isinstance(published.resize, int) else None
+    return EvalPreprocessing(size, shorter_side=shorter_side, interpolation=published.interpolation)
 
 
 def class_names(count: int) -> tuple[str, ...]:

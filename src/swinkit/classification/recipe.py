@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,12 +10,28 @@ from typing import Annotated, Literal
 import tyro
 
 from swinkit.backbone.swin import SwinConfig
-from swinkit.backbone.variants import SWIN_T, VARIANTS
-from swinkit.classification.data.augmentation import SmallImageAugmentation, TrainAugmentation
+from swinkit.backbone.table import check_rgb, named_backbone
+from swinkit.backbone.variants import SWIN_T
+from swinkit.classification.class_map import read_class_map
+from swinkit.classification.data.augmentation import SmallImageAugmentation, TrainAugmentation, train_transform
 from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing
+from swinkit.classification.data.samples import ClassificationData
+from swinkit.classification.data.sources import open_classification_data
+from swinkit.classification.evaluation_images import EvaluationImages
+from swinkit.classification.model import SwinClassifier
+from swinkit.classification.task import ClassificationTask
 from swinkit.errors import InputError
+from swinkit.images.digits import open_digits
+from swinkit.serialization import to_plain
+from swinkit.training.data.batches import EpochBatches
+from swinkit.training.data.sampling import TrainSampler
+from swinkit.training.data.seeding import SeededView
+from swinkit.training.processes import Processes
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.weights.load import load_weights
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,9 +56,8 @@ class ClassificationRecipe:
     new where the classes differ in number."""
     class_map: Path | None = None
     """Text file with one number a line: the rows of the weights' head to start from (ImageNet-22K to 1K)."""
-    variant: Literal["swin_t", "swin_s", "swin_b", "swin_l", "swin_b_384", "swin_l_384"] | None = None
-    """Take this published architecture instead of the recipe's; its stochastic depth stays."""
-    model: SwinConfig = SWIN_T
+    backbone: SwinConfig = SWIN_T
+    """The architecture."""
     augmentation: TrainAugmentation | SmallImageAugmentation = field(default_factory=TrainAugmentation)
     preprocessing: EvalPreprocessing = field(default_factory=EvalPreprocessing)
     mixing: Mixing = field(default_factory=Mixing)
@@ -51,27 +67,53 @@ class ClassificationRecipe:
     )
     loop: Annotated[LoopSettings, tyro.conf.arg(name="")] = field(default_factory=LoopSettings)
 
-    def resolved(self) -> ClassificationRecipe:
-        """The same recipe with `variant` and `image_size` put where they belong.
+    def build(self, processes: Processes) -> ClassificationTask:
+        """Open the data and build the task; random weights are drawn from torch's global generator.
 
-        Raises InputError where model, augmentation and preprocessing are left with different sizes.
+        Raises InputError where data, weights or values cannot be used.
         """
-        recipe = self
-        if self.variant is not None:
-            model = replace(VARIANTS[self.variant], drop_path_rate=self.model.drop_path_rate)
-            recipe = replace(recipe._resized(max(model.image_size)), variant=None, model=model)
-        if self.image_size is not None:
-            recipe = replace(recipe._resized(self.image_size), image_size=None)
-        sizes = (recipe.model.image_size, recipe.augmentation.image_size, recipe.preprocessing.image_size)
-        if recipe.model.in_channels != 3:
-            raise InputError(
-                f"images are read as RGB, so --model.in-channels must be 3, not {recipe.model.in_channels}"
-            )
+        recipe = self.sized()
+        training, validation = _open_data(recipe)
+        batches = _training_batches(recipe, training, processes)
+        model = _build_model(recipe, num_classes=len(validation.classes))
+        return ClassificationTask(
+            model,
+            mixing=recipe.mixing,
+            evaluation=_evaluation_images(recipe, validation, processes),
+            batches=batches,
+            images=(len(training), len(validation)),
+            description=model.description()
+            | {
+                "classes": list(training.classes),
+                "preprocessing": to_plain(recipe.preprocessing),
+                "recipe": to_plain(recipe),
+            },
+        )
+
+    def sized(self) -> ClassificationRecipe:
+        """The same recipe with `image_size` put where it belongs.
+
+        Raises InputError where backbone, augmentation and preprocessing are left with different sizes.
+        """
+        recipe = self if self.image_size is None else self._resized(self.image_size)
+        sizes = (recipe.backbone.image_size, recipe.augmentation.image_size, recipe.preprocessing.image_size)
+        check_rgb(recipe.backbone)
         if len({_pair(size) for size in sizes}) != 1:
             raise InputError(
-                f"model, augmentation and preprocessing have the image sizes {sizes}; set all of them with --image-size"
+                f"backbone, augmentation and preprocessing have the image sizes {sizes}; set all of them with "
+                "--image-size"
             )
         return recipe
+
+    def with_backbone(self, name: str) -> ClassificationRecipe:
+        """The same recipe for a published architecture, such as swin_b_384, at its image size; stochastic depth stays.
+
+        Raises InputError where there is none of this name.
+        """
+        backbone = named_backbone(name, self.backbone)
+        if not isinstance(backbone, SwinConfig):
+            raise InputError(f"a classifier is a Swin, such as swin_t, not {name}")
+        return replace(self, backbone=backbone, image_size=max(backbone.image_size))
 
     def _resized(self, size: int) -> ClassificationRecipe:
         """For images of `size` pixels; the ratio of resizing and cropping stays."""
@@ -80,7 +122,8 @@ class ClassificationRecipe:
         shorter = None if shorter is None else int(shorter / before * size)
         return replace(
             self,
-            model=replace(self.model, image_size=(size, size)),
+            image_size=None,
+            backbone=replace(self.backbone, image_size=(size, size)),
             augmentation=replace(self.augmentation, image_size=size),
             preprocessing=replace(self.preprocessing, image_size=size, shorter_side=shorter),
         )
@@ -88,3 +131,53 @@ class ClassificationRecipe:
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _open_data(recipe: ClassificationRecipe) -> tuple[ClassificationData, ClassificationData]:
+    """Training and validation images."""
+    if recipe.dataset == "digits":
+        return open_digits(validation_fraction=recipe.validation_fraction)
+    if recipe.data is None:
+        raise InputError(f"the recipe {recipe.name} needs images; say where they are with --data DIR")
+    return open_classification_data(
+        recipe.data, on_corrupt=recipe.on_corrupt, validation_fraction=recipe.validation_fraction
+    )
+
+
+def _training_batches(recipe: ClassificationRecipe, data: ClassificationData, processes: Processes) -> EpochBatches:
+    loop = recipe.loop
+    sampler = TrainSampler(
+        len(data),
+        batch_size=loop.batch_size,
+        seed=loop.seed,
+        rank=processes.rank,
+        world_size=processes.count,
+        accumulation=loop.accumulate,
+    )
+    view = SeededView(data, train_transform(recipe.augmentation), seed=loop.seed)
+    return EpochBatches(view, sampler, workers=loop.workers, pin_memory=processes.device.type == "cuda")
+
+
+def _build_model(recipe: ClassificationRecipe, *, num_classes: int) -> SwinClassifier:
+    """The classifier with the weights that the run starts from."""
+    checkpoint_activations = recipe.loop.checkpoint_activations
+    model = SwinClassifier(recipe.backbone, num_classes=num_classes, checkpoint_activations=checkpoint_activations)
+    if recipe.weights is not None:
+        class_map = None if recipe.class_map is None else read_class_map(recipe.class_map)
+        report = load_weights(model, recipe.weights, replace_head=True, class_map=class_map, adapt_channels=True)
+        _log.info("%s: %s", recipe.weights, report)
+    return model
+
+
+def _evaluation_images(
+    recipe: ClassificationRecipe, data: ClassificationData, processes: Processes
+) -> EvaluationImages:
+    processes.require_even(len(data), sharding=recipe.loop.sharding)
+    return EvaluationImages(
+        data,
+        recipe.preprocessing,
+        # With one image a batch, processes that share a model could have unequally many, and wait for each other.
+        batch_size=max(2, recipe.loop.batch_of_process(processes.count)),
+        workers=recipe.loop.workers,
+        processes=processes,
+    )

@@ -122,16 +122,16 @@ class ClassificationScores:
 
     @property
     def top1(self) -> float:
-        """Percent of images whose class has the highest logit."""
-        return self._percent(self._class_hits().sum())
+        """Share of the images whose class has the highest logit, 0..1."""
+        return self._share(self._class_hits().sum())
 
     @property
     def top5(self) -> float:
-        """Percent of images whose class is among the five highest logits.
+        """Share of the images whose class is among the five highest logits, 0..1.
 
-        With K < 5 classes this is top-K, hence always 100.
+        With K < 5 classes this is top-K, hence always 1.
         """
-        return self._percent(self._top5_hits)
+        return self._share(self._top5_hits)
 
     @property
     def loss(self) -> float:
@@ -144,14 +144,14 @@ class ClassificationScores:
         return self._table.cpu().clone() if self._has_confusion else None
 
     def per_class_accuracy(self) -> Tensor:
-        """(K,) float64 on the CPU: percent of the images of each class that are right, NaN for classes without images.
+        """(K,) float64 on the CPU: share of each class's images that are right, 0..1; NaN for classes without images.
 
         Their mean without the NaN is the balanced accuracy.
         """
-        return 100.0 * self._class_hits().cpu().double() / self._table.sum(dim=1).cpu()
+        return self._class_hits().cpu().double() / self._table.sum(dim=1).cpu()
 
     def _class_hits(self) -> Tensor:
         return self._table.diagonal() if self._has_confusion else self._table[:, 1]
 
-    def _percent(self, hits: Tensor) -> float:
-        return 100.0 * int(hits) / self.images if self.images else float("nan")
+    def _share(self, hits: Tensor) -> float:
+        return int(hits) / self.images if self.images else float("nan")

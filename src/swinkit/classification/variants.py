@@ -10,7 +10,7 @@ from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_B_384, SWIN_L, SWIN_L_384, SWIN_S, SWIN_T
 from swinkit.classification.model import SwinClassifier
 from swinkit.weights.formats import recognise
-from swinkit.weights.load import load_weights
+from swinkit.weights.load import load_recognised
 from swinkit.weights.read import read_weights_file
 from swinkit.weights.source import resolve
 
@@ -42,14 +42,19 @@ def build_classifier(
     if weights is None:
         return SwinClassifier(config, num_classes=1000 if num_classes is None else num_classes)
     file = read_weights_file(resolve(weights))
+    recognised = recognise(file.tensors, file.metadata)
     if num_classes is None:
-        if class_map is not None:
-            num_classes = len(class_map)
-        else:
-            head = recognise(file.tensors, file.metadata).tensors.get("head.weight")
-            num_classes = 1000 if head is None else head.shape[0]
+        head = recognised.tensors.get("head.weight")
+        num_classes = len(class_map) if class_map is not None else 1000 if head is None else head.shape[0]
     model = SwinClassifier(config, num_classes=num_classes)
-    load_weights(model, file.path, adapt_channels=in_channels != 3, replace_head=True, class_map=class_map)
+    load_recognised(
+        model,
+        recognised,
+        str(file.path),
+        adapt_channels=in_channels != 3,
+        replace_head=True,
+        class_map=class_map,
+    )
     return model
 
 

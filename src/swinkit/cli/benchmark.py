@@ -59,7 +59,7 @@ class BenchmarkOptions:
     """Also measure exported files under ONNX Runtime and OpenVINO, and the matrix products alone."""
     memory: bool = False
     """Also measure peak memory, each library in a process of its own."""
-    backends: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa")
+    backends: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa", "auto")
     """Ways to compute attention, for `attention`."""
     rounds: int = 20
     """Measured rounds; every candidate runs once in each."""

@@ -22,10 +22,10 @@ from swinkit.detection.pictures.data import plot_detection_data
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.segmentation.data.check import SegmentationReport, check_segmentation, problems_text
-from swinkit.segmentation.data.folders import find_parts, match_pairs, read_classes
+from swinkit.segmentation.data.folders import find_splits, match_pairs, read_classes
 from swinkit.segmentation.data.samples import SegmentationImages
 from swinkit.segmentation.data.scenes import open_segmentation_scenes
-from swinkit.segmentation.results import draw_data as draw_masks
+from swinkit.segmentation.evaluation import draw_data as draw_masks
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,18 @@ def _bar(count: int, part: str) -> Callable[[int], object]:
 
 
 def _check_masks(root: Path, options: CheckOptions) -> None:
-    parts = find_parts(root)
+    splits = find_splits(root)
     classes = read_classes(options.classes_file, root)
     problems = 0
-    for part, places in parts.items():
+    for split, places in splits.items():
         pairs = match_pairs(root, *places)
         data = SegmentationImages(root, pairs.images, pairs.masks, classes, reduce_zero_label=options.reduce_zero_label)
-        report = check_segmentation(data, pairs, step=_bar(len(data), part))
-        print(f"\n{part}: {report.images:,} images with masks in {places[0]} and {places[1]}")
+        report = check_segmentation(data, pairs, step=_bar(len(data), split))
+        print(f"\n{split}: {report.images:,} images with masks in {places[0]} and {places[1]}")
         _show(report, first=1 if options.reduce_zero_label else 0)
         problems += len(report.problems)
         if report.images and not report.problems:
-            picture = options.out / f"{root.resolve().name}_{part}.png"
+            picture = options.out / f"{root.resolve().name}_{split}.png"
             draw_masks(data, picture)
             print(f"  picture: {picture}")
     _conclude(root, problems)

@@ -6,70 +6,48 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import tyro
 from rich.table import Table
 
 from swinkit.classification.data.class_folders import class_folder_names, train_folder, validation_folder
 from swinkit.classification.data.samples import ClassificationData
 from swinkit.classification.data.sources import find_layout, open_evaluation_data
-from swinkit.classification.predictor import Classifier, open_classifier
-from swinkit.classification.results import draw_results
+from swinkit.classification.evaluation import draw_results, measure
+from swinkit.classification.predictor import Classifier
 from swinkit.classification.scores import ClassificationScores
 from swinkit.cli.console import result_console
-from swinkit.cli.image_paths import run_name
+from swinkit.cli.task_options import EvaluateOptions, list_files
 from swinkit.errors import InputError
 from swinkit.images.digits import open_digits
-from swinkit.training.processes import choose_device
 
 CLASSES_SHOWN = 50
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
-    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
-    """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
-    data: Path | None = None
-    """Folder with the images, as for training. Default: what the model was trained on."""
-    part: Literal["held_out", "all"] = "held_out"
-    """Of a folder without a validation part: the images that training holds out, or all."""
-    out: Path | None = None
-    """Folder for the confusion matrix and the page of predictions. Default: evaluation/NAME."""
+class EvaluateClassifierOptions(EvaluateOptions):
     on_corrupt: Literal["stop", "skip"] | None = None
     """What to do with an image that cannot be read: stop, or report it and take the next one in its place. Default: as
     in training."""
-    workers: int = 2
-    """Processes that load images; 0 loads them in this one."""
-    device: str | None = None
-    """Device such as cuda or cpu. Default: the GPU if there is one."""
-    json: bool = False
-    """Print the results as JSON instead of tables."""
 
 
-def evaluate_classifier_command(arguments: Sequence[str]) -> None:
+def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptions) -> None:
     """Accuracy of a classifier on labelled images."""
-    options = tyro.cli(
-        EvaluateOptions, args=list(arguments), prog="swinkit evaluate", description=evaluate_classifier_command.__doc__
-    )
-    classifier = open_classifier(options.checkpoint, device=choose_device(options.device))
-    if options.workers < 0:
-        raise InputError(f"--workers must be 0 or more, not {options.workers}")
     data = _data(options, classifier)
-    folder = options.out or Path("evaluation") / run_name(options.checkpoint)
-    scores, pictures = draw_results(classifier, data, folder, workers=options.workers)
-    results = _results(scores, classifier, pictures)
+    measured = measure(classifier, data, workers=options.workers)
+    pictures = draw_results(measured, data, options.folder, classes=classifier.classes)
+    scores = measured.scores
     if options.json:
-        print(json.dumps(results))
+        print(json.dumps(_results(scores, classifier, pictures)))
         return
-    print(f"{scores.images} images: top-1 {scores.top1:.2f} %, top-5 {scores.top5:.2f} %, loss {scores.loss:.4f}")
+    top1, top5 = 100 * scores.top1, 100 * scores.top5
+    print(f"{scores.images} images: top-1 {top1:.2f} %, top-5 {top5:.2f} %, loss {scores.loss:.4f}")
     if len(classifier.classes) <= CLASSES_SHOWN:
         result_console().print(_class_table(scores, classifier))
-    for picture in pictures:
-        print(f"  {picture.stem:12} {picture}")
+    list_files(pictures)
 
 
-def _data(options: EvaluateOptions, classifier: Classifier) -> ClassificationData:
+def _data(options: EvaluateClassifierOptions, classifier: Classifier) -> ClassificationData:
     """The labelled images that are meant."""
     recipe = classifier.description.get("recipe") or {}
     fraction = recipe.get("validation_fraction", 0.2)
@@ -119,5 +97,5 @@ def _results(scores: ClassificationScores, classifier: Classifier, pictures: Seq
 def _class_table(scores: ClassificationScores, classifier: Classifier) -> Table:
     table = Table("class", "top-1 %", box=None)
     for name, value in zip(classifier.classes, scores.per_class_accuracy().tolist(), strict=True):
-        table.add_row(name, "no images" if value != value else f"{value:.1f}")
+        table.add_row(name, "no images" if value != value else f"{100 * value:.1f}")
     return table

@@ -6,13 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import tyro
 from rich.table import Table
 
 from swinkit.cli.console import result_console
-from swinkit.cli.image_paths import run_name
+from swinkit.cli.task_options import EvaluateOptions, list_files
 from swinkit.detection.data.samples import DetectionData
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.data.sources import open_detection_evaluation
@@ -25,32 +24,15 @@ from swinkit.serialization import from_plain
 
 
 @dataclass(frozen=True)
-class EvaluateDetectorOptions:
-    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
-    """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
-    data: Path | None = None
-    """A COCO json or a folder with one, as for training. Default: what the model was trained on."""
+class EvaluateDetectorOptions(EvaluateOptions):
     images: Path | None = None
     """Folder of the images, where they do not lie in one of the usual places beside the json."""
-    part: Literal["held_out", "all"] = "held_out"
-    """Of data without a validation part: the images that training holds out, or all."""
-    out: Path | None = None
-    """Folder for the page of detections and the COCO results json. Default: evaluation/NAME."""
-    workers: int = 2
-    """Processes that load images; 0 loads them in this one."""
-    device: str | None = None
-    """Device such as cuda or cpu. Default: the GPU if there is one."""
-    json: bool = False
-    """Print the results as JSON instead of tables."""
 
 
 def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> None:
     """COCO's average precision of a detector, of boxes and masks, on images with ground truth."""
-    if options.workers < 0:
-        raise InputError(f"--workers must be 0 or more, not {options.workers}")
     data = _data(options, detector)
-    folder = options.out or Path("evaluation") / run_name(options.checkpoint)
-    results, written = draw_results(detector, data, folder, workers=options.workers)
+    results, written = draw_results(detector, data, options.folder, workers=options.workers)
     if options.json:
         print(json.dumps(_plain(results, written)))
         return
@@ -60,8 +42,7 @@ def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> N
         _print_numbers("masks", results.masks)
     print(f"recall of boxes at IoU 0.5, whatever the class: {100 * results.recall50:.2f} %")
     result_console().print(_class_table(results))
-    for path in written:
-        print(f"  {path.stem:12} {path}")
+    list_files(written)
 
 
 def _data(options: EvaluateDetectorOptions, detector: Detector) -> DetectionData:

@@ -3,75 +3,50 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 from rich.table import Table
 
 from swinkit.cli.console import result_console
-from swinkit.cli.image_paths import run_name
 from swinkit.cli.segmentation_options import ShownAs
+from swinkit.cli.task_options import EvaluateOptions, list_files
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
-from swinkit.segmentation.data.folders import open_validation_part, read_classes
+from swinkit.segmentation.data.folders import open_validation_split, read_classes
 from swinkit.segmentation.data.samples import SegmentationData
 from swinkit.segmentation.data.scenes import open_segmentation_scenes
-from swinkit.segmentation.predictor import Segmentor, open_segmentor
-from swinkit.segmentation.results import draw_results
+from swinkit.segmentation.evaluation import draw_results, measure
+from swinkit.segmentation.predictor import Segmentor
 from swinkit.segmentation.scores import SegmentationScores
-from swinkit.training.processes import choose_device
-from swinkit.training.run_facts import from_plain
+from swinkit.serialization import from_plain
 
 
 @dataclass(frozen=True)
-class EvaluateSegmentorOptions:
-    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
-    """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
-    data: Path | None = None
-    """Folder with images and masks, as for training. Default: what the model was trained on."""
-    part: Literal["held_out", "all"] = "held_out"
-    """Of a folder without a validation part: the images that training holds out, or all."""
+class EvaluateSegmentorOptions(EvaluateOptions):
     reduce_zero_label: bool = False
     """Masks have 0 for "other", which is ignored, as in ADE20K; always so where the model was trained on such masks."""
     shown: Annotated[ShownAs, tyro.conf.arg(name="")] = field(default_factory=ShownAs)
-    out: Path | None = None
-    """Folder for the pictures. Default: evaluation/NAME."""
-    workers: int = 2
-    """Processes that load images; 0 loads them in this one."""
-    device: str | None = None
-    """Device such as cuda or cpu. Default: the GPU if there is one."""
-    json: bool = False
-    """Print the results as JSON instead of tables."""
 
 
-def evaluate_segmentor_command(arguments: Sequence[str]) -> None:
+def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) -> None:
     """Mean IoU of a segmentor, IoU of each class, pixel and mean accuracy, on images with masks."""
-    options = tyro.cli(
-        EvaluateSegmentorOptions,
-        args=list(arguments),
-        prog="swinkit evaluate",
-        description=evaluate_segmentor_command.__doc__,
-    )
-    if options.workers < 0:
-        raise InputError(f"--workers must be 0 or more, not {options.workers}")
-    segmentor = open_segmentor(options.checkpoint, device=choose_device(options.device))
     data = _data(options, segmentor)
-    folder = options.out or Path("evaluation") / run_name(options.checkpoint)
-    inference = options.shown.settings(segmentor.inference)
-    scores, pictures = draw_results(segmentor, data, folder, inference=inference, workers=options.workers)
+    settings = options.shown.settings(segmentor.preprocessing)
+    scores, samples = measure(segmentor, data, settings=settings, workers=options.workers)
+    pictures = draw_results(scores, samples, segmentor.classes, options.folder)
     if options.json:
-        print(json.dumps(_results(scores, segmentor, len(data), pictures)))
+        paths = [str(picture) for picture in pictures]
+        print(json.dumps({"images": len(data), **scores.to_dict(segmentor.classes), "pictures": paths}))
         return
     print(
-        f"{len(data)} images: mIoU {scores.miou:.4f}, pixel accuracy {scores.pixel_accuracy:.4f}, mean accuracy "
-        f"{scores.mean_accuracy:.4f}"
+        f"{len(data)} images: mIoU {100 * scores.miou:.2f} %, pixel accuracy {100 * scores.pixel_accuracy:.2f} %, "
+        f"mean accuracy {100 * scores.mean_accuracy:.2f} %"
     )
     result_console().print(_class_table(scores, segmentor))
-    for picture in pictures:
-        print(f"  {picture.stem:12} {picture}")
+    list_files(pictures)
 
 
 def _data(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> SegmentationData:
@@ -84,7 +59,7 @@ def _data(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> Segmentati
         raise InputError("say where the images with masks are, with --data DIR")
     if not recipe.get("classes_file"):
         _check_classes(root, segmentor)
-    return open_validation_part(
+    return open_validation_split(
         root,
         classes=segmentor.classes,
         reduce_zero_label=options.reduce_zero_label or bool(recipe.get("reduce_zero_label", False)),
@@ -113,29 +88,9 @@ def _check_classes(root: Path, segmentor: Segmentor) -> None:
         )
 
 
-def _results(
-    scores: SegmentationScores, segmentor: Segmentor, images: int, pictures: Sequence[Path]
-) -> dict[str, object]:
-    def known(value: float) -> float | None:  # JSON has no word for "of no pixels"
-        return None if value != value else value
-
-    def by_class(values: Sequence[float]) -> dict[str, float | None]:
-        return {name: known(value) for name, value in zip(segmentor.classes, values, strict=True)}
-
-    return {
-        "images": images,
-        "miou": known(scores.miou),
-        "pixel_accuracy": known(scores.pixel_accuracy),
-        "mean_accuracy": known(scores.mean_accuracy),
-        "iou": by_class(scores.per_class_iou().tolist()),
-        "accuracy": by_class(scores.per_class_accuracy().tolist()),
-        "pictures": [str(picture) for picture in pictures],
-    }
-
-
 def _class_table(scores: SegmentationScores, segmentor: Segmentor) -> Table:
-    table = Table("class", "IoU", "accuracy", box=None)
+    table = Table("class", "IoU %", "accuracy %", box=None)
     columns = (scores.per_class_iou().tolist(), scores.per_class_accuracy().tolist())
     for name, *values in zip(segmentor.classes, *columns, strict=True):
-        table.add_row(name, *("no pixels" if value != value else f"{value:.4f}" for value in values))
+        table.add_row(name, *("no pixels" if value != value else f"{100 * value:.2f}" for value in values))
     return table

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 import tyro
-from torch import Tensor
 
-from swinkit.classification.predictor import Classifier, open_classifier
+from swinkit.classification.predictor import Classifier
 from swinkit.cli.image_paths import image_paths
 from swinkit.errors import InputError
 from swinkit.export.comparison import Comparison
@@ -21,6 +20,8 @@ from swinkit.export.int8 import quantize_onnx
 from swinkit.export.onnx_file import need_onnx, write_onnx
 from swinkit.export.program import write_program
 from swinkit.images.read import read_image
+from swinkit.serialization import to_plain
+from swinkit.weights.model_file import read_model_file
 
 MOST_IMAGES = 256
 """The 8-bit report takes no more images than this."""
@@ -49,7 +50,14 @@ def export_command(arguments: Sequence[str]) -> None:
     if options.to == "onnx":
         need_onnx()
     paths = _report_images(options, out)
-    classifier = open_classifier(options.checkpoint)
+    file = read_model_file(options.checkpoint)
+    export_classifier(Classifier.from_file(file, device=torch.device("cpu")), options, out=out, report_images=paths)
+
+
+def export_classifier(
+    classifier: Classifier, options: ExportOptions, *, out: Path, report_images: Sequence[Path]
+) -> None:
+    """Write the file `out`, and where 8 bits are asked for that file beside it; print how much they differ."""
     channels = classifier.model.config.in_channels
     print(f"exporting {options.checkpoint}, which takes a minute or two", flush=True)
     if options.to == "onnx":
@@ -57,7 +65,7 @@ def export_command(arguments: Sequence[str]) -> None:
     else:
         _show(out, write_program(classifier.model, out, channels=channels))
     if options.int8:
-        _write_int8(classifier, out, paths)
+        _write_int8(classifier, out, report_images)
 
 
 def _report_images(options: ExportOptions, out: Path) -> list[Path]:
@@ -79,7 +87,7 @@ def _metadata(classifier: Classifier) -> dict[str, str]:
     return {
         "task": "classification",
         "classes": json.dumps(list(classifier.classes), ensure_ascii=False),
-        "preprocessing": json.dumps(asdict(classifier.preprocessing)),
+        "preprocessing": json.dumps(to_plain(classifier.preprocessing)),
     }
 
 
@@ -94,8 +102,7 @@ def _int8_name(out: Path) -> Path:
 
 
 def _write_int8(classifier: Classifier, out: Path, paths: Sequence[Path]) -> None:
-    transform = classifier.transform
-    images: Tensor = torch.stack([transform(read_image(path)) for path in paths])
+    images = classifier.inputs([read_image(path) for path in paths])
     rough = _int8_name(out)
     report = quantize_onnx(out, rough, images)
     if report.is_faster:

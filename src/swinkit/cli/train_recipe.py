@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import tyro
 
 from swinkit.backbone.table import named_backbone
+from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.cli.renamed_options import refuse_old_names
 from swinkit.detection.architectures import DETECTORS
 from swinkit.errors import InputError
@@ -59,8 +60,7 @@ def _with_parts(recipe: Any, arguments: list[str]) -> tuple[Any, list[str]]:
     """The recipe with the parts that --backbone and --detector name, and the other arguments."""
     name, arguments = _taken("--backbone", arguments)
     if name is not None:
-        backbone: Any = named_backbone(name, recipe.backbone)
-        recipe = replace(recipe, backbone=backbone)
+        recipe = _with_backbone(recipe, name)
     if hasattr(recipe, "detector"):
         name, arguments = _taken("--detector", arguments)
         if name is not None:
@@ -68,6 +68,13 @@ def _with_parts(recipe: Any, arguments: list[str]) -> tuple[Any, list[str]]:
                 raise InputError(f"there is no detector {name!r}; there are {', '.join(DETECTORS)}")
             recipe = replace(recipe, detector=DETECTORS[name]())
     return recipe, arguments
+
+
+def _with_backbone(recipe: Any, name: str) -> Any:
+    if isinstance(recipe, ClassificationRecipe):
+        return recipe.with_backbone(name)  # which brings its image size
+    backbone: Any = named_backbone(name, recipe.backbone)
+    return replace(recipe, backbone=backbone)
 
 
 def _taken(option: str, arguments: list[str]) -> tuple[str | None, list[str]]:

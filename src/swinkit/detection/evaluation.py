@@ -4,36 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from swinkit.detection.data.samples import DetectionData
+from swinkit.detection.evaluation_images import EvaluationImages
 from swinkit.detection.pictures.detections import DetectionSample, plot_detections
 from swinkit.detection.predictor import Detector
 from swinkit.detection.scores import DetectionResults, DetectionScores
-from swinkit.detection.task import EvaluationImages
 from swinkit.files import save_image
 from swinkit.pictures.curves import plot_curves
 from swinkit.structures import Detections
 from swinkit.training.data.sampling import evenly_spread
 from swinkit.training.processes import Processes
 from swinkit.training.run_folder import RunFolder
-from swinkit.weights.model_file import read_model_file
 
 SHOWN = 8
 """Images on a page."""
 
 
 def draw_pictures(
-    run: RunFolder, data: tuple[DetectionData, DetectionData], *, device: torch.device, workers: int = 0
+    run: RunFolder, data: tuple[DetectionData, DetectionData], best: Detector, *, workers: int = 0
 ) -> tuple[Path, ...]:
     """Learning curves, a page of training data, and of the best model a page of detections, as PNG in the run's
     folder, and beside them the first validation image."""
     curves, page, sample = (run.root / f"{name}.png" for name in ("curves", "data", "sample"))
     plot_curves(run.metrics, curves)
     draw_data(data[0], page)
-    _, drawn = draw_results(
-        Detector.from_file(read_model_file(run.best_model), device=device), data[1], run.root, workers=workers
-    )
+    _, drawn = draw_results(best, data[1], run.root, workers=workers)
     save_image(data[1][0][0], sample)
     return (curves, *drawn, page, sample)
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from swinkit.detection.box_head import BoxOutputs, deltas_of
 from swinkit.detection.detector import Size
+from swinkit.detection.nms import nms_within
 from swinkit.ops.boxes import Stds, decode_boxes
 
 
@@ -54,5 +54,5 @@ def detect(
     score = scores[regions, labels]
     chosen = BoxOutputs(outputs.logits[regions], outputs.deltas[regions])
     found = decode_boxes(boxes[regions], deltas_of(chosen, labels), stds, size)
-    kept = batched_nms(found, score, labels, nms_iou)[:detections]
+    kept = nms_within(found, score, labels, nms_iou)[:detections]
     return Found(found[kept], score[kept], labels[kept])

@@ -14,8 +14,8 @@ from swinkit.backbone.table import backbone_config, describe_backbone
 from swinkit.detection.architectures import DETECTORS, architecture_of, config_class, recognise_detector
 from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize
 from swinkit.detection.detector import DetectorConfig, DetectorModel
+from swinkit.detection.evaluation_images import detect_in
 from swinkit.detection.result import DetectionResult
-from swinkit.detection.task import detect_in
 from swinkit.errors import InputError
 from swinkit.images.given import GivenImage, given_images
 from swinkit.serialization import from_plain, to_plain

@@ -27,9 +27,10 @@ from swinkit.detection.data.samples import DetectionData, collate_detection
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.data.sources import open_detection_data
 from swinkit.detection.detector import DetectorConfig, DetectorModel
+from swinkit.detection.evaluation_images import EvaluationImages
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.predictor import describe_detector
-from swinkit.detection.task import DetectionTask, EvaluationImages
+from swinkit.detection.task import DetectionTask
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.serialization import to_plain

@@ -32,11 +32,11 @@ def align_regions(
         size: S.
         finest_scale: see `region_levels`.
     """
-    numbers = torch.cat([each.new_full((len(each), 1), image) for image, each in enumerate(boxes)])
+    numbers = torch.cat([each.new_full((each.shape[0], 1), image) for image, each in enumerate(boxes)])
     flat = torch.cat(list(boxes))
     regions = torch.cat([numbers, flat], 1).float()  # (R, 5)
     levels = region_levels(flat, len(maps), finest_scale)
-    read = maps[0].new_zeros(len(flat), maps[0].shape[1], size, size)
+    read = maps[0].new_zeros(flat.shape[0], maps[0].shape[1], size, size)
     for level, (x, stride) in enumerate(zip(maps, strides, strict=True)):
         here = torch.nonzero(levels == level)[:, 0]
         # In half precision a region's edges would be whole pixels away from where they are.

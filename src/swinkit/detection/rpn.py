@@ -12,12 +12,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms
 
 from swinkit.detection.anchors import boxes_inside, cells_inside, level_anchors
 from swinkit.detection.assigners import MatcherConfig, match_boxes
 from swinkit.detection.box_losses import box_distance
 from swinkit.detection.detector import Size
+from swinkit.detection.nms import nms_within
 from swinkit.detection.samplers import SamplerConfig, choose
 from swinkit.ops.boxes import UNIT, Stds, decode_boxes, encode_boxes
 
@@ -145,7 +145,7 @@ class RPNHead(nn.Module):
         flat, score, number = torch.cat(boxes), torch.cat(scores), torch.cat(numbers)
         large = (flat[:, 2:] - flat[:, :2] > config.min_size).all(1)
         flat, score, number = flat[large], score[large], number[large]
-        kept = batched_nms(flat, score, number, config.nms_iou)[: config.post_nms]
+        kept = nms_within(flat, score, number, config.nms_iou)[: config.post_nms]
         return Proposals(flat[kept], score[kept])
 
     @torch.no_grad()

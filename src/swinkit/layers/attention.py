@@ -5,15 +5,14 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from swinkit.layers.patch import Geometry
-from swinkit.layers.plain import apply_linear
-from swinkit.ops.relative_position import RememberedBias
+from swinkit.layers.unmodified import linear_of
+from swinkit.ops.relative_position import relative_position_bias
 from swinkit.ops.window_attention import AttentionBackend, check_backend, window_attention
 from swinkit.ops.windows import WindowGrid, are_symbols
 
@@ -61,7 +60,6 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)
         self.proj_drop = nn.Dropout(drop_rate)
-        self.gather_bias = RememberedBias()
         self.relative_position_bias_table = (
             nn.Parameter(torch.zeros((2 * window - 1) ** 2, num_heads)) if relative_bias else None
         )
@@ -80,12 +78,13 @@ class WindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to (B, H, W, C)."""
+        qkv, proj = linear_of(self.qkv), linear_of(self.proj)
         grid = self.grid(x.shape[1], x.shape[2])
         table = self.relative_position_bias_table
-        bias = None if table is None else self.gather_bias(table, grid.window, (self.window, self.window))
+        bias = None if table is None else relative_position_bias(table, grid.window, (self.window, self.window))
         x = window_attention(
             x,
-            partial(apply_linear, self.qkv),
+            qkv,
             bias=bias,
             grid=grid,
             num_heads=self.num_heads,
@@ -93,7 +92,7 @@ class WindowAttention(nn.Module):
             dropout_p=self.attn_drop_rate if self.training else 0.0,
             backend=self.backend,
         )
-        return self.proj_drop(apply_linear(self.proj, x))
+        return self.proj_drop(proj(x))
 
     def extra_repr(self) -> str:
         return f"num_heads={self.num_heads}, window={self.window}, shift={self.shift}, backend={self.backend}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from swinkit.layers.plain import is_plain_layer
-from swinkit.ops.perceptron import perceptron, splits_rows
+from swinkit.layers.unmodified import is_unmodified
+from swinkit.ops.mlp import mlp
 
 
 class Mlp(nn.Module):
@@ -19,13 +19,15 @@ class Mlp(nn.Module):
         self.drop = nn.Dropout(drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self._is_plain() and splits_rows(x, self.fc1.out_features):
-            return perceptron(x, self.fc1.weight, self.fc1.bias, self.fc2.weight, self.fc2.bias)
-        return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
+        if self._must_be_called():
+            return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
+        return mlp(x, self.fc1.weight, self.fc1.bias, self.fc2.weight, self.fc2.bias)
 
-    def _is_plain(self) -> bool:
-        """Whether the layers do nothing but what their names say: not replaced, not hooked, and no dropout."""
-        if self.training and self.drop.p > 0.0:
-            return False
-        parts = ((self.fc1, nn.Linear), (self.act, nn.GELU), (self.fc2, nn.Linear))
-        return all(is_plain_layer(part, kind) for part, kind in parts)
+    def _must_be_called(self) -> bool:
+        """Whether a layer does more than the op: dropout, or whatever someone has put in its place or hung on it."""
+        parts = ((self.fc1, nn.Linear), (self.act, nn.GELU), (self.fc2, nn.Linear), (self.drop, nn.Dropout))
+        if not all(is_unmodified(part, kind) for part, kind in parts):
+            return True
+        if self.fc1.bias is None or self.fc2.bias is None:
+            return True
+        return self.act.approximate != "none" or (self.drop.training and self.drop.p > 0)

@@ -37,18 +37,3 @@ def cached_constant(build: Callable[..., R]) -> Callable[..., R]:
 def is_plain(x: Tensor) -> bool:
     """Whether `x` is an ordinary tensor, not a fake, functional or distributed one that must not meet cached data."""
     return type(x) in (Tensor, torch.nn.Parameter)
-
-
-def is_plain_cpu(x: Tensor) -> bool:
-    """Whether work on `x` may be laid out by hand: an ordinary float tensor on a CPU, and nothing traces, casts or
-    counts operations."""
-    return (
-        x.device.type == "cpu"
-        and is_plain(x)
-        and x.dtype in (torch.float32, torch.float64)
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
-        and not torch.is_autocast_enabled("cpu")
-        and torch._C._len_torch_dispatch_stack() == 0
-        and not torch._C._are_functorch_transforms_active()
-    )

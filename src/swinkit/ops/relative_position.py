@@ -6,13 +6,13 @@ Paper section 3.2, equation 4. Shapes: T tokens in a window, h heads.
 from __future__ import annotations
 
 import math
-from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from swinkit.ops.constants import cached_constant, is_plain, is_plain_cpu
+from swinkit.cpu.remembered_bias import bias_obstacle, remembered_bias
+from swinkit.ops.constants import cached_constant, is_plain
 
 
 def build_relative_position_index(
@@ -34,7 +34,15 @@ _cached_relative_position_index = cached_constant(build_relative_position_index)
 
 
 def relative_position_bias(table: Tensor, window: tuple[int, int], table_window: tuple[int, int]) -> Tensor:
-    """The bias of every head and pair of tokens: table (rows, h) to (h, T, T)."""
+    """The bias of every head and pair of tokens: table (rows, h) to (h, T, T). Do not write into it: on a CPU, without
+    gradients, the next call returns the same tensor."""
+    if bias_obstacle(table) is None:
+        return remembered_bias(gather_bias, table, window, table_window)
+    return gather_bias(table, window, table_window)
+
+
+def gather_bias(table: Tensor, window: tuple[int, int], table_window: tuple[int, int]) -> Tensor:
+    """`relative_position_bias` as a tensor of its own."""
     build = _cached_relative_position_index if is_plain(table) else build_relative_position_index
     index = build(window, table_window, table.device)
     tokens = window[0] * window[1]
@@ -42,36 +50,6 @@ def relative_position_bias(table: Tensor, window: tuple[int, int], table_window:
     wants_gradient = table.requires_grad and torch.is_grad_enabled()
     rows = table[index.view(-1)] if wants_gradient else table.index_select(0, index.view(-1))
     return rows.view(tokens, tokens, table.shape[1]).permute(2, 0, 1).contiguous()
-
-
-class RememberedBias:
-    """`relative_position_bias`, gathered again only where the table has changed: for inference on a CPU.
-
-    What changed is told by the table's values, a hundredth of the bias: whoever writes them, and by whatever way, no
-    old bias is ever used. Copies and pickles of it are empty.
-    """
-
-    def __init__(self) -> None:
-        self._known: tuple[tuple[int, int], Tensor, Tensor] | None = None
-
-    def __call__(self, table: Tensor, window: tuple[int, int], table_window: tuple[int, int]) -> Tensor:
-        """The bias (h, T, T); the very tensor of the last call where nothing has changed."""
-        if torch.is_grad_enabled() or not is_plain_cpu(table):
-            return relative_position_bias(table, window, table_window)
-        known = self._known  # read once: threads may share a model
-        if known is not None and known[0] == window and known[1].dtype == table.dtype and torch.equal(known[1], table):
-            return known[2]
-        with torch.inference_mode(False), torch.no_grad():  # so that it serves outside of inference mode, too
-            table = table.detach().clone()
-            bias = relative_position_bias(table, window, table_window)
-        self._known = window, table, bias
-        return bias
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return type(self)()
-
-    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
-        return type(self), ()
 
 
 def resize_relative_position_table(table: Tensor, size: tuple[int, int]) -> Tensor:

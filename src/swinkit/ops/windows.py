@@ -1,6 +1,6 @@
 """Where the windows of one feature map lie: padding, cyclic shift, token order and mask (paper section 3.2, figure 4).
 
-Shapes: B images, H W map, C channels, N windows of one image, T tokens in a window.
+Shapes: B images, H W map, C channels, N windows of one image, T tokens in a window, h heads.
 """
 
 from __future__ import annotations
@@ -223,3 +223,11 @@ def group_masks(grid: WindowGrid, like: Tensor) -> Tensor:
 def window_masks(grid: WindowGrid, like: Tensor) -> Tensor:
     """The masks of `build_window_masks` on the device of `like`."""
     return (_cached_window_masks if is_plain(like) else build_window_masks)(grid, like.device)
+
+
+def group_biases(bias: Tensor | None, grid: WindowGrid, like: Tensor) -> list[Tensor | None]:
+    """Bias (h, T, T) plus mask of each of the four mask kinds, in the dtype of `like`: (1, h or 1, T, T) each."""
+    if not grid.is_shifted:
+        return [None if bias is None else bias[None].to(like.dtype)] * 4
+    masks = group_masks(grid, like)[:, None]
+    return list((masks if bias is None else masks + bias).to(like.dtype).split(1))

@@ -34,10 +34,10 @@ OTHER_COLOURS = (GREEN, PURPLE, SKY, INK)
 def plot_curves(metrics_jsonl: Path, out: Path) -> None:
     """Draws the learning curves that a run has logged so far.
 
-    Panels, those without values left out: every `*/loss`, `*/top<k>` (percent), `*/miou`,
-    `*/*_ap` and `*/*_ap50`, `*/lr`. Nothing is
-    smoothed but what the legend says: from 400 points on, groups of points are drawn as their mean and range. Values
-    that are not finite are marked on the axis. Where a resumed run repeats steps, the last ones count.
+    Panels, those without values left out: every `*/loss`, `*/top<k>` (0..1, drawn in percent), `*/miou`, `*/*_ap` and
+    `*/*_ap50`, `*/lr`. Nothing is smoothed but what the legend says: from 400 points on, groups of points are drawn as
+    their mean and range. Values that are not finite are marked on the axis. Where a resumed run repeats steps, the last
+    ones count.
 
     Args:
         metrics_jsonl: the file of a run folder, see `read_metrics`.
@@ -92,7 +92,7 @@ def _draw_panel(axes: Axes, title: str, curves: dict[str, Series]) -> None:
         if colour is None or colour in taken:
             colour = next(others)
         taken.add(colour)
-        _draw_curve(axes, name, curve, colour)
+        _draw_curve(axes, name, curve, colour, is_percent=title == "Accuracy (%)")
     axes.set_title(title, fontsize=11, loc="left", color=INK)
     axes.set_xlabel("step", fontsize=9, color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -103,8 +103,8 @@ def _draw_panel(axes: Axes, title: str, curves: dict[str, Series]) -> None:
     axes.legend(fontsize=8, frameon=True, framealpha=0.85, edgecolor="none", labelcolor=INK)
 
 
-def _draw_curve(axes: Axes, name: str, curve: Series, colour: str) -> None:
-    steps, values = np.array(curve.steps), np.array(curve.values)
+def _draw_curve(axes: Axes, name: str, curve: Series, colour: str, *, is_percent: bool) -> None:
+    steps, values = np.array(curve.steps), np.array(curve.values) * (100 if is_percent else 1)
     finite = np.isfinite(values)
     for step in steps[~finite][:1]:
         axes.axvline(

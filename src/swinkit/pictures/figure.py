@@ -119,7 +119,7 @@ def shrink_to_content(figure: Figure, *, margin: float = 0.15) -> None:
         axes.set_position(Bbox(corners))
 
 
-def picture_of(figure: Figure) -> Image.Image:
+def figure_to_image(figure: Figure) -> Image.Image:
     """The figure as an RGB image. Texts are drawn as they are: no mathematics between dollar signs, no TeX."""
     for text in figure.findobj(Text):
         _make_plain(text)
@@ -161,7 +161,7 @@ def _canvas(figure: Figure) -> FigureCanvasAgg:
 
 
 def _png(figure: Figure, max_bytes: int) -> bytes:
-    picture = picture_of(figure)
+    picture = figure_to_image(figure)
     content = _encoded(picture, figure.dpi)
     for colours in (256, 128, 64, 32):
         if len(content) <= max_bytes:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from swinkit.backbone.swin import SwinConfig
+from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_L, SWIN_S, SWIN_T
 from swinkit.recipes.published import Launch, Published
 from swinkit.recipes.recipe import published_recipe
@@ -31,7 +33,7 @@ def ade20k_swin_t() -> SegmentationRecipe:
     return SegmentationRecipe(
         reduce_zero_label=True,
         weights="swin_tiny_patch4_window7_224",
-        model=replace(SWIN_T, drop_path_rate=0.3),
+        backbone=replace(SWIN_T, drop_path_rate=0.3),
         head=UperNetConfig(
             channels=512, pool_scales=(1, 2, 3, 6), dropout=0.1, auxiliary_channels=256, auxiliary_level=2
         ),
@@ -67,7 +69,7 @@ def ade20k_swin_s() -> SegmentationRecipe:
     return replace(
         ade20k_swin_t(),
         weights="swin_small_patch4_window7_224",
-        model=replace(SWIN_S, drop_path_rate=0.3),
+        backbone=replace(SWIN_S, drop_path_rate=0.3),
     )
 
 
@@ -77,7 +79,7 @@ def ade20k_swin_b() -> SegmentationRecipe:
     return replace(
         ade20k_swin_t(),
         weights="swin_base_patch4_window7_224",
-        model=replace(SWIN_B, drop_path_rate=0.3),
+        backbone=replace(SWIN_B, drop_path_rate=0.3),
     )
 
 
@@ -96,7 +98,7 @@ def ade20k_swin_l_22k() -> SegmentationRecipe:
 
     No configuration was published: all that the paper does not say (A2.3: 640 pixels) is as at 512.
     """
-    recipe = replace(ade20k_swin_b(), model=replace(SWIN_L, drop_path_rate=0.3))
+    recipe = replace(ade20k_swin_b(), backbone=replace(SWIN_L, drop_path_rate=0.3))
     return _at_640(recipe, "swin_large_patch4_window7_224_22k")
 
 
@@ -134,8 +136,8 @@ def ade20k_resnet101() -> SegmentationRecipe:
     recipe = ade20k_swin_t()
     return replace(
         recipe,
-        weights="timm",
-        timm_backbone="resnet101",
+        weights=None,
+        backbone=TimmConfig("resnet101", pretrained=True),
         optimizer=OptimizerSettings(
             kind="sgd", lr=0.01, reference_batch=None, weight_decay=5e-4, no_decay="dense", momentum=0.9
         ),
@@ -153,4 +155,5 @@ def _at_640(recipe: SegmentationRecipe, weights: str) -> SegmentationRecipe:
 
 
 def _as_in_paper(recipe: SegmentationRecipe) -> SegmentationRecipe:
-    return replace(recipe, model=replace(recipe.model, drop_path_rate=0.2))
+    assert isinstance(recipe.backbone, SwinConfig)
+    return replace(recipe, backbone=replace(recipe.backbone, drop_path_rate=0.2))

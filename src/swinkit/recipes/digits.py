@@ -24,7 +24,7 @@ def digits() -> ClassificationRecipe:
     """
     return ClassificationRecipe(
         dataset="digits",
-        model=SwinConfig(
+        backbone=SwinConfig(
             embed_dim=32, depths=(2, 2), num_heads=(2, 4), window_size=4, image_size=(16, 16), patch_size=4
         ),
         augmentation=SmallImageAugmentation(image_size=16, shift=1.0, rotation=10.0, zoom=0.1),

@@ -23,8 +23,8 @@ def finetune() -> ClassificationRecipe:
     FOLDER holds a folder of images for each class, or train/ and val/ with those.
 
     The weights (115 MB) are downloaded once; --weights takes a file, too. Without --weights the model starts from
-    scratch, which wants thousands of images, or finetune_small. Other sizes: --variant swin_b --weights
-    swin_base_patch4_window7_224, or --variant swin_b_384 --weights swin_base_patch4_window12_384.
+    scratch, which wants thousands of images, or finetune_small. Other sizes: --backbone swin_b --weights
+    swin_base_patch4_window7_224, or --backbone swin_b_384 --weights swin_base_patch4_window12_384.
 
     Milder than the ImageNet recipes, for tens to thousands of images a class: weaker RandAugment, larger crops, no
     Mixup, CutMix or random erasing; label smoothing stays. The learning rate is for 32 images a step and does not
@@ -34,7 +34,7 @@ def finetune() -> ClassificationRecipe:
     Expected: depends on the data; no published figure.
     """
     return ClassificationRecipe(
-        model=replace(SWIN_T, drop_path_rate=0.1),
+        backbone=replace(SWIN_T, drop_path_rate=0.1),
         augmentation=TrainAugmentation(
             image_size=224,
             scale=(0.35, 1.0),
@@ -63,7 +63,7 @@ def finetune_small() -> ClassificationRecipe:
     recipe = finetune()
     return replace(
         recipe,
-        model=SwinConfig(
+        backbone=SwinConfig(
             embed_dim=64,
             depths=(2, 4, 2),
             num_heads=(4, 8, 16),

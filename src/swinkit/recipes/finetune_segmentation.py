@@ -23,13 +23,13 @@ def finetune_segmentation() -> SegmentationRecipe:
     with one class name a line, in the order of the masks' values. `swinkit check-data FOLDER` says what is wrong.
 
     Better still are weights of a whole UperNet: --weights upernet_swin_tiny_patch4_window7_512x512. Images keep their
-    size; for large ones: --augmentation.resize 512 2048 --inference.resize 512 2048. Other backbones: --variant swin_b.
+    size; for large ones: --augmentation.resize 512 2048 --inference.resize 512 2048. Others: --backbone swin_b.
 
     Hardware: one GPU, where --precision bf16 is faster. Time: not measured.
     Expected: depends on the data; no published figure.
     """
     return SegmentationRecipe(
-        model=replace(SWIN_T, drop_path_rate=0.2),
+        backbone=replace(SWIN_T, drop_path_rate=0.2),
         augmentation=SegmentationAugmentation(resize=None, ratio=(0.5, 2.0)),
         inference=InferenceSettings(),
         optimizer=OptimizerSettings(lr=6e-5, reference_batch=None, weight_decay=0.01, no_decay="dense"),
@@ -52,7 +52,7 @@ def finetune_segmentation_small() -> SegmentationRecipe:
     recipe = finetune_segmentation()
     return replace(
         recipe,
-        model=SwinConfig(
+        backbone=SwinConfig(
             embed_dim=48,
             depths=(2, 2, 4),
             num_heads=(3, 6, 12),

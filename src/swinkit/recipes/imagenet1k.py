@@ -31,7 +31,7 @@ def imagenet1k_swin_t() -> ClassificationRecipe:
     official code's (fp16); --precision bf16 needs no loss scaling.
     """
     return ClassificationRecipe(
-        model=replace(SWIN_T, drop_path_rate=0.2),
+        backbone=replace(SWIN_T, drop_path_rate=0.2),
         augmentation=TrainAugmentation(
             image_size=224,
             rand_augment=RandAugment(num_ops=2, magnitude=9, magnitude_std=0.5),
@@ -52,7 +52,7 @@ def imagenet1k_swin_s() -> ClassificationRecipe:
 
     The released weights were trained with --schedule.no-warmup-prefix, see imagenet1k_swin_t.
     """
-    return replace(imagenet1k_swin_t(), model=replace(SWIN_S, drop_path_rate=0.3))
+    return replace(imagenet1k_swin_t(), backbone=replace(SWIN_S, drop_path_rate=0.3))
 
 
 @published_recipe(Published(top1=83.5, top5=96.5, source="official README"), LAUNCH_IN_TWO)
@@ -61,7 +61,7 @@ def imagenet1k_swin_b() -> ClassificationRecipe:
 
     The released weights were trained with --schedule.no-warmup-prefix, see imagenet1k_swin_t.
     """
-    return replace(imagenet1k_swin_t(), model=replace(SWIN_B, drop_path_rate=0.5))
+    return replace(imagenet1k_swin_t(), backbone=replace(SWIN_B, drop_path_rate=0.5))
 
 
 @published_recipe(Published(top1=84.5, top5=97.0, source="official README"), LAUNCH_IN_TWO)
@@ -77,7 +77,7 @@ def imagenet1k_swin_b_384_finetune() -> ClassificationRecipe:
     return replace(
         base,
         weights="swin_base_patch4_window7_224",
-        model=replace(SWIN_B_384, drop_path_rate=base.model.drop_path_rate),
+        backbone=replace(SWIN_B_384, drop_path_rate=base.backbone.drop_path_rate),
         augmentation=replace(base.augmentation, image_size=384),
         preprocessing=published_preprocessing(384, crop=False),
         optimizer=replace(base.optimizer, lr=2e-5, weight_decay=1e-8),
@@ -115,7 +115,7 @@ def imagenet1k_swin_b_384_finetune_paper() -> ClassificationRecipe:
     Gradients are clipped at 1 and there is no warm-up.
     """
     recipe = constant_rate(imagenet1k_swin_b_384_finetune())
-    return replace(recipe, model=replace(recipe.model, drop_path_rate=0.1))
+    return replace(recipe, backbone=replace(recipe.backbone, drop_path_rate=0.1))
 
 
 def constant_rate(recipe: ClassificationRecipe) -> ClassificationRecipe:

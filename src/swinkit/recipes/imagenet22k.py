@@ -42,7 +42,7 @@ def imagenet22k_swin_t() -> ClassificationRecipe:
     base = imagenet1k_swin_t()
     return replace(
         base,
-        model=replace(SWIN_T, drop_path_rate=0.1),
+        backbone=replace(SWIN_T, drop_path_rate=0.1),
         optimizer=replace(base.optimizer, lr=1.25e-4),
         schedule=replace(base.schedule, warmup_epochs=5, warmup_lr=1.25e-7, min_lr=1.25e-6),
         loop=replace(base.loop, epochs=90, batch_size=4096),
@@ -52,13 +52,13 @@ def imagenet22k_swin_t() -> ClassificationRecipe:
 @published_recipe(Published(after="imagenet22k_to_1k_swin_s"), PRETRAINING)
 def imagenet22k_swin_s() -> ClassificationRecipe:
     """Swin-S pretrained on ImageNet-22K at 224, as in the official code."""
-    return replace(imagenet22k_swin_t(), model=replace(SWIN_S, drop_path_rate=0.2))
+    return replace(imagenet22k_swin_t(), backbone=replace(SWIN_S, drop_path_rate=0.2))
 
 
 @published_recipe(Published(after="imagenet22k_to_1k_swin_b"), PRETRAINING)
 def imagenet22k_swin_b() -> ClassificationRecipe:
     """Swin-B pretrained on ImageNet-22K at 224, as in the official code."""
-    return replace(imagenet22k_swin_t(), model=replace(SWIN_B, drop_path_rate=0.2))
+    return replace(imagenet22k_swin_t(), backbone=replace(SWIN_B, drop_path_rate=0.2))
 
 
 @published_recipe(Published(after="imagenet22k_to_1k_swin_l"), PRETRAINING)
@@ -67,7 +67,7 @@ def imagenet22k_swin_l() -> ClassificationRecipe:
 
     --checkpoint-activations and --sharding fsdp save memory.
     """
-    return replace(imagenet22k_swin_t(), model=replace(SWIN_L, drop_path_rate=0.2))
+    return replace(imagenet22k_swin_t(), backbone=replace(SWIN_L, drop_path_rate=0.2))
 
 
 @published_recipe(Published(after="imagenet22k_to_1k_swin_b_paper"), PRETRAINING)
@@ -99,7 +99,7 @@ def imagenet22k_to_1k_swin_t() -> ClassificationRecipe:
     return replace(
         base,
         weights="swin_tiny_patch4_window7_224_22k",
-        model=replace(SWIN_T, drop_path_rate=0.1),
+        backbone=replace(SWIN_T, drop_path_rate=0.1),
         optimizer=replace(base.optimizer, lr=2e-5, weight_decay=1e-8),
         schedule=replace(base.schedule, warmup_epochs=5, warmup_lr=2e-8, min_lr=2e-7),
         loop=replace(base.loop, epochs=30),
@@ -184,7 +184,7 @@ def _linear(recipe: ClassificationRecipe) -> ClassificationRecipe:
 
 
 def _to_1k(model: SwinConfig, *, weights: str) -> ClassificationRecipe:
-    return replace(imagenet22k_to_1k_swin_t(), weights=weights, model=replace(model, drop_path_rate=0.2))
+    return replace(imagenet22k_to_1k_swin_t(), weights=weights, backbone=replace(model, drop_path_rate=0.2))
 
 
 def _at_384(recipe: ClassificationRecipe) -> ClassificationRecipe:

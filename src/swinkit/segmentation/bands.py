@@ -1,6 +1,6 @@
 """Maps resized a band of rows at a time, so that a large map of many classes never exists as a whole.
 
-Shapes: K classes, H W map, R rows of it.
+Shapes: B images, K classes, H W map, R rows of it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def resized_bands(bands: Iterable[Tensor], size: tuple[int, int], target: tuple[
     Together the results are F.interpolate(map, target, mode="bilinear", align_corners=False) of the whole map.
 
     Args:
-        bands: (K, R, W) each, of any number of rows.
+        bands: (B, K, R, W) each, of any number of rows.
         size: H and W of the whole map.
         target: height and width of the result.
 
     Returns:
-        Bands (K, R, target width); of the original heights where nothing is to be resized, else of at most `ROWS`.
+        Bands (B, K, R, target width); of the original heights where nothing is to be resized, else of at most `ROWS`.
     """
     if size == target:
         yield from bands
@@ -34,16 +34,16 @@ def resized_bands(bands: Iterable[Tensor], size: tuple[int, int], target: tuple[
     above, share = _source_rows(size[0], target[0])
     held, first, done = None, 0, 0  # rows of the map at hand, the number of the first of them, rows yielded
     for band in bands:
-        held = band if held is None else torch.cat([held, band], 1)
-        known = first + held.shape[1]
+        held = band if held is None else torch.cat([held, band], 2)
+        known = first + held.shape[2]
         ready = target[0] if known == size[0] else int((above + 1 < known).sum())
         for start in range(done, ready, ROWS):
             rows = slice(start, min(start + ROWS, ready))
             yield _interpolated(held, above[rows] - first, share[rows], target[1])
         done = ready
         if done < target[0]:
-            needed = min(int(above[done]) - first, held.shape[1])
-            held, first = held[:, needed:], first + needed
+            needed = min(int(above[done]) - first, held.shape[2])
+            held, first = held[:, :, needed:], first + needed
 
 
 def _source_rows(height: int, target: int) -> tuple[Tensor, Tensor]:
@@ -55,8 +55,8 @@ def _source_rows(height: int, target: int) -> tuple[Tensor, Tensor]:
 
 def _interpolated(held: Tensor, above: Tensor, share: Tensor, width: int) -> Tensor:
     above, share = above.to(held.device), share.to(held)[:, None]
-    below = (above + 1).clamp(max=held.shape[1] - 1)
-    mixed = torch.lerp(held[:, above], held[:, below], share)  # (K, R, W)
-    if mixed.shape[2] == width:
+    below = (above + 1).clamp(max=held.shape[2] - 1)
+    mixed = torch.lerp(held[:, :, above], held[:, :, below], share)  # (B, K, R, W)
+    if mixed.shape[3] == width:
         return mixed
-    return F.interpolate(mixed[None], size=(mixed.shape[1], width), mode="bilinear", align_corners=False)[0]
+    return F.interpolate(mixed, size=(mixed.shape[2], width), mode="bilinear", align_corners=False)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from swinkit.segmentation.conv_norm import ConvNorm, classifying_convolution
+from swinkit.layers.conv import ConvNorm
+from swinkit.segmentation.uper_head import classifying_convolution
 
 
 class FCNHead(nn.Module):

@@ -1,9 +1,9 @@
-"""From an image of any size to the class of every pixel: whole or in sliding windows, at one scale or many.
+"""From images of any size to the class of every pixel: whole or in sliding windows, at one scale or many.
 
 Nothing of the size of all logits is kept but where probabilities themselves are asked for: logits come in bands of
 rows, are resized, and end as classes or in the running sum of probabilities.
 
-Shapes: H W image, h w resized image, K classes, R rows of a band.
+Shapes: B images of one size, H W image, h w resized image, K classes, R rows of a band.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swinkit.errors import InputError
-from swinkit.ops.normalization import normalise
 from swinkit.ops.resizing import resized_image, resized_shape
 from swinkit.segmentation.bands import resized_bands
 from swinkit.segmentation.model import UperNet
@@ -44,7 +43,7 @@ class InferenceSettings:
     stride: tuple[int, int] | None = None
     """Rows and columns between windows; None is two thirds of the crop."""
     windows_at_once: int = 1
-    """Windows in a batch: more are faster on a GPU and take more memory."""
+    """Windows of an image in a batch: more are faster on a GPU and take more memory."""
 
     def __post_init__(self) -> None:
         positive = (*self.scales, *(self.resize or ()), *(self.crop or ()), *(self.stride or ()), self.windows_at_once)
@@ -72,61 +71,63 @@ WHOLE = InferenceSettings()
 
 
 @torch.inference_mode()
-def predict_classes(model: UperNet, image: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
-    """The class of every pixel, (H, W) int64 on the model's device.
+def predict_classes(model: UperNet, images: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
+    """The class of every pixel, (B, H, W) int64 on the model's device.
 
     Args:
         model: in evaluation mode.
-        image: RGB (3, H, W), values 0..255 of any number type, on any device.
-        settings: how it is shown.
+        images: RGB (B, 3, H, W), values 0..255 of any number type, on any device.
+        settings: how they are shown.
 
     Raises:
-        InputError: where the image has another shape, or the model is in training mode.
+        InputError: where the images have another shape, or the model is in training mode.
     """
     if len(settings.views) > 1:
-        return class_probabilities(model, image, settings).argmax(0)
-    _check(model, image)
-    return torch.cat([band.argmax(0) for band in _bands(model, image, settings, *settings.views[0])])
+        return class_probabilities(model, images, settings).argmax(1)
+    _check(model, images)
+    return torch.cat([band.argmax(1) for band in _bands(model, images, settings, *settings.views[0])], 1)
 
 
 @torch.inference_mode()
-def class_probabilities(model: UperNet, image: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
-    """The mean over all views of the softmax, (K, H, W) float32: the published code's rule. Arguments and errors are
+def class_probabilities(model: UperNet, images: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
+    """The mean over all views of the softmax, (B, K, H, W) float32: the published code's rule. Arguments and errors are
     those of `predict_classes`."""
-    _check(model, image)
-    total = torch.zeros(model.num_classes, *image.shape[1:], device=_device(model))
+    _check(model, images)
+    batch, _, height, width = images.shape
+    total = torch.zeros(batch, model.num_classes, height, width, device=_device(model))
     for scale, mirrored in settings.views:
         top = 0
-        for band in _bands(model, image, settings, scale, mirrored):
-            rows = total[:, top : top + band.shape[1]]
-            rows += band.softmax(0)
-            top += band.shape[1]
+        for band in _bands(model, images, settings, scale, mirrored):
+            rows = total[:, :, top : top + band.shape[2]]
+            rows += band.softmax(1)
+            top += band.shape[2]
     return total.div_(len(settings.views))
 
 
-def sliding_bands(model: UperNet, image: Tensor, settings: InferenceSettings) -> Iterator[Tensor]:
-    """Mean logits of all windows over each pixel, in bands (K, R, w) of rows that no later window reaches.
+def sliding_bands(model: UperNet, images: Tensor, settings: InferenceSettings) -> Iterator[Tensor]:
+    """Mean logits of all windows over each pixel, in bands (B, K, R, w) of rows that no later window reaches.
 
     Args:
         model: in evaluation mode.
-        image: RGB (3, h, w), values 0..255.
+        images: RGB (B, 3, h, w), values 0..255.
         settings: with a crop.
     """
     if settings.crop is None:
         raise InputError("sliding windows need a crop: a height and width in pixels")
-    height, width = image.shape[1:]
+    batch, _, height, width = images.shape
     crop = (min(settings.crop[0], height), min(settings.crop[1], width))
     tops = window_starts(height, settings.crop[0], settings.step[0])
     lefts = window_starts(width, settings.crop[1], settings.step[1])
     # Windows over a pixel: those over its row times those over its column.
     over_row, over_column = (_windows_over(*line) for line in ((height, crop[0], tops), (width, crop[1], lefts)))
-    sums = torch.zeros(model.num_classes, 0, width, device=_device(model))
+    sums = torch.zeros(batch, model.num_classes, 0, width, device=_device(model))
     for top, finished in zip(tops, [*tops[1:], height], strict=True):
-        sums = torch.cat([sums, sums.new_zeros(len(sums), crop[0] - sums.shape[1], width)], 1)  # from row `top` on
-        _add_windows(sums, model, image[:, top : top + crop[0]], lefts, crop[1], settings.windows_at_once)
+        fresh = sums.new_zeros(batch, model.num_classes, crop[0] - sums.shape[2], width)
+        sums = torch.cat([sums, fresh], 2)  # from row `top` on
+        _add_windows(sums, model, images[:, :, top : top + crop[0]], lefts, crop[1], settings.windows_at_once)
         counts = over_row[top:finished, None] * over_column
-        yield sums[:, : finished - top].div_(counts.to(sums))
-        sums = sums[:, finished - top :]
+        yield sums[:, :, : finished - top].div_(counts.to(sums))
+        sums = sums[:, :, finished - top :]
 
 
 def window_starts(length: int, crop: int, step: int) -> list[int]:
@@ -139,38 +140,38 @@ def window_starts(length: int, crop: int, step: int) -> list[int]:
 
 
 def _bands(
-    model: UperNet, image: Tensor, settings: InferenceSettings, scale: float, mirrored: bool
+    model: UperNet, images: Tensor, settings: InferenceSettings, scale: float, mirrored: bool
 ) -> Iterator[Tensor]:
-    """Logits of one view at the image's own size and the right way round, in bands (K, R, W)."""
-    height, width = image.shape[1:]
-    shown = resized_image(image, resized_shape(height, width, scale, settings.resize))
+    """Logits of one view at the images' own size and the right way round, in bands (B, K, R, W)."""
+    batch, _, height, width = images.shape
+    size = resized_shape(height, width, scale, settings.resize)
+    shown = resized_image(images.flatten(0, 1), size).unflatten(0, (batch, 3))
     if mirrored:
-        shown = shown.flip(2)
-    size = (shown.shape[1], shown.shape[2])
+        shown = shown.flip(3)
     bands = _whole_bands(model, shown) if settings.crop is None else sliding_bands(model, shown, settings)
     for band in resized_bands(bands, size, (height, width)):
-        yield band.flip(2) if mirrored else band
+        yield band.flip(3) if mirrored else band
 
 
-def _whole_bands(model: UperNet, image: Tensor) -> Iterator[Tensor]:
-    logits = _logits(model, image[None])[0]
-    yield from resized_bands([logits], (logits.shape[1], logits.shape[2]), (image.shape[1], image.shape[2]))
+def _whole_bands(model: UperNet, images: Tensor) -> Iterator[Tensor]:
+    logits = _logits(model, images)
+    yield from resized_bands([logits], (logits.shape[2], logits.shape[3]), (images.shape[2], images.shape[3]))
 
 
 def _add_windows(sums: Tensor, model: UperNet, strip: Tensor, lefts: list[int], width: int, at_once: int) -> None:
-    """Add the logits of one row of windows, cut from `strip` (3, R, w), to the first R rows of `sums`."""
+    """Add the logits of one row of windows, cut from `strip` (B, 3, R, w), to the first R rows of `sums`."""
+    rows = strip.shape[2]
     for start in range(0, len(lefts), at_once):
         group = lefts[start : start + at_once]
-        windows = torch.stack([strip[:, :, left : left + width] for left in group])
-        for left, each in zip(group, _logits(model, windows), strict=True):
-            full = F.interpolate(each[None], size=windows.shape[2:], mode="bilinear", align_corners=False)[0]
-            sums[:, : strip.shape[1], left : left + width] += full
+        windows = torch.cat([strip[..., left : left + width] for left in group])
+        for left, each in zip(group, _logits(model, windows).split(len(strip)), strict=True):
+            full = F.interpolate(each, size=windows.shape[2:], mode="bilinear", align_corners=False)
+            sums[:, :, :rows, left : left + width] += full
 
 
 def _logits(model: UperNet, images: Tensor) -> Tensor:
     """Values 0..255 (B, 3, h, w) to float32 logits of the head, on the model's device and in its precision."""
-    weight = model.decode_head.conv_seg.weight
-    return model.head_logits(normalise(images.to(weight.device)).to(weight.dtype)).float()
+    return model(images.to(_device(model))).head.float()
 
 
 def _windows_over(length: int, crop: int, starts: list[int]) -> Tensor:
@@ -185,9 +186,9 @@ def _device(model: UperNet) -> torch.device:
     return model.decode_head.conv_seg.weight.device
 
 
-def _check(model: UperNet, image: Tensor) -> None:
-    if image.ndim != 3 or image.shape[0] != 3 or min(image.shape) < 1:
-        raise InputError(f"an image should be RGB (3, H, W) with values 0..255, not {tuple(image.shape)}")
+def _check(model: UperNet, images: Tensor) -> None:
+    if images.ndim != 4 or images.shape[1] != 3 or min(images.shape) < 1:
+        raise InputError(f"images should be RGB (B, 3, H, W) with values 0..255, not {tuple(images.shape)}")
     if model.training:
         raise InputError(
             "the model is in training mode, where dropout and batch norm change it; call model.eval() first"

@@ -31,7 +31,7 @@ def segmentation_cross_entropy(
     Raises:
         InputError: where shapes or (on the CPU, where looking costs little) labels do not fit.
     """
-    check_labels(logits, labels)
+    _check_labels(logits, labels)
     labels = labels.long()
     resized = F.interpolate(logits.float(), size=labels.shape[1:], mode="bilinear", align_corners=False)
     weights = None if class_weights is None else class_weights.to(resized)
@@ -39,20 +39,7 @@ def segmentation_cross_entropy(
     return costs / _counted(labels, weights, count_ignored=count_ignored)
 
 
-def pixel_accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Percent of the labelled pixels whose class has the highest logit; 100 where none is labelled.
-
-    Logits (B, K, h, w) are resized to the labels (B, H, W), as in the loss. The published code logs it as `acc_seg`.
-    """
-    check_labels(logits, labels)
-    resized = F.interpolate(logits.detach().float(), size=labels.shape[1:], mode="bilinear", align_corners=False)
-    labelled = labels != IGNORE
-    right = ((resized.argmax(1) == labels) & labelled).sum().double()
-    tiny = torch.finfo(torch.float32).eps
-    return (100 * (right + tiny) / (labelled.sum() + tiny)).float()
-
-
-def check_labels(logits: Tensor, labels: Tensor) -> None:
+def _check_labels(logits: Tensor, labels: Tensor) -> None:
     """Raises InputError where labels (B, H, W) do not belong to logits (B, K, h, w)."""
     batch, classes = logits.shape[:2]
     if labels.ndim != 3 or len(labels) != batch or labels.is_floating_point():

@@ -6,16 +6,15 @@ Shapes: B images, H W image, h w map of logits, C channels, K classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from swinkit.backbone.contract import Backbone
-from swinkit.backbone.description import backbone_of, describe_backbone
 from swinkit.errors import InputError
-from swinkit.segmentation.bands import resized_bands
+from swinkit.layers.pixels import PixelNormalisation
 from swinkit.segmentation.fcn_head import FCNHead
 from swinkit.segmentation.losses import segmentation_cross_entropy
 from swinkit.segmentation.uper_head import POOL_SCALES, UperHead
@@ -26,8 +25,8 @@ class SegmentationOutputs(NamedTuple):
 
     head: Tensor
     """Logits (B, K, h, w) at the size of the finest feature."""
-    auxiliary: Tensor
-    """Logits (B, K, h, w) of the auxiliary head, at the size of its feature."""
+    auxiliary: Tensor | None = None
+    """Logits (B, K, h, w) of the auxiliary head, at the size of its feature; None in evaluation mode."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,29 @@ class UperNetConfig:
         if not 0.0 <= self.dropout < 1.0:
             raise InputError(f"dropout must lie in 0 <= rate < 1, not {self.dropout}")
 
+    def build(self, backbone: Backbone, num_classes: int) -> UperNet:
+        """The model with fresh heads; raises InputError where they do not fit the backbone."""
+        return UperNet(backbone, self, num_classes=num_classes)
+
+    @classmethod
+    def from_weights(cls, tensors: Mapping[str, Tensor]) -> Self | None:
+        """The configuration that weights of the official code belong to, read off their shapes; None where they are not
+        of an UperNet. Pooled maps, which shapes do not tell, are taken as published."""
+        head = tensors.get("decode_head.conv_seg.weight")
+        pooled = tensors.get("decode_head.psp_modules.0.1.conv.weight")
+        if head is None or pooled is None or "decode_head.fpn_bottleneck.conv.weight" not in tensors:
+            return None
+        laterals = [n for n in tensors if n.startswith("decode_head.lateral_convs.") and n.endswith(".conv.weight")]
+        features = [*(tensors[name].shape[1] for name in sorted(laterals)), pooled.shape[1]]
+        auxiliary = tensors.get("auxiliary_head.convs.0.conv.weight")
+        if auxiliary is None or auxiliary.shape[1] not in features:
+            return cls(channels=head.shape[1])
+        level = features.index(auxiliary.shape[1])
+        return cls(channels=head.shape[1], auxiliary_channels=auxiliary.shape[0], auxiliary_level=level)
+
 
 class UperNet(nn.Module):
-    """Images (B, C, H, W) to logits of both heads, the same in training and evaluation.
+    """Images (B, 3, H, W), values 0..255, to the logits of both heads; in evaluation mode to those of the first alone.
 
     Parameter names are those of the official segmentation code, so that its files load with `swinkit.load_weights`.
     The defaults are the published model of ADE20K; batch norm is of each process alone until it is converted, see
@@ -81,6 +100,7 @@ class UperNet(nn.Module):
             )
         self.config: UperNetConfig = config
         self.num_classes: int = num_classes
+        self.normalise = PixelNormalisation()
         self.backbone: Backbone = backbone
         self.decode_head = UperHead(
             backbone.channels,
@@ -97,38 +117,20 @@ class UperNet(nn.Module):
             dropout=config.dropout,
         )
 
-    def forward(self, images: Tensor) -> SegmentationOutputs:
-        """Normalised images (B, C, H, W), see `swinkit.ops.normalization`, to the logits of both heads."""
-        features = self.backbone(images)
-        return SegmentationOutputs(
-            self.decode_head(features), self.auxiliary_head(features[self.config.auxiliary_level])
-        )
+    def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> SegmentationOutputs:
+        """The whole network.
 
-    def head_logits(self, images: Tensor) -> Tensor:
-        """The first of the outputs alone, which is all that predictions need: (B, K, h, w)."""
-        return self.decode_head(self.backbone(images))
-
-    def description(self) -> dict[str, Any]:
-        """What `from_description` needs to build this model again, without its weights, as plain data."""
-        return {
-            "task": "segmentation",
-            "architecture": "upernet",
-            "backbone": describe_backbone(self.backbone),
-            "head": asdict(self.config),
-            "num_classes": self.num_classes,
-        }
-
-    @classmethod
-    def from_description(cls, description: Mapping[str, Any]) -> Self:
-        """A model with fresh weights; raises InputError where this is not the description of an UperNet."""
-        if description.get("architecture") != "upernet":
-            raise InputError(f"this is a {description.get('task')} model, not an UperNet")
-        try:
-            values: dict[str, Any] = dict(description["head"])
-            config = UperNetConfig(**values | {"pool_scales": tuple(values["pool_scales"])})
-            return cls(backbone_of(description["backbone"]), config, num_classes=description["num_classes"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"the description of the model is damaged or from another version ({error})") from None
+        Args:
+            images: RGB (B, 3, H, W), values 0..255 of any number type, on the model's device.
+            sizes: height and width of each image without its padding, which is 0 after normalisation; None is no
+                padding.
+        """
+        dtype = self.decode_head.conv_seg.weight.dtype
+        pixels = self.normalise(images) if sizes is None else _normalised(self.normalise, images, sizes)
+        features = self.backbone(pixels.to(dtype))
+        head = self.decode_head(features)
+        auxiliary = self.auxiliary_head(features[self.config.auxiliary_level]) if self.training else None
+        return SegmentationOutputs(head, auxiliary)
 
     def losses(
         self,
@@ -142,28 +144,24 @@ class UperNet(nn.Module):
         """Scalars whose sum is minimised: the cross entropy of each head, the auxiliary one's already weighted.
 
         Args:
-            outputs: what `forward` gave.
+            outputs: what `forward` gave in training mode.
             targets: (B, H, W), 0..K-1 or 255 for pixels to ignore, see `segmentation_cross_entropy`.
             class_weights, count_ignored: see `segmentation_cross_entropy`.
             auxiliary_weight: what the auxiliary loss is multiplied with.
 
         Raises:
-            InputError: where the targets do not fit.
+            InputError: where the targets do not fit, or the outputs are those of evaluation mode.
         """
+        if outputs.auxiliary is None:
+            raise InputError("the auxiliary head has no logits in evaluation mode; call model.train() first")
         head, auxiliary = (
             segmentation_cross_entropy(logits, targets, class_weights=class_weights, count_ignored=count_ignored)
-            for logits in outputs
+            for logits in (outputs.head, outputs.auxiliary)
         )
         return {"loss_decode": head, "loss_auxiliary": auxiliary_weight * auxiliary}
 
-    @torch.no_grad()
-    def postprocess(self, outputs: SegmentationOutputs, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
-        """The class of every pixel: one (height, width) int64 for each image, 0..K-1.
 
-        Logits are resized straight to each (height, width) of `sizes`; for windows, scales and flips see
-        `swinkit.segmentation.inference`. Images that were padded on the way in have their padding painted, too.
-        """
-        return [
-            torch.cat([band.argmax(0) for band in resized_bands([logits], (logits.shape[1], logits.shape[2]), size)])
-            for logits, size in zip(outputs.head, sizes, strict=True)
-        ]
+@torch.compiler.disable
+def _normalised(normalise: PixelNormalisation, images: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
+    """Outside of compiled graphs, which would be compiled anew for the sizes of every batch."""
+    return normalise(images, sizes)

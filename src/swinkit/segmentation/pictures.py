@@ -15,7 +15,6 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from swinkit.errors import InputError
-from swinkit.files import save_image
 from swinkit.ops.labels import IGNORE
 from swinkit.pictures.figure import (
     BLUE,
@@ -46,7 +45,7 @@ GAP = 0.12  # inches
 
 @dataclass(frozen=True)
 class SegmentationSample:
-    """An image with the classes of its pixels, (H, W) each; `truth` may have 255 for pixels to ignore."""
+    """An image with the classes of its pixels, (H, W) each; the ground truth may have 255 for pixels to ignore."""
 
     image: Image.Image
     truth: np.ndarray
@@ -66,27 +65,28 @@ def coloured(classes: np.ndarray, num_classes: int) -> Image.Image:
     return Image.fromarray(_colour_table(num_classes)[classes])
 
 
-def save_index_mask(classes: np.ndarray, num_classes: int, out: Path) -> None:
-    """Write classes (H, W), 0..255, as a PNG whose pixels' values are the classes and whose palette shows them."""
+def index_mask(classes: np.ndarray, num_classes: int) -> Image.Image:
+    """Classes (H, W), 0..255, as a palette image whose pixels' values are the classes and whose palette shows them."""
+    if classes.max(initial=0) > IGNORE:
+        raise InputError(f"a mask's pixels have values up to {IGNORE}, not {classes.max()}; there are too many classes")
     mask = Image.fromarray(classes.astype(np.uint8))
     mask.putpalette(_colour_table(num_classes).ravel().tolist())
-    save_image(mask, out)
+    return mask
 
 
-def draw_segmentation(
-    image: Image.Image, classes: np.ndarray, names: Sequence[str], out: Path, *, side_by_side: bool = False
-) -> None:
-    """Draws `image` with its classes painted over it, and a legend with each class's share of the pixels.
+def segmentation_figure(
+    image: Image.Image, classes: np.ndarray, names: Sequence[str], *, side_by_side: bool = False
+) -> Figure:
+    """`image` with its classes painted over it, and a legend with each class's share of the pixels.
 
     Args:
         image: of any size.
         classes: (H, W), 0..K-1.
         names: the K classes.
-        out: the PNG file to write.
         side_by_side: show the image itself to the left, too.
 
     Raises:
-        InputError: where sizes do not fit or `out` cannot be written.
+        InputError: where sizes do not fit.
     """
     over = painted(image, classes, len(names))
     pictures = [_shown(picture) for picture in ((image, over) if side_by_side else (over,))]
@@ -97,11 +97,11 @@ def draw_segmentation(
     for place, picture in enumerate(pictures):
         _place(figure, GAP + place * (width + GAP), GAP, picture)
     _draw_legend(figure, lines, left=whole - LEGEND + GAP)
-    save_figure(figure, out, max_bytes=PHOTOGRAPH_BYTES)
+    return figure
 
 
 def plot_segmentations(samples: Sequence[SegmentationSample], names: Sequence[str], out: Path) -> None:
-    """Draws a page: of every sample the image, its true classes, and what was predicted where that is known.
+    """Draws a page: of every sample the image, the ground truth, and what was predicted where that is known.
 
     Raises InputError where there is no sample or `out` cannot be written.
     """
@@ -160,7 +160,8 @@ def _shown(picture: Image.Image) -> Image.Image:
 
 def _tiles(sample: SegmentationSample, columns: int, num_classes: int) -> list[tuple[str, Image.Image]]:
     """Titles and pictures of one row."""
-    pictures = [(sample.title or "image", sample.image), ("truth", _strongly(sample.image, sample.truth, num_classes))]
+    truth = _strongly(sample.image, sample.truth, num_classes)
+    pictures = [(sample.title or "image", sample.image), ("ground truth", truth)]
     if columns == 3 and sample.predicted is not None:
         pictures.append(("prediction", _strongly(sample.image, sample.predicted, num_classes)))
     side = round(PAGE_TILE * DPI)

@@ -2,110 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, overload
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from swinkit.backbone.swin import SwinTransformer
 from swinkit.errors import InputError
+from swinkit.images.given import GivenImage, given_images
+from swinkit.segmentation.architectures import SEGMENTORS, describe_segmentor, read_described
 from swinkit.segmentation.inference import InferenceSettings, predict_classes
-from swinkit.segmentation.model import UperNet, UperNetConfig
-from swinkit.training.run_facts import from_plain
-from swinkit.weights.describe import read_description
-from swinkit.weights.formats import recognise
+from swinkit.segmentation.model import UperNet
+from swinkit.segmentation.result import Segmentation
+from swinkit.weights.hub import Shareable
 from swinkit.weights.infer import infer_config
-from swinkit.weights.load import load_weights
-from swinkit.weights.model_files import model_file
-from swinkit.weights.read import read_weights_file
+from swinkit.weights.model_file import ModelFile
+
+PUBLISHED = InferenceSettings(resize=(512, 2048))
+"""How the official code shows images."""
 
 
-@dataclass(frozen=True)
-class Segmentor:
-    """What is needed to segment an image."""
+@dataclass(eq=False, repr=False)
+class Segmentor(Shareable):
+    """A model with all that is needed to segment an image; `swinkit.open` gives one."""
 
     model: UperNet
+    """In evaluation mode."""
     classes: tuple[str, ...]
-    inference: InferenceSettings
-    """How images are shown to the model."""
+    """Names of the K classes."""
+    preprocessing: InferenceSettings
+    """How images are shown to the model unless told otherwise."""
     description: dict[str, Any]
-    """What the file says about itself; empty for files of other code bases."""
+    """What a file of this model says about itself."""
 
     @property
     def device(self) -> torch.device:
         return self.model.decode_head.conv_seg.weight.device
 
-    def predict(self, image: Image.Image, settings: InferenceSettings | None = None) -> Tensor:
-        """The class of every pixel of an RGB image, (H, W) int64 on the CPU.
+    @classmethod
+    def from_file(cls, file: ModelFile, *, device: torch.device) -> Self:
+        """A segmentor in evaluation mode.
 
-        Raises InputError where the GPU's memory is too small for it.
+        Of files of other code bases the architecture is read off the weights, classes are those of the file or numbers,
+        and images are shown as published: whole, within 512 x 2048.
+
+        Raises InputError where the file holds no segmentor, or is damaged.
         """
+        segmentor = cls._foreign(file) if file.description is None else cls._own(file, file.description)
+        file.load_into(segmentor.model)
+        segmentor.model.to(device).eval()
+        return segmentor
+
+    @classmethod
+    def _own(cls, file: ModelFile, description: dict[str, Any]) -> Self:
         try:
-            return predict_classes(self.model, pil_to_tensor(image), settings or self.inference).cpu()
-        except torch.OutOfMemoryError:
+            model, told = read_described(description)
+        except InputError as error:
+            raise InputError(f"{file.path} does not describe a segmentor: {error}") from None
+        return cls(model, told.classes, told.preprocessing, description)
+
+    @classmethod
+    def _foreign(cls, file: ModelFile) -> Self:
+        found = (kind.from_weights(file.tensors) for kind in SEGMENTORS.values())
+        config = next((each for each in found if each is not None), None)
+        if config is None:
             raise InputError(
-                f"{self.device} has too little memory for an image of {image.width} x {image.height} pixels; show "
-                "it in windows, with --mode slide"
+                f"{file.path} holds no UperNet: its weights have no decode_head of one; give a segmentor's file"
+            )
+        num_classes = len(file.tensors["decode_head.conv_seg.weight"])
+        model, classes = config.build(infer_config(file.backbone).build(), num_classes), file.known_classes(num_classes)
+        return cls(model, classes, PUBLISHED, describe_segmentor(model, classes, PUBLISHED))
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a str is a sequence of str, too, and one image
+        self, images: GivenImage, *, settings: InferenceSettings | None = None, batch_size: int = 4
+    ) -> Segmentation: ...
+
+    @overload
+    def predict(
+        self, images: Sequence[GivenImage], *, settings: InferenceSettings | None = None, batch_size: int = 4
+    ) -> list[Segmentation]: ...
+
+    def predict(
+        self,
+        images: GivenImage | Sequence[GivenImage],
+        *,
+        settings: InferenceSettings | None = None,
+        batch_size: int = 4,
+    ) -> Segmentation | list[Segmentation]:
+        """The class of every pixel of one image or of many.
+
+        Args:
+            images: a path, PIL image, array, tensor or bytes, or a sequence of them, see `swinkit.images.given`.
+            settings: how they are shown; None is `preprocessing`.
+            batch_size: how many images of one size are shown at once at most; how many changes rounding alone.
+
+        Returns:
+            One result, or one for each image.
+
+        Raises:
+            InputError: where something is no image, or the GPU's memory is too small.
+        """
+        pictures, is_one = given_images(images)
+        results: dict[int, Segmentation] = {}
+        for numbers in _batches(pictures, batch_size):
+            masks = self._masks([pictures[number] for number in numbers], settings or self.preprocessing)
+            for number, mask in zip(numbers, masks, strict=True):
+                results[number] = Segmentation(mask.numpy(), self.classes, pictures[number])
+        ordered = [results[number] for number in range(len(pictures))]
+        return ordered[0] if is_one else ordered
+
+    def _masks(self, pictures: Sequence[Image.Image], settings: InferenceSettings) -> Tensor:
+        """The class of every pixel of images of one size, (B, H, W) int64 on the CPU."""
+        try:
+            return predict_classes(self.model, torch.stack([pil_to_tensor(x) for x in pictures]), settings).cpu()
+        except torch.OutOfMemoryError:
+            width, height = pictures[0].size
+            count = "an image" if len(pictures) == 1 else f"{len(pictures)} images"
+            raise InputError(
+                f"{self.device} has too little memory for {count} of {width} x {height} pixels; show "
+                f"{'it' if len(pictures) == 1 else 'fewer at once, or'} in windows, with --mode slide"
             ) from None
 
-
-def open_segmentor(source: str | Path, *, device: torch.device | None = None) -> Segmentor:
-    """A segmentor from a file, in evaluation mode.
-
-    swinkit's own files describe themselves. Of files of the official code the architecture is read off the weights,
-    classes are those of the file's `meta` or numbers, and images are shown as published: whole, within 512 x 2048.
-
-    Args:
-        source: a file, a run's folder, a name of the catalogue, an https address or hf-hub:owner/name.
-        device: where the model goes; None is the CPU.
-
-    Raises:
-        InputError: where there is no such file or it holds no segmentor.
-    """
-    path = model_file(source)
-    description = read_description(path)
-    segmentor = _foreign(path) if description is None else _own(path, description)
-    segmentor.model.to(device or torch.device("cpu")).eval()
-    return segmentor
+    def __repr__(self) -> str:
+        return f"Segmentor({self.description['architecture']} of {len(self.classes)} classes on {self.device})"
 
 
-def _own(path: Path, description: dict[str, Any]) -> Segmentor:
-    model = UperNet.from_description(description)
-    load_weights(model, path)
-    try:
-        inference = from_plain(InferenceSettings, description["inference"])
-        classes = tuple(description["classes"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"the description in {path} is damaged or from another version ({error})") from None
-    if len(classes) != model.num_classes:
-        raise InputError(f"{path} names {len(classes)} classes, but its model has {model.num_classes}; save it again")
-    return Segmentor(model, classes, inference, description)
-
-
-def _foreign(path: Path) -> Segmentor:
-    file = read_weights_file(path)
-    tensors = recognise(file.tensors, file.metadata).tensors
-    if "decode_head.fpn_bottleneck.conv.weight" not in tensors:
-        raise InputError(f"{path} holds no UperNet: its weights have no decode_head of one; give a segmentor's file")
-    backbone = {n.removeprefix("backbone."): t for n, t in tensors.items() if n.startswith("backbone.")}
-    num_classes, channels = tensors["decode_head.conv_seg.weight"].shape[:2]
-    swin = SwinTransformer(infer_config(backbone))
-    config = replace(_auxiliary_config(tensors, swin), channels=channels)
-    model = UperNet(swin, config, num_classes=num_classes)
-    load_weights(model, path)
-    classes = file.classes if len(file.classes) == num_classes else tuple(str(number) for number in range(num_classes))
-    return Segmentor(model, classes, InferenceSettings(resize=(512, 2048)), {})
-
-
-def _auxiliary_config(tensors: Mapping[str, Tensor], backbone: SwinTransformer) -> UperNetConfig:
-    """Width and level of the auxiliary head: it takes the feature with as many channels as its convolution."""
-    first = tensors.get("auxiliary_head.convs.0.conv.weight")
-    if first is None or first.shape[1] not in backbone.channels:
-        return UperNetConfig()
-    level = backbone.channels.index(first.shape[1])
-    return UperNetConfig(auxiliary_channels=first.shape[0], auxiliary_level=level)
+def _batches(pictures: Sequence[Image.Image], most: int) -> Iterator[list[int]]:
+    """The numbers of the images, in groups of one size and of at most so many."""
+    same: dict[tuple[int, int], list[int]] = {}
+    for number, picture in enumerate(pictures):
+        same.setdefault(picture.size, []).append(number)
+    for numbers in same.values():
+        yield from (numbers[start : start + most] for start in range(0, len(numbers), most))

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import logging
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 import tyro
+from torch import Tensor, nn
 
 from swinkit.backbone.swin import SwinConfig
-from swinkit.backbone.variants import SWIN_T, VARIANTS, Variant
+from swinkit.backbone.timm import TimmConfig
+from swinkit.backbone.variants import SWIN_T
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
-from swinkit.segmentation.data.augmentation import SegmentationAugmentation
+from swinkit.segmentation.architectures import describe_segmentor
+from swinkit.segmentation.data.augmentation import SegmentationAugmentation, SegmentationTransform, collate_crops
+from swinkit.segmentation.data.check import require_sound
+from swinkit.segmentation.data.folders import open_segmentation_folder
+from swinkit.segmentation.data.samples import SegmentationData, SegmentationImages
+from swinkit.segmentation.data.scenes import open_segmentation_scenes
+from swinkit.segmentation.evaluation import EvaluationImages
 from swinkit.segmentation.inference import InferenceSettings
-from swinkit.segmentation.model import UperNetConfig
+from swinkit.segmentation.model import UperNet, UperNetConfig
+from swinkit.segmentation.task import SegmentationTask
+from swinkit.serialization import to_plain
+from swinkit.training.data.batches import EpochBatches
+from swinkit.training.data.sampling import TrainSampler
+from swinkit.training.data.seeding import SeededSamples
+from swinkit.training.processes import Processes
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.weights.starting_weights import load_starting_weights
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,16 +58,12 @@ class SegmentationRecipe:
     class_weights: tuple[float, ...] | None = None
     """What the pixels of each class weigh in the loss, one number a class."""
     validation_fraction: float = 0.2
-    """Share of the images held out for validation where the data has no validation part, 0..1."""
+    """Share of the images held out for validation where the data has no validation split, 0..1."""
     weights: str | None = None
     """Weights to start from: of a backbone, a classifier or a whole UperNet; a file, a name that `swinkit models`
-    lists, an address, or hf-hub:owner/name. Heads are new where the classes differ in number. With `timm_backbone`,
-    "timm" takes timm's own."""
-    variant: Variant | None = None
-    """Take this published architecture as backbone instead of the recipe's; its stochastic depth stays."""
-    timm_backbone: str | None = None
-    """Take this model of the timm library as backbone instead, such as resnet101."""
-    model: SwinConfig = SWIN_T
+    lists, an address, or hf-hub:owner/name. Heads are new where the classes differ in number."""
+    backbone: SwinConfig | TimmConfig = SWIN_T
+    """A Swin, or a model of the timm library."""
     head: UperNetConfig = field(default_factory=UperNetConfig)
     augmentation: SegmentationAugmentation = field(default_factory=SegmentationAugmentation)
     inference: InferenceSettings = field(default_factory=lambda: InferenceSettings(resize=(512, 2048)))
@@ -71,13 +87,123 @@ class SegmentationRecipe:
         )
     )
 
-    def resolved(self) -> SegmentationRecipe:
-        """The same recipe with `variant` put where it belongs; raises InputError where values do not fit together."""
-        if self.model.in_channels != 3:
-            raise InputError(f"images are read as RGB, so --model.in-channels must be 3, not {self.model.in_channels}")
-        if self.variant is None:
-            return self
-        if self.timm_backbone is not None:
-            raise InputError("--variant and --timm-backbone name two backbones; leave one out")
-        model = replace(VARIANTS[self.variant], drop_path_rate=self.model.drop_path_rate)
-        return replace(self, variant=None, model=model)
+    def build(self, processes: Processes) -> SegmentationTask:
+        """Open the data and build the task; raises InputError where data, weights or values cannot be used."""
+        _require_rgb(self.backbone)
+        train, validation = open_data(self)
+        classes = validation.classes
+        _require_memory(self, len(classes), processes)
+        _require_even_evaluation(self, len(validation), processes)
+        batches = _training_batches(self, train, processes)
+        model = _model(self, len(classes))
+        description = describe_segmentor(model, classes, self.inference) | {"recipe": to_plain(self)}
+        if processes.count > 1 and processes.device.type == "cuda":  # there is no SyncBN of CPU processes
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        return SegmentationTask(
+            model,
+            batches=batches,
+            train=train,
+            validation=EvaluationImages(validation, self.inference, workers=self.loop.workers, processes=processes),
+            description=description,
+            auxiliary_weight=self.auxiliary_weight,
+            class_weights=_class_weights(self, len(classes)),
+        )
+
+
+def open_data(recipe: SegmentationRecipe) -> tuple[SegmentationData, SegmentationData]:
+    """Training and validation images of a recipe; raises InputError where they cannot be used."""
+    if recipe.dataset == "digit_scenes":
+        return open_segmentation_scenes(recipe.scenes)
+    if recipe.data is None:
+        raise InputError(f"the recipe {recipe.name} needs images with masks; say where they are with --data DIR")
+    splits: tuple[SegmentationImages, SegmentationImages] = open_segmentation_folder(
+        recipe.data,
+        classes_file=recipe.classes_file,
+        reduce_zero_label=recipe.reduce_zero_label,
+        validation_fraction=recipe.validation_fraction,
+    )
+    for split in splits:
+        require_sound(split)
+    return splits
+
+
+def _training_batches(recipe: SegmentationRecipe, data: SegmentationData, processes: Processes) -> EpochBatches:
+    loop = recipe.loop
+    sampler = TrainSampler(
+        len(data),
+        batch_size=loop.batch_size,
+        seed=loop.seed,
+        rank=processes.rank,
+        world_size=processes.count,
+        accumulation=loop.accumulate,
+    )
+    view = SeededSamples(data, SegmentationTransform(recipe.augmentation), seed=loop.seed)
+    pin_memory = processes.device.type == "cuda"
+    return EpochBatches(view, sampler, workers=loop.workers, pin_memory=pin_memory, collate=collate_crops)
+
+
+def _model(recipe: SegmentationRecipe, num_classes: int) -> UperNet:
+    """With the weights that it starts from."""
+    backbone = recipe.backbone.build(checkpoint_activations=recipe.loop.checkpoint_activations)
+    model = recipe.head.build(backbone, num_classes)
+    if recipe.weights is not None:
+        _log.info("%s: %s", recipe.weights, load_starting_weights(model, recipe.weights))
+    return model
+
+
+def _require_rgb(backbone: SwinConfig | TimmConfig) -> None:
+    if isinstance(backbone, SwinConfig) and backbone.in_channels != 3:
+        raise InputError(f"images are read as RGB, so --backbone.in-channels must be 3, not {backbone.in_channels}")
+
+
+def _class_weights(recipe: SegmentationRecipe, num_classes: int) -> Tensor | None:
+    weights = recipe.class_weights
+    if weights is None:
+        return None
+    if len(weights) != num_classes or min(weights) < 0 or max(weights) <= 0:
+        raise InputError(
+            f"--class-weights must be {num_classes} numbers from 0 on, not all 0, one for each class; there are "
+            f"{len(weights)}"
+        )
+    return torch.tensor(weights)
+
+
+def _require_even_evaluation(recipe: SegmentationRecipe, images: int, processes: Processes) -> None:
+    """Raises InputError where processes that share a model would not run it equally often in the validation."""
+    if recipe.loop.sharding != "fsdp" or processes.count == 1:
+        return
+    if images < processes.count:
+        raise InputError(
+            f"{images} validation images are too few for {processes.count} processes that share a model; use "
+            "--sharding ddp"
+        )
+    if recipe.inference.crop is not None:
+        raise InputError(
+            "images of different sizes have different numbers of windows, for which processes that share a model would "
+            "wait for each other; leave --inference.crop out, or use --sharding ddp"
+        )
+
+
+def _require_memory(recipe: SegmentationRecipe, num_classes: int, processes: Processes) -> None:
+    """Raises InputError where a step cannot fit: its images, and of both heads the logits at the size of the labels,
+    their logarithms and their gradient, are more than there is memory."""
+    crop = recipe.augmentation.crop_size
+    images = recipe.loop.batch_of_process(processes.count)
+    needed = images * crop[0] * crop[1] * 4 * (3 + 2 * 3 * num_classes)
+    there = _memory(processes.device)
+    if there is not None and needed > there:
+        raise InputError(
+            f"crops of {crop[0]} x {crop[1]} pixels, {images} at once, with {num_classes} classes take more than "
+            f"{needed / 2**30:.0f} GiB, and there are {there / 2**30:.0f}; lower --augmentation.crop-size or "
+            "--batch-size, or raise --accumulate"
+        )
+
+
+def _memory(device: torch.device) -> int | None:
+    """Bytes of the device; None where they are not known."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return None

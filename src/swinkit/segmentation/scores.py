@@ -6,7 +6,8 @@ Shapes: B images, H W image, K classes.
 from __future__ import annotations
 
 import math
-from typing import Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -121,6 +122,16 @@ class SegmentationScores:
         """Mean over the classes that are in the labels of the share of their pixels that is right."""
         return _mean(self.per_class_accuracy())
 
+    def to_dict(self, classes: Sequence[str]) -> dict[str, Any]:
+        """All scores as JSON has them, those of the K `classes` by name; None where there are no pixels."""
+        return {
+            "miou": _known(self.miou),
+            "pixel_accuracy": _known(self.pixel_accuracy),
+            "mean_accuracy": _known(self.mean_accuracy),
+            "iou": dict(zip(classes, map(_known, self.per_class_iou().tolist()), strict=True)),
+            "accuracy": dict(zip(classes, map(_known, self.per_class_accuracy().tolist()), strict=True)),
+        }
+
     def per_class_iou(self) -> Tensor:
         """(K,) float64 on the CPU: pixels that truth and prediction share over those of either; NaN without any."""
         table = self.confusion
@@ -137,3 +148,7 @@ def _mean(values: Tensor) -> float:
     """The mean of those that are numbers, NaN of none; summed without rounding, so that no order changes a digit."""
     known = [value for value in values.tolist() if value == value]
     return math.fsum(known) / len(known) if known else math.nan
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else value

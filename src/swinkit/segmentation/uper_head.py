@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swinkit.segmentation.conv_norm import ConvNorm, classifying_convolution
+from swinkit.layers.conv import ConvNorm
 
 POOL_SCALES = (1, 2, 3, 6)
 """Sides of the pooled maps, in cells."""
@@ -72,3 +72,12 @@ class UperHead(nn.Module):
 def resized_like(x: Tensor, other: Tensor) -> Tensor:
     """`x` bilinearly at the height and width of `other`; corners are not aligned."""
     return F.interpolate(x, size=other.shape[2:], mode="bilinear", align_corners=False)
+
+
+def classifying_convolution(dim: int, num_classes: int) -> nn.Conv2d:
+    """The last layer of a head, a 1 x 1 convolution drawn as in the published code: normal of 0.01, bias 0."""
+    convolution = nn.Conv2d(dim, num_classes, 1)
+    nn.init.normal_(convolution.weight, std=0.01)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    return convolution

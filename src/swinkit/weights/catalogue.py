@@ -21,7 +21,7 @@ _OPENMMLAB = "https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/swin/"
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """From an RGB image of values 0..1 to what the weights were evaluated on."""
+    """How an image is resized and cut out for the weights; all of them were trained with ImageNet's mean."""
 
     resize: int | tuple[int, int]
     """An int: the shorter side becomes that. A pair: (height, width), or with `keep_ratio` the largest size whose
@@ -30,8 +30,6 @@ class Preprocessing:
     """Side of the square cut from the centre after resizing."""
     keep_ratio: bool = True
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,7 @@ class Shareable:
 
         Raises InputError where the hub refuses or does not answer.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            written = write_pretrained(
-                Path(folder) / repository.rpartition("/")[2], self.model, self.description, title=repository
-            )
-            return upload_pretrained(written, repository, private=private, token=token)
+        return push_pretrained(repository, self.model, self.description, private=private, token=token)
 
 
 def write_pretrained(
@@ -68,6 +64,21 @@ def write_pretrained(
     if not card.exists():
         write_text(card, model_card(title or folder.name, description))
     return folder
+
+
+def push_pretrained(
+    repository: str,
+    model: nn.Module,
+    description: Mapping[str, Any],
+    *,
+    private: bool | None = None,
+    token: str | None = None,
+) -> str:
+    """See `Shareable.push_to_hub`."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / repository.rpartition("/")[2]
+        write_pretrained(folder, model, description, title=repository)
+        return upload_pretrained(folder, repository, private=private, token=token)
 
 
 def model_card(title: str, description: Mapping[str, Any]) -> str:

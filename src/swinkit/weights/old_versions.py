@@ -36,11 +36,14 @@ def _kept(description: Mapping[str, Any]) -> dict[str, Any]:
 
 def _classification(description: Mapping[str, Any]) -> dict[str, Any]:
     config = description["model"] | {"geometry": description["geometry"]}
+    results = description.get("results", {})
+    shares = {name: results[name] / 100 for name in ("val/top1", "val/top5") if name in results}  # they were percent
     return _kept(description) | {
         "architecture": "swin_classifier",
         "config": {},
         "backbone": {"architecture": "swin", "config": config},
         "preprocessing": description.get("preprocessing"),
+        "results": results | shares,
     }
 
 

@@ -10,9 +10,10 @@ from PIL import Image
 from timm.data.random_erasing import RandomErasing
 from timm.data.transforms_factory import create_transform
 from torchvision.transforms import v2
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 from swinkit.classification.data.augmentation import SmallImageAugmentation, TrainAugmentation, train_transform
-from swinkit.classification.data.preprocessing import to_tensor
+from swinkit.classification.data.preprocessing import normalisation
 from swinkit.classification.data.rand_augment import RandAugment
 from swinkit.errors import InputError
 from swinkit.training.data.seeding import SeededDraws
@@ -52,7 +53,7 @@ def test_the_pieces_are_timms_for_the_official_arguments():
 
 def normalised(grey: int) -> torch.Tensor:
     augmentation = TrainAugmentation()
-    return to_tensor(Image.new("RGB", (1, 1), (grey,) * 3), mean=augmentation.mean, std=augmentation.std)
+    return normalisation(augmentation.mean, augmentation.std)(torch.full((3, 1, 1), grey))
 
 
 def test_output_depends_on_the_draws_only():
@@ -66,7 +67,7 @@ def test_output_depends_on_the_draws_only():
 def test_crop_of_everything_is_a_resize():
     result = run(TrainAugmentation(image_size=(15, 20), scale=(1.0, 1.0), ratio=(4 / 3, 4 / 3), **PLAIN, **UNIT))
     expected = v2.functional.resize(picture(), [15, 20], v2.InterpolationMode.BICUBIC)
-    assert torch.equal(result, to_tensor(expected, **UNIT))
+    assert torch.equal(result, pil_to_tensor(expected) / 255)
 
 
 def test_flips():
@@ -124,7 +125,7 @@ def dot() -> Image.Image:
 
 def test_small_image_without_movement_is_untouched():
     still = SmallImageAugmentation(shift=0, rotation=0, zoom=0, **UNIT)
-    assert torch.equal(run(still, dot()), to_tensor(dot(), **UNIT))
+    assert torch.equal(run(still, dot()), pil_to_tensor(dot()) / 255)
     assert run(SmallImageAugmentation(image_size=(20, 24)), dot()).shape == (3, 20, 24)
 
 

@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 
 from swinkit.errors import InputError
-from swinkit.ops.normalization import normalise
 from swinkit.segmentation.data import augmentation as segmentation_augmentation
 from swinkit.segmentation.data.augmentation import (
     SegmentationAugmentation,
     SegmentationEvaluation,
     SegmentationTransform,
+    collate_crops,
 )
 from swinkit.training.data.seeding import SeededDraws, SeededSamples
 
@@ -32,21 +32,15 @@ def uniform(height: int, width: int, value: int = 1) -> tuple[Image.Image, np.nd
     return Image.new("RGB", (width, height), (200, 100, 50)), np.full((height, width), value, dtype=np.uint8)
 
 
-def values_of(pixels: torch.Tensor) -> torch.Tensor:
-    """Back from normalised to 0..255, the red channel."""
-    low, high = normalise(torch.tensor([0, 255], dtype=torch.uint8).view(1, 2, 1).expand(3, 2, 1))[0, :, 0]
-    return ((pixels[0] - low) / (high - low) * 255).round().long()
-
-
 @pytest.mark.parametrize("flip", [0.0, 1.0])
 def test_image_and_labels_stay_together(flip):
     image, labels = numbered(50, 70)
     for seed in range(5):
         torch.manual_seed(seed)
-        pixels, truth = transform(horizontal_flip=flip)(image, labels)
-        assert pixels.shape == (3, 32, 32) and pixels.dtype == torch.float32
+        pixels, truth, size = transform(horizontal_flip=flip)(image, labels)
+        assert pixels.shape == (3, 32, 32) and pixels.dtype == torch.uint8 and size == (32, 32)
         assert truth.shape == (32, 32) and truth.dtype == torch.int64
-        assert torch.equal(values_of(pixels), truth)
+        assert torch.equal(pixels[0].long(), truth)
         step = (truth[0, 1] - truth[0, 0]) % 200
         assert step == (199 if flip else 1)
 
@@ -70,9 +64,10 @@ def test_crops_lie_anywhere():
 
 def shown_size(height: int, width: int, **changed: object) -> tuple[int, int]:
     """The size of the image within a crop that is larger than it."""
-    _, truth = transform(crop_size=(300, 600), **changed)(*uniform(height, width))
+    _, truth, size = transform(crop_size=(300, 600), **changed)(*uniform(height, width))
     seen = truth != 255
-    return int(seen[:, 0].sum()), int(seen[0].sum())
+    assert size == (int(seen[:, 0].sum()), int(seen[0].sum()))
+    return size
 
 
 @pytest.mark.parametrize(
@@ -102,17 +97,21 @@ def test_labels_are_never_mixed():
     image, labels = uniform(40, 40)
     labels[:, 20:] = 7
     labels[:5] = 255
-    _, truth = transform(crop_size=(64, 64), ratio=(1.37, 1.37))(image, labels)
+    truth = transform(crop_size=(64, 64), ratio=(1.37, 1.37))(image, labels)[1]
     assert set(truth.unique().tolist()) == {1, 7, 255}
 
 
-def test_padding_is_zero_after_normalisation_and_ignored():
+def test_padding_is_ignored_and_its_place_is_known():
     image, labels = uniform(20, 25)
-    pixels, truth = transform()(image, labels)
+    padded, whole = transform()(image, labels), transform()(*uniform(40, 40))
+    pixels, truth, size = padded
     assert (truth[:20, :25] == 1).all() and (truth[20:] == 255).all() and (truth[:, 25:] == 255).all()
-    assert not pixels[:, 20:].any() and not pixels[:, :, 25:].any()
-    expected = normalise(torch.tensor([200, 100, 50], dtype=torch.uint8).view(3, 1, 1))
-    assert torch.equal(pixels[:, :20, :25], expected.expand(3, 20, 25))
+    assert size == (20, 25)
+    assert torch.equal(pixels[:, :20, :25], torch.tensor([200, 100, 50]).view(3, 1, 1).expand(3, 20, 25))
+    batch = collate_crops([padded, whole])
+    assert batch.images.shape == (2, 3, 32, 32) and batch.images.dtype == torch.uint8
+    assert torch.equal(batch.labels[0], truth) and batch.sizes == [(20, 25), (32, 32)]
+    assert collate_crops([whole, whole]).sizes is None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 90), (90, 1), (31, 33), (33, 31)])
@@ -121,9 +120,9 @@ def test_every_size_becomes_a_crop(size, resize):
     augmentation = SegmentationTransform(SegmentationAugmentation(crop_size=(32, 32), resize=resize))
     for seed in range(3):
         torch.manual_seed(seed)
-        pixels, truth = augmentation(*uniform(*size))
+        pixels, truth, _ = augmentation(*uniform(*size))
         assert pixels.shape == (3, 32, 32) and truth.shape == (32, 32)
-        assert (truth == 1).any() and pixels.isfinite().all()
+        assert (truth == 1).any()
 
 
 def counted_crops(monkeypatch, labels: np.ndarray, **changed: object) -> tuple[int, torch.Tensor]:
@@ -137,7 +136,7 @@ def counted_crops(monkeypatch, labels: np.ndarray, **changed: object) -> tuple[i
 
     monkeypatch.setattr(segmentation_augmentation, "_random_part", count)
     image = Image.new("RGB", (labels.shape[1], labels.shape[0]))
-    _, truth = transform(**changed)(image, labels)
+    truth = transform(**changed)(image, labels)[1]
     return len(drawn) // 2, truth
 
 
@@ -173,7 +172,7 @@ def test_a_mixed_crop_is_preferred():
     shares = []
     for seed in range(60):
         torch.manual_seed(seed)
-        _, truth = transform(most_of_one_class=0.75)(image, labels)
+        truth = transform(most_of_one_class=0.75)(image, labels)[1]
         shares.append(float((truth == 1).float().mean()))
     assert np.mean([0.25 < share < 0.75 for share in shares]) > 0.3
 
@@ -197,11 +196,11 @@ def test_the_same_seed_gives_the_same_crop_and_the_models_draws_are_left_alone()
 
 def test_colours_change_the_image_alone():
     image, labels = numbered(32, 32)
-    plain, same = transform()(image, labels)
+    plain, same, _ = transform()(image, labels)
     changed = 0
     for seed in range(20):
         with SeededDraws("colours", seed):
-            pixels, truth = transform(photometric=True)(image, labels)
+            pixels, truth, _ = transform(photometric=True)(image, labels)
         assert torch.equal(truth, same)
         changed += not torch.equal(pixels, plain)
     assert changed >= 10

@@ -21,14 +21,14 @@ def root(tmp_path: Path) -> Path:
     return write_masks(tmp_path)
 
 
-def training_part(root: Path, *, reduce_zero_label: bool = False) -> SegmentationImages:
+def training_split(root: Path, *, reduce_zero_label: bool = False) -> SegmentationImages:
     pairs = match_pairs(root, Path("images/train"), Path("masks/train"))
     return SegmentationImages(root, pairs.images, pairs.masks, CLASSES, reduce_zero_label=reduce_zero_label)
 
 
 def report_on(root: Path, *, reduce_zero_label: bool = False) -> SegmentationReport:
     pairs = match_pairs(root, Path("images/train"), Path("masks/train"))
-    return check_segmentation(training_part(root, reduce_zero_label=reduce_zero_label), pairs)
+    return check_segmentation(training_split(root, reduce_zero_label=reduce_zero_label), pairs)
 
 
 def save(path: Path, values: np.ndarray) -> None:
@@ -36,7 +36,7 @@ def save(path: Path, values: np.ndarray) -> None:
 
 
 def test_sound_data(root):
-    require_sound(training_part(root))
+    require_sound(training_split(root))
     report = report_on(root)
     labels = np.stack([sample(number)[1] for number in range(12)])
     expected = [(labels == value).sum() for value in (0, 1, 2, 255)]
@@ -48,7 +48,7 @@ def test_sound_data(root):
 def test_steps_are_told(root):
     steps: list[int] = []
     pairs = match_pairs(root, Path("images/train"), Path("masks/train"))
-    check_segmentation(training_part(root), pairs, step=steps.append)
+    check_segmentation(training_split(root), pairs, step=steps.append)
     assert steps == list(range(1, 13))
 
 
@@ -63,11 +63,6 @@ def test_reduced_labels_are_counted_as_they_are_used(root):
 def wrong_size(root: Path) -> str:
     save(root / "masks" / FIRST, np.zeros((40, 47)))
     return f"the mask {root / 'masks' / FIRST} has 40 x 47 pixels, its image 40 x 48"
-
-
-def colour(root: Path) -> str:
-    Image.new("RGB", (48, 40)).save(root / "masks" / FIRST)
-    return f"the mask {root / 'masks' / FIRST} is a colour image (RGB)"
 
 
 def outside(root: Path) -> str:
@@ -85,17 +80,6 @@ def no_image(root: Path) -> str:
     return f"{root / 'images' / FIRST} is not an image in a format that can be read"
 
 
-def empty_image(root: Path) -> str:
-    (root / "images" / FIRST).write_bytes(b"")
-    return f"{root / 'images' / FIRST} is empty (0 bytes)"
-
-
-def foreign_format(root: Path) -> str:
-    """Pillow reads it, `read_image` does not."""
-    Image.new("RGB", (48, 40)).save(root / "images" / FIRST, "TGA")
-    return f"{root / 'images' / FIRST} is not an image in a format that can be read"
-
-
 def turned(root: Path) -> str:
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -103,14 +87,14 @@ def turned(root: Path) -> str:
     return f"the mask {root / 'masks' / FIRST} has 40 x 48 pixels, its image 48 x 40"
 
 
-BAD = (wrong_size, colour, outside, no_mask, no_image, empty_image, foreign_format, turned)
+BAD = (wrong_size, outside, no_mask, no_image, turned)
 
 
 @pytest.mark.parametrize("spoil", BAD)
 def test_bad_files_are_found(root, spoil):
     sentence = spoil(root)
     with pytest.raises(InputError) as caught:
-        require_sound(training_part(root))
+        require_sound(training_split(root))
     assert str(caught.value).startswith(sentence) and "\n" not in str(caught.value)
     (problem,) = report_on(root).problems
     assert problem.startswith(sentence)
@@ -120,7 +104,7 @@ def test_bad_files_are_found(root, spoil):
 def test_headers_of_all_files_are_looked_at(root, spoil):
     """Also of those whose masks are not read as a whole: of twelve, the first alone."""
     sentence = spoil(root)
-    data = training_part(root).subset(range(11, -1, -1))  # the spoilt one is the last
+    data = training_split(root).subset(range(11, -1, -1))  # the spoilt one is the last
     with pytest.raises(InputError) as caught:
         require_sound(data, masks=1)
     assert str(caught.value).startswith(sentence)
@@ -135,7 +119,7 @@ def test_no_more_masks_than_asked_for_are_read(root, monkeypatch):
         return labels(self, index, size)
 
     monkeypatch.setattr(SegmentationImages, "labels", count)
-    require_sound(training_part(root), masks=4)
+    require_sound(training_split(root), masks=4)
     assert read == [0, 4, 7, 11]
 
 
@@ -143,18 +127,18 @@ def test_nothing_but_ignored_pixels(root):
     for path in (root / "masks/train").iterdir():
         save(path, np.full((40, 48), 255))
     with pytest.raises(InputError, match=r"no pixel of the masks in .* is labelled.*reduce_zero_label"):
-        require_sound(training_part(root))
+        require_sound(training_split(root))
     assert "in every mask every pixel is ignored" in report_on(root).problems
     for path in (root / "masks/train").iterdir():
         save(path, np.zeros((40, 48)))
     with pytest.raises(InputError, match="no pixel of the masks"):
-        require_sound(training_part(root, reduce_zero_label=True))
-    require_sound(training_part(root))
+        require_sound(training_split(root, reduce_zero_label=True))
+    require_sound(training_split(root))
 
 
 def test_one_mask_of_ignored_pixels_is_remarked(root):
     save(root / "masks" / FIRST, np.full((40, 48), 255))
-    require_sound(training_part(root))
+    require_sound(training_split(root))
     report = report_on(root)
     assert report.remarks == [
         f"in the mask {root / 'masks' / FIRST} every pixel is ignored: nothing is learned from it"
@@ -164,7 +148,7 @@ def test_one_mask_of_ignored_pixels_is_remarked(root):
 def test_images_one_pixel_high_are_remarked(root):
     for kind, mode in (("images", "RGB"), ("masks", "L")):
         Image.new(mode, (48, 1)).save(root / kind / FIRST)
-    require_sound(training_part(root))
+    require_sound(training_split(root))
     assert report_on(root).remarks == [f"the image {root / 'images' / FIRST} is only one pixel high or wide"]
 
 
@@ -180,7 +164,7 @@ def test_what_does_not_match(root):
     assert report.remarks == ["the mask masks/train/train02.png has no image"]
 
 
-def test_a_part_without_images(root):
+def test_a_split_without_images(root):
     for path in (root / "images/train").iterdir():
         path.unlink()
     report = report_on(root)

@@ -1,4 +1,4 @@
-"""Images and masks in folders: every layout, the same held-out part every time, and errors that name files."""
+"""Images and masks in folders: every layout, the same held-out images every time, and errors that name files."""
 
 import re
 from pathlib import Path
@@ -11,11 +11,11 @@ from shared_files import shared_path
 
 from swinkit.errors import InputError
 from swinkit.segmentation.data.folders import (
-    find_parts,
+    find_splits,
     hold_out,
     match_pairs,
     open_segmentation_folder,
-    open_validation_part,
+    open_validation_split,
     read_classes,
 )
 from swinkit.segmentation.data.masks import MaskError
@@ -36,7 +36,7 @@ def write_text(root: Path, name: str, text: str) -> Path:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts_with_a_validation_part(tmp_path, layout):
+def test_layouts_with_a_validation_split(tmp_path, layout):
     train_images, train_masks, val_images, val_masks = LAYOUTS[layout]
     for number in range(3):
         write_pair(tmp_path, train_images, train_masks, f"t{number}", number)
@@ -49,7 +49,7 @@ def test_layouts_with_a_validation_part(tmp_path, layout):
         expected, truth = sample(number)
         assert np.array_equal(np.asarray(image), np.asarray(expected)) and np.array_equal(labels, truth)
     assert train.sample_name(1) == str(tmp_path / train_images / "t1.png")
-    part = open_validation_part(
+    part = open_validation_split(
         tmp_path, classes=CLASSES, reduce_zero_label=False, validation_fraction=0.2, whole=False
     )
     assert [part.sample_name(0)] == [val.sample_name(0)]
@@ -59,7 +59,7 @@ def names(data) -> list[str]:
     return [Path(data.sample_name(index)).name for index in range(len(data))]
 
 
-def test_without_one_the_same_part_is_held_out_every_time(tmp_path):
+def test_without_one_the_same_images_are_held_out_every_time(tmp_path):
     for copy in ("one", "two"):
         write_masks(tmp_path / copy, train=20, val=0)
     train, val = open_segmentation_folder(tmp_path / "one", validation_fraction=0.25)
@@ -69,8 +69,8 @@ def test_without_one_the_same_part_is_held_out_every_time(tmp_path):
     assert (names(train), names(val)) == (names(again[0]), names(again[1]))
     assert names(val) != [f"train{number:02d}.png" for number in range(5)]
     settings = {"classes": CLASSES, "reduce_zero_label": False, "validation_fraction": 0.25}
-    assert names(open_validation_part(tmp_path / "one", **settings, whole=False)) == names(val)
-    assert len(open_validation_part(tmp_path / "one", **settings, whole=True)) == 20
+    assert names(open_validation_split(tmp_path / "one", **settings, whole=False)) == names(val)
+    assert len(open_validation_split(tmp_path / "one", **settings, whole=True)) == 20
 
 
 def test_a_single_image_cannot_be_divided(tmp_path):
@@ -123,7 +123,7 @@ def test_pairs_tell_what_does_not_match(tmp_path):
     assert len(pairs.images) == len(pairs.masks) == 10
     assert pairs.images_alone == ("images/train/train03.png",)
     assert pairs.masks_alone == ("masks/train/train05.png",)
-    assert pairs.doubles == (
+    assert pairs.duplicates == (
         ("images/train/train07.jpg", "images/train/train07.png"),
         ("masks/train/train08.bmp", "masks/train/train08.png"),
     )
@@ -141,12 +141,6 @@ def test_an_image_without_mask(tmp_path):
     assert refused(root).startswith("the image images/train/train03.png has no mask of the same name; add the mask")
     (root / "masks/train/train04.png").unlink()
     assert "images/train/train03.png (and 1 more) has no mask" in refused(root)
-
-
-def test_a_mask_without_image_is_no_error(tmp_path):
-    root = write_masks(tmp_path)
-    (root / "images/train/train03.png").unlink()
-    assert len(open_segmentation_folder(root)[0]) == 11
 
 
 @pytest.mark.parametrize("kind", ["images", "masks"])
@@ -172,17 +166,17 @@ def test_masks_to_validate_on_alone(tmp_path):
     for kind in ("images", "masks"):
         (root / kind / "train").rename(root / f"other_{kind}")
     assert "has masks to validate on, but none to train on" in refused(root)
-    part = open_validation_part(root, classes=CLASSES, reduce_zero_label=False, validation_fraction=0.2, whole=False)
+    part = open_validation_split(root, classes=CLASSES, reduce_zero_label=False, validation_fraction=0.2, whole=False)
     assert len(part) == 4
 
 
-def test_parts_come_before_undivided_folders(tmp_path):
+def test_splits_come_before_undivided_folders(tmp_path):
     root = write_masks(tmp_path)
-    assert find_parts(root) == {
+    assert find_splits(root) == {
         "train": (Path("images/train"), Path("masks/train")),
         "val": (Path("images/val"), Path("masks/val")),
     }
-    assert find_parts(write_masks(tmp_path / "plain", val=0)) == {"train": (Path("images"), Path("masks"))}
+    assert find_splits(write_masks(tmp_path / "plain", val=0)) == {"train": (Path("images"), Path("masks"))}
 
 
 @pytest.mark.parametrize(
@@ -195,11 +189,9 @@ def test_class_files(tmp_path, text):
     assert read_classes(None, tmp_path) == ("sky", "road")
     path.rename(tmp_path / "names.txt")
     assert read_classes(tmp_path / "names.txt", tmp_path) == ("sky", "road")
-
-
-def test_names_of_any_script_and_with_spaces(tmp_path):
-    write_text(tmp_path, "classes.txt", "traffic light\nébène; door\n猫")
-    assert read_classes(None, tmp_path) == ("traffic light", "ébène; door", "猫")
+    names = ("traffic light", "ébène; door", "猫", *map(str, range(252)))  # as many as there can be
+    write_text(tmp_path, "classes.txt", "\n".join(names))
+    assert read_classes(None, tmp_path) == names
 
 
 ADE = (
@@ -236,14 +228,6 @@ def test_class_files_that_are_not_there(tmp_path):
         read_classes(None, tmp_path)
     with pytest.raises(InputError, match=re.escape(f"cannot read {tmp_path / 'no.txt'}")):
         read_classes(tmp_path / "no.txt", tmp_path)
-    (tmp_path / "classes.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="is not text in UTF-8"):
-        read_classes(None, tmp_path)
-
-
-def test_255_classes_are_read(tmp_path):
-    write_text(tmp_path, "classes.txt", "\n".join(map(str, range(255))))
-    assert len(read_classes(None, tmp_path)) == 255
 
 
 def test_a_sample_that_cannot_be_used_names_its_mask(tmp_path):
@@ -273,7 +257,7 @@ def test_the_ade20k_samples_have_the_official_layout():
     root = shared_path("data/ade20k_sample")
     classes = read_classes(None, root)
     assert len(classes) == 150 and classes[:3] == ("wall", "building", "sky")
-    data = open_validation_part(root, classes=classes, reduce_zero_label=True, validation_fraction=0.2, whole=False)
+    data = open_validation_split(root, classes=classes, reduce_zero_label=True, validation_fraction=0.2, whole=False)
     assert [Path(data.sample_name(index)).stem for index in range(3)] == [f"ADE_val_0000000{n}" for n in (1, 2, 3)]
     for index in range(3):
         with Image.open(data.mask_path(index)) as file:

@@ -1,5 +1,8 @@
 """From an image to the tensor a model is trained on, by random draws.
 
+Unlike evaluation, training normalises here and not beside the model: random erasing puts noise into the normalised
+image, and its draws belong to the sample, as all others do.
+
 All draws come from torch's global generator (`seeding.SeededView` seeds it per sample).
 """
 
@@ -11,18 +14,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms.v2 import functional as F
 
 from swinkit.classification.data.preprocessing import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
+    MEAN,
+    STD,
     Interpolation,
-    Triple,
     check_normalisation,
     height_width,
-    to_tensor,
+    normalisation,
 )
 from swinkit.classification.data.rand_augment import Paint, RandAugment, apply_operation, draw_operations
 from swinkit.errors import InputError
+from swinkit.layers.pixels import Triple
 
 # Shape legend: H W image.
 
@@ -47,8 +51,8 @@ class TrainAugmentation:
     rand_augment: RandAugment | None = field(default_factory=RandAugment)
     erase_probability: float = 0.25
     interpolation: Interpolation = "bicubic"
-    mean: Triple = IMAGENET_MEAN
-    std: Triple = IMAGENET_STD
+    mean: Triple = MEAN
+    std: Triple = STD
 
     def __post_init__(self) -> None:
         height_width(self.image_size)
@@ -79,8 +83,8 @@ class SmallImageAugmentation:
     zoom: float = 0.1
     fill: int = 0
     interpolation: Interpolation = "bilinear"
-    mean: Triple = IMAGENET_MEAN
-    std: Triple = IMAGENET_STD
+    mean: Triple = MEAN
+    std: Triple = STD
 
     def __post_init__(self) -> None:
         height_width(self.image_size)
@@ -121,6 +125,7 @@ class TrainTransform:
         self._erase = v2.RandomErasing(
             augmentation.erase_probability, scale=(0.02, 1 / 3), ratio=(0.3, 1 / 0.3), value="random", inplace=True
         )
+        self._normalise = normalisation(augmentation.mean, augmentation.std)
         self._paint = Paint(_rounded(augmentation.mean), Image.Resampling[augmentation.interpolation.upper()])
 
     def __call__(self, image: Image.Image) -> Tensor:
@@ -131,7 +136,7 @@ class TrainTransform:
                 image = apply_operation(image, draw, self._paint)
         elif augmentation.color_jitter:
             image = self._jitter(image)
-        return self._erase(to_tensor(image, mean=augmentation.mean, std=augmentation.std))
+        return self._erase(self._normalise(F.pil_to_tensor(image)))
 
 
 class SmallImageTransform:
@@ -140,6 +145,7 @@ class SmallImageTransform:
     def __init__(self, augmentation: SmallImageAugmentation) -> None:
         self.augmentation = augmentation
         self._resample = Image.Resampling[augmentation.interpolation.upper()]
+        self._normalise = normalisation(augmentation.mean, augmentation.std)
 
     def __call__(self, image: Image.Image) -> Tensor:
         augmentation = self.augmentation
@@ -155,7 +161,7 @@ class SmallImageTransform:
         )
         fill = (augmentation.fill,) * 3
         image = image.transform(image.size, Image.Transform.AFFINE, matrix, resample=self._resample, fillcolor=fill)
-        return to_tensor(image, mean=augmentation.mean, std=augmentation.std)
+        return self._normalise(F.pil_to_tensor(image))
 
 
 def _movement(

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from swinkit.classification.data.image_stores import FolderStore
-from swinkit.classification.data.labelled_names import LabelledNames, check_labels, class_names
+from swinkit.classification.data.list_files import ListedImages, check_labels, class_names
 from swinkit.classification.data.samples import ClassificationImages, OnCorrupt
 from swinkit.errors import InputError
 from swinkit.files import read_text
@@ -38,7 +38,7 @@ def open_json_lists(root: Path, *, on_corrupt: OnCorrupt = "stop") -> tuple[Clas
     )
 
 
-def read_json_list(path: Path) -> LabelledNames:
+def read_json_list(path: Path) -> ListedImages:
     """The pairs of one list. Raises InputError, naming the item, if it is not [path, class number >= 0]."""
     try:
         items = json.loads(read_text(path))
@@ -49,7 +49,7 @@ def read_json_list(path: Path) -> LabelledNames:
     for index, item in enumerate(items):
         if not _is_pair(item):
             raise InputError(f"item {index} of {path} is {str(item)[:80]}; it must be [path, class number]")
-    return LabelledNames(path, [item[0].lstrip("/") for item in items], [int(item[1]) for item in items])
+    return ListedImages(path, [item[0].lstrip("/") for item in items], [int(item[1]) for item in items])
 
 
 def _is_pair(item: object) -> bool:

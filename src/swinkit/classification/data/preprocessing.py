@@ -3,21 +3,26 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from swinkit.errors import InputError
+from swinkit.layers.pixels import IMAGENET_MEAN, IMAGENET_STD, PixelNormalisation, Triple
 
 # Shape legend: H W image.
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
-Triple = tuple[float, float, float]
 
-IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
-IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+
+def as_shares(triple: Triple) -> Triple:
+    """Values 0..255 of red, green and blue as shares of 255, as recipes and files of classifiers have them."""
+    red, green, blue = (round(value / 255, 6) for value in triple)
+    return red, green, blue
+
+
+MEAN, STD = as_shares(IMAGENET_MEAN), as_shares(IMAGENET_STD)
 
 # Beyond this ratio of its sides an image is cut to its middle before it is resized (see EvalTransform).
 _MAX_ASPECT = 16
@@ -37,8 +42,8 @@ class EvalPreprocessing:
     image_size: int | tuple[int, int] = 224
     shorter_side: int | None = 256
     interpolation: Interpolation = "bicubic"
-    mean: Triple = IMAGENET_MEAN
-    std: Triple = IMAGENET_STD
+    mean: Triple = MEAN
+    std: Triple = STD
 
     def __post_init__(self) -> None:
         largest = max(height_width(self.image_size))
@@ -49,6 +54,10 @@ class EvalPreprocessing:
             )
         check_normalisation(self.mean, self.std)
 
+    def normalisation(self) -> PixelNormalisation:
+        """What the transformed image goes through next, beside the model."""
+        return normalisation(self.mean, self.std)
+
 
 def published_preprocessing(image_size: int, *, crop: bool = True) -> EvalPreprocessing:
     """The official code's evaluation: shorter side int(256 / 224 * image_size) and the middle cut out (TEST.CROP True),
@@ -57,12 +66,12 @@ def published_preprocessing(image_size: int, *, crop: bool = True) -> EvalPrepro
 
 
 def eval_transform(preprocessing: EvalPreprocessing) -> "EvalTransform":
-    """The callable for `preprocessing`: RGB PIL image of any size to float32 (3, H, W), normalised."""
+    """The callable for `preprocessing`: RGB PIL image of any size to uint8 (3, H, W), 0..255."""
     return EvalTransform(preprocessing)
 
 
 class EvalTransform:
-    """Resize, cut out the middle, normalise; no random draw.
+    """Resize and cut out the middle; no random draw.
 
     An image more than 16 times as long as wide is first cut to its middle: the rest would be cut away anyway, and
     resizing all of it (1 x 20000 pixels, say) could fill the memory.
@@ -74,7 +83,7 @@ class EvalTransform:
         self._interpolation = InterpolationMode(preprocessing.interpolation)
 
     def __call__(self, image: Image.Image) -> Tensor:
-        return to_tensor(self.framed(image), mean=self.preprocessing.mean, std=self.preprocessing.std)
+        return F.pil_to_tensor(self.framed(image))
 
     def framed(self, image: Image.Image) -> Image.Image:
         """What the model sees, still an image: for pictures of predictions."""
@@ -88,10 +97,14 @@ class EvalTransform:
         return F.center_crop(F.resize(image, [shorter_side], self._interpolation), list(self._size))
 
 
-def to_tensor(image: Image.Image, *, mean: Triple, std: Triple) -> Tensor:
-    """(3, H, W) float32: the RGB image's values divided by 255, less `mean`, divided by `std`."""
-    values = F.pil_to_tensor(image).to(torch.float32).div_(255)
-    return values.sub_(torch.tensor(mean)[:, None, None]).div_(torch.tensor(std)[:, None, None])
+def normalisation(mean: Triple, std: Triple) -> PixelNormalisation:
+    """The module that normalises images 0..255 by a mean and a standard deviation that are shares of 255."""
+    return PixelNormalisation(_times_255(mean), _times_255(std))
+
+
+def _times_255(triple: Triple) -> Triple:
+    red, green, blue = (255 * value for value in triple)
+    return red, green, blue
 
 
 def height_width(size: int | tuple[int, int]) -> tuple[int, int]:

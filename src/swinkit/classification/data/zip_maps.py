@@ -6,7 +6,7 @@ Source: the official repository's get_started.md. A line of a map file is `path 
 from pathlib import Path
 
 from swinkit.classification.data.image_stores import ZipStore
-from swinkit.classification.data.labelled_names import LabelledNames, check_labels, class_names
+from swinkit.classification.data.list_files import ListedImages, check_labels, class_names
 from swinkit.classification.data.samples import ClassificationImages, OnCorrupt
 from swinkit.errors import InputError
 from swinkit.files import read_text
@@ -32,7 +32,7 @@ def open_zip_maps(root: Path, *, on_corrupt: OnCorrupt = "stop") -> tuple[Classi
     )
 
 
-def read_map(path: Path) -> LabelledNames:
+def read_map(path: Path) -> ListedImages:
     """The pairs of one map file. Raises InputError, naming the line, if it is not `path<TAB>number`."""
     names: list[str] = []
     labels: list[int] = []
@@ -44,11 +44,11 @@ def read_map(path: Path) -> LabelledNames:
             raise InputError(f"line {number} of {path} is {line[:80]!r}; it must be a path, a tab and a class number")
         names.append(name.lstrip("/"))
         labels.append(int(label))
-    return LabelledNames(path, names, labels)
+    return ListedImages(path, names, labels)
 
 
 def _images(
-    archive: Path, listed: LabelledNames, classes: tuple[str, ...], on_corrupt: OnCorrupt
+    archive: Path, listed: ListedImages, classes: tuple[str, ...], on_corrupt: OnCorrupt
 ) -> ClassificationImages:
     store = ZipStore(archive)
     packed = store.names()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from swinkit.errors import InputError
-from swinkit.pictures.figure import BLUE, GREY, INK, PALE, fit_text, new_figure, save_figure
+from swinkit.pictures.figure import BLUE, GREY, INK, PALE, fit_text, new_figure
 from swinkit.pictures.thumbnail import thumbnail
 
 DPI = 100
@@ -19,16 +19,15 @@ CHART_WIDTH = 3.2  # inches
 BAR = 0.42  # inches from bar to bar
 
 
-def annotate_image(image: Image.Image, rows: Sequence[tuple[str, float]], out: Path) -> None:
-    """Draws `image` with its most probable classes as a bar chart to its right.
+def annotated_image(image: Image.Image, rows: Sequence[tuple[str, float]]) -> Figure:
+    """`image` with its most probable classes as a bar chart to its right.
 
     Args:
         image: any mode, size and proportions; tiny images are enlarged pixel by pixel.
         rows: class names with their probabilities (0..1), as they are to be listed from the top; usually five.
-        out: the PNG file to write.
 
     Raises:
-        InputError: where there are no rows, a probability is not in 0..1, or `out` cannot be written.
+        InputError: where there are no rows, or a probability is not in 0..1.
     """
     if not rows:
         raise InputError("an annotated image needs at least one class with its probability")
@@ -56,4 +55,4 @@ def annotate_image(image: Image.Image, rows: Sequence[tuple[str, float]], out: P
         label = bars.text(0, place + 0.52, "", fontsize=10, color=INK, va="bottom")
         fit_text(label, "{}", name, inches=CHART_WIDTH - 0.7)
         bars.text(1, place + 0.52, f"{100 * probability:.1f} %", fontsize=10, color=INK, va="bottom", ha="right")
-    save_figure(figure, out)
+    return figure

@@ -18,9 +18,9 @@ from swinkit.pictures.figure import (
     INK,
     PHOTOGRAPH_BYTES,
     clip_name,
+    figure_to_image,
     fit_text,
     new_figure,
-    picture_of,
     save_figure,
 )
 from swinkit.pictures.palette import class_colours
@@ -66,7 +66,7 @@ def draw_detections(image: Image.Image, found: Instances | Detections, classes: 
 
 def picture_of_detections(image: Image.Image, found: Instances | Detections, classes: Sequence[str]) -> Image.Image:
     """What `draw_detections` writes, as an image."""
-    return picture_of(_figure_of(image, found, classes))
+    return figure_to_image(_figure_of(image, found, classes))
 
 
 def _figure_of(image: Image.Image, found: Instances | Detections, classes: Sequence[str]) -> Figure:

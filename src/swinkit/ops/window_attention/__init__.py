@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from swinkit.cpu.attention import attention_obstacle, cpu_attention
 from swinkit.errors import InputError
 from swinkit.ops.window_attention.fused import triton_attention, triton_obstacle
 from swinkit.ops.window_attention.gathered import matmul_attention, sdpa_attention
@@ -18,7 +19,7 @@ from swinkit.ops.window_attention.reference import reference_attention
 from swinkit.ops.window_attention.triton_plan import MOST_TOKENS, side
 from swinkit.ops.windows import WindowGrid, are_symbols
 
-AttentionBackend = Literal["auto", "reference", "matmul", "sdpa", "triton"]
+AttentionBackend = Literal["auto", "reference", "matmul", "sdpa", "triton", "cpu"]
 
 __all__ = ["AttentionBackend", "backend_obstacle", "check_backend", "choose_backend", "window_attention"]
 
@@ -33,6 +34,7 @@ ATTEND = {
     "matmul": matmul_attention,
     "sdpa": sdpa_attention,
     "triton": triton_attention,
+    "cpu": cpu_attention,
 }
 
 
@@ -53,6 +55,8 @@ def backend_obstacle(
         return sdpa_obstacle(grid)
     if backend == "triton":
         return triton_obstacle(x, grid, num_heads, dropout_p)
+    if backend == "cpu":
+        return attention_obstacle(x, dropout_p)
     return None
 
 
@@ -69,8 +73,9 @@ def choose_backend(
     """What "auto" is for these arguments of `window_attention`.
 
     On a CUDA device the first of `PREFERRED_ON_CUDA` that can run: "triton", which moves the fewest bytes by count; no
-    measurement stands behind that yet. On a CPU "matmul" where the bias must get a gradient, for which sdpa has no fast
-    path there, else "sdpa". Exported programs get what runs everywhere, "matmul" where sizes are free.
+    measurement stands behind that yet. On a CPU "cpu" where it can run, for inference and where the bias must get a
+    gradient, for which sdpa has no fast path there; "matmul" for such a bias otherwise, else "sdpa". Exported programs
+    get what runs everywhere, "matmul" where sizes are free.
     """
     if are_symbols(*x.shape):
         return "matmul"
@@ -78,7 +83,10 @@ def choose_backend(
         for backend in PREFERRED_ON_CUDA[side(min(grid.tokens, MOST_TOKENS))]:
             if backend_obstacle(backend, x, grid=grid, num_heads=num_heads, dropout_p=dropout_p) is None:
                 return backend
-    return "matmul" if not x.is_cuda and bias is not None and bias.requires_grad else "sdpa"
+    trains_bias = not x.is_cuda and bias is not None and bias.requires_grad
+    if (trains_bias or not torch.is_grad_enabled()) and attention_obstacle(x, dropout_p) is None:
+        return "cpu"
+    return "matmul" if trains_bias else "sdpa"
 
 
 def window_attention(
@@ -105,7 +113,8 @@ def window_attention(
         scale: what q is multiplied with, usually (C / h) ** -0.5.
         dropout_p: dropout on the attention weights, 0..1; 0 in evaluation.
         backend: "reference" is the definition; "sdpa" uses scaled_dot_product_attention; "matmul" two batched matrix
-            products; "triton" the fused kernels of `fused`. For "auto" see `choose_backend`.
+            products; "triton" the fused kernels of `fused`; "cpu" what is laid out by hand in `swinkit.cpu.attention`.
+            For "auto" see `choose_backend`.
 
     Returns:
         (B, H, W, C) before the output projection.

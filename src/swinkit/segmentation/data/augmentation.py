@@ -5,7 +5,9 @@ All draws come from torch's global generator (`seeding.SeededSamples` seeds it p
 Shapes: B images, H W image.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +18,6 @@ from torchvision.transforms.v2 import functional as V
 
 from swinkit.errors import InputError
 from swinkit.ops.labels import IGNORE
-from swinkit.ops.normalization import normalise
 from swinkit.ops.resizing import resized_image, resized_shape
 from swinkit.segmentation.data.photometric import distort
 
@@ -26,7 +27,7 @@ _TRIES = 10
 
 @dataclass(frozen=True)
 class SegmentationAugmentation:
-    """Resize, crop, flip, distort, normalise, pad; the defaults are the published ADE20K values.
+    """Resize, crop, flip, distort, pad; the defaults are the published ADE20K values.
 
     Raises InputError where a value is out of its range.
     """
@@ -55,13 +56,28 @@ class SegmentationAugmentation:
             raise InputError(f"the probability of flips and the most of one class must lie in 0..1: {self}")
 
 
+class SegmentationBatch(NamedTuple):
+    """Training crops."""
+
+    images: Tensor
+    """(B, 3, *crop) uint8, RGB."""
+    labels: Tensor
+    """(B, *crop) int64, 0..K-1 or 255 for pixels to ignore, the padding among them."""
+    sizes: list[tuple[int, int]] | None
+    """Height and width of each image without its padding; None where no crop has any."""
+
+
+Crop = tuple[Tensor, Tensor, tuple[int, int]]
+"""Image (3, *crop) uint8, labels (*crop) int64, height and width without the padding."""
+
+
 class SegmentationTransform:
-    """(RGB image, labels (H, W) uint8) to (normalised float32 (3, *crop), int64 (*crop)), by random draws."""
+    """(RGB image, labels (H, W) uint8) to a `Crop`, by random draws."""
 
     def __init__(self, augmentation: SegmentationAugmentation) -> None:
         self.augmentation = augmentation
 
-    def __call__(self, image: Image.Image, labels: np.ndarray) -> tuple[Tensor, Tensor]:
+    def __call__(self, image: Image.Image, labels: np.ndarray) -> Crop:
         augmentation = self.augmentation
         pixels, truth = self._resized(V.pil_to_tensor(image), torch.from_numpy(labels))
         rows, columns = self._crop(truth)
@@ -70,7 +86,7 @@ class SegmentationTransform:
             pixels, truth = pixels.flip(2), truth.flip(1)
         if augmentation.photometric:
             pixels = V.pil_to_tensor(distort(V.to_pil_image(pixels)))
-        return self._padded(normalise(pixels), truth.long())
+        return self._padded(pixels, truth.long())
 
     def _resized(self, pixels: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
         low, high = self.augmentation.ratio
@@ -93,10 +109,18 @@ class SegmentationTransform:
         rows, columns = places
         return rows, columns
 
-    def _padded(self, pixels: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    def _padded(self, pixels: Tensor, truth: Tensor) -> Crop:
         height, width = self.augmentation.crop_size
-        missing = (0, width - truth.shape[1], 0, height - truth.shape[0])
-        return F.pad(pixels, missing), F.pad(truth, missing, value=IGNORE)
+        size = (truth.shape[0], truth.shape[1])
+        missing = (0, width - size[1], 0, height - size[0])
+        return F.pad(pixels, missing), F.pad(truth, missing, value=IGNORE), size
+
+
+def collate_crops(crops: Sequence[Crop]) -> SegmentationBatch:
+    """Crops of one size as a batch."""
+    images, labels, sizes = zip(*crops, strict=True)
+    is_full = all(size == tuple(label.shape) for size, label in zip(sizes, labels, strict=True))
+    return SegmentationBatch(torch.stack(images), torch.stack(labels), None if is_full else list(sizes))
 
 
 class SegmentationEvaluation:

@@ -22,7 +22,7 @@ MASKS_BEFORE_TRAINING = 1000
 
 @dataclass
 class SegmentationReport:
-    """One part of a data set."""
+    """One split of a data set."""
 
     classes: tuple[str, ...]
     images: int = 0
@@ -48,7 +48,7 @@ def check_segmentation(
         step: called with the number of images done.
     """
     report = SegmentationReport(data.classes, len(data), np.zeros(len(data.classes) + 1, dtype=np.int64))
-    report.problems += [f"{one} and {other} have the same name" for one, other in pairs.doubles]
+    report.problems += [f"{one} and {other} have the same name" for one, other in pairs.duplicates]
     report.problems += [f"the image {name} has no mask" for name in pairs.images_alone]
     report.remarks += [f"the mask {name} has no image" for name in pairs.masks_alone]
     for index in range(len(data)):

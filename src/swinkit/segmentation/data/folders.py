@@ -2,7 +2,7 @@
 
     images/training/a.jpg  annotations/training/a.png      (ADE20K; also train, val, valid, validation)
     train/images/a.jpg     train/masks/a.png
-    images/a.jpg           masks/a.png                     (no division: a part is held out)
+    images/a.jpg           masks/a.png                     (no splits: some are held out)
 
 beside a classes.txt with one class name a line, in the order of the masks' values.
 """
@@ -37,7 +37,7 @@ ACCEPTED = (
 
 @dataclass(frozen=True)
 class Pairs:
-    """Images and masks of one part of a data set, matched by name without the ending."""
+    """Images and masks of one split of a data set, matched by name without the ending."""
 
     images: tuple[str, ...]
     """Names of the images that have a mask, relative to the data set's folder, sorted."""
@@ -47,7 +47,7 @@ class Pairs:
     """Images without a mask."""
     masks_alone: tuple[str, ...]
     """Masks without an image."""
-    doubles: tuple[tuple[str, str], ...]
+    duplicates: tuple[tuple[str, str], ...]
     """Two files of one name with different endings."""
 
 
@@ -61,30 +61,30 @@ def open_segmentation_folder(
     Raises InputError, naming files, where no layout is found, an image lacks its mask or has two, or there is no list
     of classes.
     """
-    folders = find_parts(root)
+    folders = find_splits(root)
     classes = read_classes(classes_file, root)
     if "train" not in folders:
         raise InputError(f"{root} has masks to validate on, but none to train on; add {ACCEPTED}")
-    parts = {part: _sound(match_pairs(root, *places), root / places[0]) for part, places in folders.items()}
+    pairs = {split: _sound(match_pairs(root, *places), root / places[0]) for split, places in folders.items()}
     data = {
-        part: SegmentationImages(root, pairs.images, pairs.masks, classes, reduce_zero_label=reduce_zero_label)
-        for part, pairs in parts.items()
+        split: SegmentationImages(root, each.images, each.masks, classes, reduce_zero_label=reduce_zero_label)
+        for split, each in pairs.items()
     }
     if "val" in data:
         return data["train"], data["val"]
     return hold_out(data["train"], validation_fraction)
 
 
-def open_validation_part(
+def open_validation_split(
     root: Path, *, classes: Sequence[str], reduce_zero_label: bool, validation_fraction: float, whole: bool
 ) -> SegmentationImages:
     """The images in `root` to measure a model on: the validation folders, else what training holds out, or with
     `whole` all. `classes` are the model's. Raises InputError as `open_segmentation_folder` does."""
-    folders = find_parts(root)
-    part = "val" if "val" in folders else "train"
-    pairs = _sound(match_pairs(root, *folders[part]), root / folders[part][0])
+    folders = find_splits(root)
+    split = "val" if "val" in folders else "train"
+    pairs = _sound(match_pairs(root, *folders[split]), root / folders[split][0])
     data = SegmentationImages(root, pairs.images, pairs.masks, classes, reduce_zero_label=reduce_zero_label)
-    return data if whole or part == "val" else hold_out(data, validation_fraction)[1]
+    return data if whole or split == "val" else hold_out(data, validation_fraction)[1]
 
 
 def hold_out(data: SegmentationImages, fraction: float) -> tuple[SegmentationImages, SegmentationImages]:
@@ -124,7 +124,7 @@ def read_classes(path: Path | None, root: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def find_parts(root: Path) -> dict[str, tuple[Path, Path]]:
+def find_splits(root: Path) -> dict[str, tuple[Path, Path]]:
     """Folders of images and of masks, relative to `root`, for "train" and, where it is there, "val".
 
     Raises InputError, listing the accepted layouts, where none is found.
@@ -132,12 +132,12 @@ def find_parts(root: Path) -> dict[str, tuple[Path, Path]]:
     if not root.is_dir():
         raise InputError(f"the data folder {root} does not exist or is no folder; give one with {ACCEPTED}")
     found: dict[str, tuple[Path, Path]] = {}
-    for part, names in (("train", TRAIN), ("val", VAL)):
+    for split, names in (("train", TRAIN), ("val", VAL)):
         for name in names:
             for images, masks in ((i, m) for i in IMAGES for m in MASKS):
                 for places in ((Path(images, name), Path(masks, name)), (Path(name, images), Path(name, masks))):
-                    if part not in found and all((root / place).is_dir() for place in places):
-                        found[part] = places
+                    if split not in found and all((root / place).is_dir() for place in places):
+                        found[split] = places
     if found:
         return found
     for places in ((Path(images), Path(masks)) for images in IMAGES for masks in MASKS):
@@ -148,22 +148,22 @@ def find_parts(root: Path) -> dict[str, tuple[Path, Path]]:
 
 def match_pairs(root: Path, images: Path, masks: Path) -> Pairs:
     """Match the images below root/images with the masks below root/masks."""
-    doubles: list[tuple[str, str]] = []
-    pictures = _by_stem(root, images, is_image_name, doubles)
-    labels = _by_stem(root, masks, _is_mask_name, doubles)
+    duplicates: list[tuple[str, str]] = []
+    pictures = _by_stem(root, images, is_image_name, duplicates)
+    labels = _by_stem(root, masks, _is_mask_name, duplicates)
     both = sorted(pictures.keys() & labels.keys())
     return Pairs(
         images=tuple(pictures[stem] for stem in both),
         masks=tuple(labels[stem] for stem in both),
         images_alone=tuple(pictures[stem] for stem in sorted(pictures.keys() - labels.keys())),
         masks_alone=tuple(labels[stem] for stem in sorted(labels.keys() - pictures.keys())),
-        doubles=tuple(doubles),
+        duplicates=tuple(duplicates),
     )
 
 
 def _sound(pairs: Pairs, folder: Path) -> Pairs:
-    if pairs.doubles:
-        one, other = pairs.doubles[0]
+    if pairs.duplicates:
+        one, other = pairs.duplicates[0]
         raise InputError(f"{one} and {other} in {folder} have the same name; remove or rename one of them")
     if pairs.images_alone:
         more = f" (and {len(pairs.images_alone) - 1} more)" if len(pairs.images_alone) > 1 else ""
@@ -177,7 +177,7 @@ def _sound(pairs: Pairs, folder: Path) -> Pairs:
 
 
 def _by_stem(
-    root: Path, folder: Path, is_meant: Callable[[str], bool], doubles: list[tuple[str, str]]
+    root: Path, folder: Path, is_meant: Callable[[str], bool], duplicates: list[tuple[str, str]]
 ) -> dict[str, str]:
     """Files below root/folder by their path in it without the ending."""
     found: dict[str, str] = {}
@@ -186,7 +186,7 @@ def _by_stem(
             stem = str(path.relative_to(root / folder).with_suffix(""))
             name = str(path.relative_to(root))
             if stem in found:
-                doubles.append((found[stem], name))
+                duplicates.append((found[stem], name))
             found.setdefault(stem, name)
     return found
 

@@ -8,7 +8,7 @@ from attention_cases import GRIDS, make_case
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from swinkit.ops.window_attention import window_attention
+from swinkit.ops.window_attention import AttentionBackend, window_attention
 from swinkit.ops.windows import WindowGrid
 
 SHIFTED = [name for name, grid in GRIDS.items() if grid.is_shifted and grid.tokens > 1]
@@ -18,7 +18,7 @@ def denormal(x: Tensor) -> Tensor:
     return (x != 0) & (x.abs() < torch.finfo(x.dtype).tiny)
 
 
-def attend(grid: WindowGrid, dropout_p: float) -> Tensor:
+def attend(grid: WindowGrid, backend: AttentionBackend, dropout_p: float = 0.0) -> Tensor:
     case = make_case(grid, dtype=torch.float32)
     return window_attention(
         case.x,
@@ -28,7 +28,7 @@ def attend(grid: WindowGrid, dropout_p: float) -> Tensor:
         num_heads=case.heads,
         scale=case.scale,
         dropout_p=dropout_p,
-        backend="matmul",
+        backend=backend,
     )
 
 
@@ -54,8 +54,9 @@ def test_the_mask_makes_them() -> None:
     assert denormal(weights).tolist() == [False, True]
 
 
+@pytest.mark.parametrize("backend", ["cpu", "matmul"])
 @pytest.mark.parametrize("name", SHIFTED)
-def test_the_written_out_gradient_keeps_none(name: str) -> None:
+def test_training_keeps_none(name: str, backend: AttentionBackend) -> None:
     grid = GRIDS[name]
     kept: list[Tensor] = []
 
@@ -64,7 +65,7 @@ def test_the_written_out_gradient_keeps_none(name: str) -> None:
         return x
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
-        attend(grid, dropout_p=0.0)
+        attend(grid, backend)
     kept = [x for x in kept if x.is_floating_point()]
     assert any(x.shape[-2:] == (grid.tokens, grid.tokens) for x in kept), "the weights are among what is kept"
     assert not any(denormal(x).any() for x in kept)
@@ -75,6 +76,6 @@ def test_the_written_out_gradient_keeps_none(name: str) -> None:
 def test_none_is_multiplied_by(name: str, dropout_p: float) -> None:
     torch.manual_seed(0)
     with Products() as products:
-        attend(GRIDS[name], dropout_p).sum().backward()
+        attend(GRIDS[name], "matmul", dropout_p).sum().backward()
     assert products.count == 6, "q k^T, p v, and two products for the gradient of each"
     assert products.slow == 0

@@ -12,7 +12,7 @@ from swinkit.images.names import NameTable
 _log = logging.getLogger(__name__)
 
 
-class LabelledNames:
+class ListedImages:
     """The content of one list file: `names[i]` has the class number `labels[i]`."""
 
     def __init__(self, source: Path, names: list[str], labels: list[int]) -> None:
@@ -23,7 +23,7 @@ class LabelledNames:
         self.labels = np.asarray(labels, dtype=np.int64)
 
 
-def class_names(train: LabelledNames) -> tuple[str, ...]:
+def class_names(train: ListedImages) -> tuple[str, ...]:
     """Names for classes 0..max(label): the first folder of the paths where that tells classes apart, else the number.
 
     `n01440764/n01440764_10026.JPEG` with label 0 makes class 0 "n01440764". The first path of a label decides: two
@@ -43,7 +43,7 @@ def class_names(train: LabelledNames) -> tuple[str, ...]:
     return tuple(names if len(set(names)) == count else numbers)
 
 
-def check_labels(listed: LabelledNames, classes: Sequence[str]) -> None:
+def check_labels(listed: ListedImages, classes: Sequence[str]) -> None:
     """Raises InputError, naming the sample, if a label is no index into `classes`."""
     beyond = np.flatnonzero(listed.labels >= len(classes))
     if len(beyond):

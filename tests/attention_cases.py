@@ -33,6 +33,9 @@ GRIDS = {
 HEADS = 2
 CHANNELS = 6
 BACKENDS: tuple[AttentionBackend, ...] = ("matmul", "sdpa")
+"""What runs everywhere, besides the reference."""
+CPU_BACKENDS: tuple[AttentionBackend, ...] = (*BACKENDS, "cpu")
+"""What runs on a CPU in float32 and float64, without dropout in training."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """Inference gathers the position bias once, and never uses an old one, however its table was changed."""
 
 import copy
+import gc
 import io
+import weakref
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
+from swinkit.cpu import remembered_bias
 from swinkit.layers.attention import WindowAttention
 from swinkit.ops.relative_position import relative_position_bias
 
@@ -73,11 +76,12 @@ def test_a_changed_table_is_seen(change: Callable[[WindowAttention], object]) ->
 
 def test_gathered_once_while_nothing_changes() -> None:
     layer = make_layer()
+    table = table_of(layer)
     with torch.no_grad():
-        first = layer.gather_bias(table_of(layer), (4, 4), (4, 4))
-        assert layer.gather_bias(table_of(layer), (4, 4), (4, 4)) is first
-        assert layer.gather_bias(table_of(layer), (3, 3), (4, 4)).shape == (2, 9, 9)
-    assert torch.equal(first, relative_position_bias(table_of(layer), (4, 4), (4, 4)))
+        first = relative_position_bias(table, (4, 4), (4, 4))
+        assert relative_position_bias(table, (4, 4), (4, 4)) is first
+        assert relative_position_bias(table, (3, 3), (4, 4)).shape == (2, 9, 9)
+    assert torch.equal(first, relative_position_bias(table, (4, 4), (4, 4)))
 
 
 def test_what_inference_mode_remembered_serves_training() -> None:
@@ -90,12 +94,21 @@ def test_what_inference_mode_remembered_serves_training() -> None:
     assert x.grad is not None
 
 
+def test_what_is_remembered_goes_with_its_table() -> None:
+    layer = make_layer()
+    with torch.no_grad():
+        layer(torch.randn(1, 8, 8, 8))
+    bias = weakref.ref(remembered_bias._remembered[table_of(layer)].bias)
+    del layer
+    gc.collect()
+    assert bias() is None
+
+
 def test_copies_and_files_carry_nothing() -> None:
     layer, x = make_layer(), torch.randn(1, 8, 8, 8)
     with torch.no_grad():
         expected = layer(x)
         copied = copy.deepcopy(layer)
-        assert copied.gather_bias is not layer.gather_bias
         table_of(copied).mul_(-1)
         assert torch.equal(layer(x), expected)
         assert torch.allclose(copied(x), reference(copied, x), atol=1e-6)

@@ -1,4 +1,4 @@
-"""Two linear layers with an exact GELU between them, without ever holding the wide hidden map twice, for CPUs.
+"""The MLP of a block without ever holding the wide hidden map twice.
 
 Rows are worked on in pieces whose hidden values stay in the processor's cache: eager PyTorch would write and read them
 in main memory for the product, its bias, the GELU and the second product each.
@@ -14,32 +14,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from swinkit.ops.constants import is_plain_cpu
-from swinkit.ops.linear import linear
+from swinkit.cpu.linear import fused_linear, linear_obstacle
+from swinkit.cpu.switch import cpu_obstacle
+from swinkit.ops.constants import is_plain
 
 PIECE = 1 << 20
 """Hidden values in a piece, 4 MiB of float32. Half to twice as many took about the same time, in noisy runs."""
 
-
 LEAST_TO_SPLIT = 1 << 23
 """Hidden values from which on pieces pay while training, 32 MiB of float32: larger tensors are given back to the system
-when they are freed, and each new one is paged in. Below, plain layers are as fast or faster."""
+when they are freed, and each new one is paged in. Below, the formula is as fast or faster."""
 
 
-def splits_rows(x: Tensor, hidden: int) -> bool:
-    """Whether `perceptron` is the faster way for x (..., C) with F = hidden, and allowed to stand in for the layers."""
-    values = x.shape[:-1].numel() * hidden if is_plain_cpu(x) else 0
-    return values > (LEAST_TO_SPLIT if torch.is_grad_enabled() else 0)
+def mlp_obstacle(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> str | None:
+    """Why `mlp_in_pieces` cannot run, in one sentence; None if it can."""
+    obstacle = cpu_obstacle(x)
+    if obstacle is not None:
+        return obstacle
+    if not all(is_plain(each) for each in (weight1, bias1, weight2, bias2)):
+        return "it takes ordinary tensors, and one of the weights is none"
+    return None
 
 
-def perceptron(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
+def pieces_pay(x: Tensor, hidden: int) -> bool:
+    """Whether `mlp_in_pieces` is the faster way for x (..., C) with F = hidden."""
+    return x.shape[:-1].numel() * hidden > (LEAST_TO_SPLIT if torch.is_grad_enabled() else 0)
+
+
+def mlp_in_pieces(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
     """gelu(x @ weight1.T + bias1) @ weight2.T + bias2, for x (..., C), weight1 (F, C), weight2 (C', F).
 
     The gradient recomputes the GELU from what came before it, so less is kept than by the layers one by one.
     """
     rows = x.reshape(-1, x.shape[-1])
     if torch.is_grad_enabled() and any(each.requires_grad for each in (x, weight1, bias1, weight2, bias2)):
-        out = _Perceptron.apply(rows, weight1, bias1, weight2, bias2)
+        out = _Mlp.apply(rows, weight1, bias1, weight2, bias2)
     else:
         out = _infer(rows, weight1, bias1, weight2, bias2)
     return out.view(*x.shape[:-1], weight2.shape[0])
@@ -54,12 +63,16 @@ def _pieces(rows: int, hidden: int) -> Iterator[slice]:
 
 def _infer(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
     out = x.new_empty(x.shape[0], weight2.shape[0])
+    can_fuse = linear_obstacle(x, weight1) is None
     for piece in _pieces(x.shape[0], weight1.shape[0]):
-        out[piece] = linear(linear(x[piece], weight1, bias1, gelu=True), weight2, bias2)
+        if can_fuse:
+            out[piece] = fused_linear(fused_linear(x[piece], weight1, bias1, gelu=True), weight2, bias2)
+        else:
+            out[piece] = F.linear(F.gelu(F.linear(x[piece], weight1, bias1)), weight2, bias2)
     return out
 
 
-class _Perceptron(torch.autograd.Function):
+class _Mlp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
         out, kept = x.new_empty(x.shape[0], weight2.shape[0]), []

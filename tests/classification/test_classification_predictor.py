@@ -1,8 +1,8 @@
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -11,18 +11,23 @@ from safetensors.torch import save_file
 from swinkit.backbone.swin import SwinConfig
 from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.model import SwinClassifier
-from swinkit.classification.predictor import as_preprocessing, class_names, open_classifier
+from swinkit.classification.predictor import Classifier, as_preprocessing, class_names
 from swinkit.errors import InputError
 from swinkit.weights.catalogue import CATALOGUE
+from swinkit.weights.model_file import read_model_file, write_description
 from swinkit.weights.save import save_weights
 
 CONFIG = SwinConfig(embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4, image_size=(32, 32))
-DESCRIPTION = {"classes": ["cat", "dog"], "preprocessing": {"image_size": [32, 32], "shorter_side": 40}}
+KNOWN = {"classes": ["cat", "dog"], "preprocessing": {"image_size": [32, 32], "shorter_side": 40}}
+IMAGES = [Image.effect_noise((50, 60 + number), 90).convert("RGB") for number in range(3)]
 
 
-def saved(path: Path, model: SwinClassifier, description: dict[str, Any] | None) -> Path:
-    header = {"format": "swinkit"} | ({} if description is None else {"description": json.dumps(description)})
-    return save_weights(path, model.state_dict(), header)
+def opened(source: Path | str) -> Classifier:
+    return Classifier.from_file(read_model_file(source), device=torch.device("cpu"))
+
+
+def saved(path: Path, model: SwinClassifier, changes: dict[str, Any]) -> Path:
+    return save_weights(path, model.state_dict(), write_description(model.description() | KNOWN | changes))
 
 
 @pytest.fixture
@@ -32,62 +37,89 @@ def model() -> SwinClassifier:
 
 
 def test_own_file_needs_nothing_else(tmp_path: Path, model: SwinClassifier) -> None:
-    path = saved(tmp_path / "best.safetensors", model, model.description() | DESCRIPTION)
+    path = saved(tmp_path / "best.safetensors", model, {})
     for source in (path, str(path), tmp_path):
-        classifier = open_classifier(source)
+        classifier = opened(source)
         assert classifier.classes == ("cat", "dog")
         assert classifier.preprocessing == EvalPreprocessing((32, 32), shorter_side=40)
         assert classifier.model.config == CONFIG and not classifier.model.training
-    image = Image.effect_noise((50, 60), 90).convert("RGB")
-    ((best, second),) = classifier.predict([image])
+    result = classifier.predict(IMAGES[0])
     with torch.no_grad():
-        expected = model(classifier.transform(image)[None]).softmax(-1)[0]
-    assert {best[0], second[0]} == {"cat", "dog"}
-    assert best[1] == pytest.approx(expected.max().item()) and best[1] + second[1] == pytest.approx(1.0)
-    assert classifier.predict([image, image], top=1) == [[best], [best]]
+        expected = model(classifier.inputs(IMAGES[:1])).softmax(-1)[0]
+    assert set(result.classes) == {"cat", "dog"} and result.best == ("cat", "dog")[expected.argmax()]
+    assert result.probabilities == pytest.approx(expected.sort(descending=True).values.tolist())
+
+
+def test_one_image_or_many_of_any_kind(tmp_path: Path, model: SwinClassifier) -> None:
+    classifier = Classifier(model, classes=("cat", "dog"), preprocessing=EvalPreprocessing(32, shorter_side=36))
+    expected = [classifier.predict(image) for image in IMAGES]
+    assert expected[0] != expected[1]
+    IMAGES[0].save(tmp_path / "0.png")
+    assert classifier.predict(str(tmp_path / "0.png")) == expected[0]
+    assert classifier.predict(np.asarray(IMAGES[0])) == expected[0]
+    for size in (1, 2, 32):
+        found = classifier.predict(IMAGES, top=1, batch_size=size)
+        assert [result.best for result in found] == [result.best for result in expected]
+        assert [len(result.classes) for result in found] == [1, 1, 1]
+        assert [result.image.size for result in found] == [image.size for image in IMAGES]
+    assert classifier.predict([]) == []
+    with pytest.raises(InputError, match="top and batch_size must be at least 1, not 0 and 32"):
+        classifier.predict(IMAGES, top=0)
+
+
+def test_a_saved_predictor_comes_back_with_all_it_knows(tmp_path: Path, model: SwinClassifier) -> None:
+    shown = EvalPreprocessing((32, 32), shorter_side=50, interpolation="bilinear")
+    folder = Classifier(model, classes=("cat", "dog"), preprocessing=shown).save_pretrained(tmp_path / "pets")
+    again = opened(folder)
+    assert (again.classes, again.preprocessing) == (("cat", "dog"), shown)
+    assert (
+        again.predict(IMAGES[0]).to_dict() == opened(again.save_pretrained(tmp_path / "b")).predict(IMAGES[0]).to_dict()
+    )
+    assert "cat, dog" in (folder / "README.md").read_text()
 
 
 def test_description_without_classes_and_preprocessing(tmp_path: Path, model: SwinClassifier) -> None:
-    """What save_pretrained writes."""
-    classifier = open_classifier(model.save_pretrained(tmp_path))
+    """What save_pretrained of a model alone writes."""
+    classifier = opened(model.save_pretrained(tmp_path))
     assert classifier.classes == ("0", "1")
     assert classifier.preprocessing == EvalPreprocessing(32, shorter_side=36)
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("changes", "message"),
     [
         ({"task": "detection"}, "this is a detection model, not a classifier"),
-        ({"model": {"embed_dim": 8, "colour": 1}}, "description of the model is damaged or from another version"),
-        ({"preprocessing": {"size": 32}}, "the preprocessing in .* is damaged or from another version"),
-        ({"preprocessing": [32]}, "the preprocessing in .* is damaged or from another version"),
-        ({"num_classes": 3}, r"head\.weight is \(2, 16\) in the weights and \(3, 16\) in the model"),
+        ({"preprocessing": {"size": 32}}, "the preprocessing in .* has no value 'size'"),
+        ({"preprocessing": [32]}, "the preprocessing in .* must be a mapping"),
+        ({"num_classes": 3, "classes": None}, r"head\.weight is \(2, 16\) in the weights and \(3, 16\) in the model"),
         ({"classes": ["cat", "dog", "cow"]}, "names 3 classes, but its model has 2"),
     ],
 )
 def test_description_that_does_not_fit(
-    tmp_path: Path, model: SwinClassifier, change: dict[str, Any], message: str
+    tmp_path: Path, model: SwinClassifier, changes: dict[str, Any], message: str
 ) -> None:
-    path = saved(tmp_path / "a.safetensors", model, model.description() | DESCRIPTION | change)
+    path = saved(tmp_path / "a.safetensors", model, changes)
     with pytest.raises(InputError, match=message):
-        open_classifier(path)
+        opened(path)
 
 
 def test_foreign_file_is_read_off_its_weights(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = SwinClassifier(SwinConfig(embed_dim=32, depths=(2, 2), num_heads=(1, 2), window_size=7), num_classes=5)
     torch.save({"model": model.state_dict()}, tmp_path / "trained.pth")
-    classifier = open_classifier(tmp_path / "trained.pth")
-    assert classifier.classes == ("0", "1", "2", "3", "4") and classifier.description == {}
+    classifier = opened(tmp_path / "trained.pth")
+    assert classifier.classes == ("0", "1", "2", "3", "4")
     assert (classifier.model.config.embed_dim, classifier.model.config.window_size) == (32, 7)
     assert classifier.model.head.weight.equal(model.head.weight)
+    again = opened(classifier.save_pretrained(tmp_path / "saved"))
+    assert again.preprocessing == classifier.preprocessing and again.model.head.weight.equal(model.head.weight)
 
 
 def test_backbone_is_no_classifier(tmp_path: Path, model: SwinClassifier) -> None:
     tensors = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("head")}
     save_file(tensors, tmp_path / "backbone.safetensors")
     with pytest.raises(InputError, match="holds no classifier: its weights have no head"):
-        open_classifier(tmp_path / "backbone.safetensors")
+        opened(tmp_path / "backbone.safetensors")
 
 
 def test_published_preprocessing_is_that_of_the_catalogue() -> None:
@@ -108,7 +140,7 @@ def test_file_of_unknown_name_is_prepared_as_published_for_its_size(
     config = SwinConfig(embed_dim=32, depths=(1, 1, 1, 1), num_heads=(1, 2, 4, 8), window_size=window)
     model = SwinClassifier(replace(config, image_size=(size, size)), num_classes=2)
     torch.save(model.state_dict(), tmp_path / "mine.pth")
-    preprocessing = open_classifier(tmp_path / "mine.pth").preprocessing
+    preprocessing = opened(tmp_path / "mine.pth").preprocessing
     assert (preprocessing.image_size, preprocessing.shorter_side) == (size, shorter_side)
 
 
@@ -116,4 +148,3 @@ def test_class_names() -> None:
     names = class_names(1000)
     assert len(set(names)) == 1000
     assert (names[0], names[134], names[517], names[999]) == ("tench", "crane bird", "crane", "toilet tissue")
-    assert class_names(3) == ("0", "1", "2")

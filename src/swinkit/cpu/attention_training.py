@@ -1,25 +1,46 @@
-"""Attention of all windows by matrix products, with the gradient written out: what training on a CPU takes.
+"""Window attention by matrix products, with its gradient made explicit: what training on a CPU takes.
 
-Autograd would copy q, k and v into place, and their gradients back, one by one, and keep the scaled q beside the plain
-one. Here one copy moves all three each way, and only they and the probabilities are kept.
-Shapes: N windows of one image, B images, T tokens in a window, h heads, d head dim, M = N * B * h.
+Autograd would copy q, k and v into place, and their gradients back, one by one, and keep the scaled q beside the
+other. Here one copy moves all three each way, and only they and the probabilities are kept.
+Shapes: N windows of one image, B images, H W map, C channels, T tokens in a window, h heads, d head dim, M = N * B * h.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LEAST_WEIGHT = 1e-30
-"""The mask makes weights of exp(-100), a denormal number in float32, and a processor multiplies by those, and by what
-becomes one in the gradient, thirty times slower than by others. Beside weights that sum to 1, 1e-30 is nothing: results
-are the same to rounding. GPUs do not slow down, and traced programs have a mask that leaves exactly 0."""
+from swinkit.cpu.denormals import LEAST_WEIGHT
+from swinkit.ops.windows import WindowGrid, to_image, to_windows, token_order, window_masks
 
 
-def matmul_self_attention(qkv: Tensor, added: Tensor | None, scale: float) -> Tensor:
+def attention_with_explicit_gradient(
+    x: Tensor,
+    project: Callable[[Tensor], Tensor],
+    *,
+    bias: Tensor | None,
+    grid: WindowGrid,
+    num_heads: int,
+    scale: float,
+) -> Tensor:
+    """See `swinkit.ops.window_attention.window_attention`."""
+    batch, channels = x.shape[0], x.shape[-1]
+    order = token_order(grid, x)
+    windows = to_windows(x, grid, order)
+    qkv = project(windows).unflatten(-1, (3, num_heads, channels // num_heads))  # (N, B, T, 3, h, d)
+    added = bias
+    if grid.is_shifted:
+        masks = window_masks(grid, qkv)
+        added = masks if bias is None else masks + bias  # (N, 1 or h, T, T)
+    out = _self_attention(qkv, None if added is None else added.to(qkv.dtype), scale)
+    return to_image(out.view(-1, channels), grid, order, batch=batch)
+
+
+def _self_attention(qkv: Tensor, added: Tensor | None, scale: float) -> Tensor:
     """softmax(q k^T scale + added) v, in every window.
 
     Args:
@@ -34,32 +55,6 @@ def matmul_self_attention(qkv: Tensor, added: Tensor | None, scale: float) -> Te
     moved = qkv.permute(3, 0, 1, 4, 2, 5).reshape(3, -1, tokens, dim)
     out = _SelfAttention.apply(moved, added, scale, (windows, images, heads))
     return out.view(windows, images, heads, tokens, dim).transpose(2, 3).contiguous()
-
-
-def attention_weights(logits: Tensor) -> Tensor:
-    """softmax(logits) over the last dimension, on a CPU with weights below `LEAST_WEIGHT` set to 0."""
-    if logits.device.type != "cpu" or torch.compiler.is_compiling():
-        return logits.softmax(-1)
-    return _Weights.apply(logits)
-
-
-class _Weights(torch.autograd.Function):
-    """The gradient is that of softmax, from the weights as they were returned: it too has no denormal numbers."""
-
-    @staticmethod
-    def forward(logits: Tensor) -> Tensor:
-        p = logits.softmax(-1)
-        return F.threshold(p, LEAST_WEIGHT, 0.0)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(output)
-        ctx.dtype = inputs[0].dtype
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (p,) = ctx.saved_tensors
-        return torch.ops.aten._softmax_backward_data(gradient, p, -1, p.dtype).to(ctx.dtype)
 
 
 def _by_window(pairs: Tensor, counts: tuple[int, int, int]) -> Tensor:
@@ -80,7 +75,7 @@ class _SelfAttention(torch.autograd.Function):
         if added is not None:
             _by_window(p, counts).add_(_broadcast(added))
         torch.softmax(p, -1, out=p)
-        F.threshold(p, LEAST_WEIGHT, 0.0, inplace=True)  # as in attention_weights
+        F.threshold(p, LEAST_WEIGHT, 0.0, inplace=True)  # as in softmax_without_denormals
         ctx.save_for_backward(qkv, added, p)
         ctx.scale, ctx.counts = scale, counts
         return torch.bmm(p, v)

@@ -1,0 +1,86 @@
+"""Options and output that `evaluate` and `predict` have in common, whatever a checkpoint is a model of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from PIL import Image
+
+from swinkit.cli.image_paths import image_paths, picture_paths, run_name
+from swinkit.errors import InputError
+from swinkit.images.read import read_image
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
+    """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
+    """Images, folders of images, or patterns such as "photos/*.jpg"."""
+    out: Path = Path("predictions")
+    """Folder for the annotated pictures."""
+    json: bool = False
+    """Print JSON instead of text, and draw no annotated pictures."""
+    device: str | None = None
+    """Device such as cuda or cpu. Default: the GPU if there is one."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
+    """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
+    data: Path | None = None
+    """Labelled images, as for training. Default: what the model was trained on."""
+    part: Literal["held_out", "all"] = "held_out"
+    """Of data without a validation split: the images that training holds out, or all."""
+    out: Path | None = None
+    """Folder for pictures and other files about the results. Default: evaluation/NAME."""
+    workers: int = 2
+    """Processes that load images; 0 loads them in this one."""
+    device: str | None = None
+    """Device such as cuda or cpu. Default: the GPU if there is one."""
+    json: bool = False
+    """Print the results as JSON instead of tables."""
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise InputError(f"--workers must be 0 or more, not {self.workers}")
+
+    @property
+    def folder(self) -> Path:
+        """Where pictures go."""
+        return self.out or Path("evaluation") / run_name(self.checkpoint)
+
+
+def predict_each(
+    options: PredictOptions,
+    predict: Callable[[Image.Image, Path, Path], dict[str, Any]],
+    *,
+    endings: Sequence[str] = ("",),
+) -> None:
+    """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it. Images that
+    cannot be read are named at the end, in an InputError."""
+    paths = list(image_paths(options.images))
+    rows, failures = [], []
+    for path, picture in zip(paths, picture_paths(paths, options.out, endings=endings), strict=True):
+        try:
+            image = read_image(path)
+        except InputError as error:
+            failures.append(str(error))
+            continue
+        rows.append({"image": str(path), **predict(image, path, picture)})
+    if options.json:
+        print(json.dumps(rows, ensure_ascii=False))
+    if failures:
+        raise InputError("; ".join(failures))
+
+
+def list_files(paths: Sequence[Path]) -> None:
+    """Print where pictures and other files lie."""
+    for path in paths:
+        print(f"  {path.stem:12} {path}")

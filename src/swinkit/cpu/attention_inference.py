@@ -1,0 +1,61 @@
+"""Window attention without gradients, some windows at a time, so that their q, k and v stay in the processor's cache.
+
+Shapes: B images, H W map, C channels, T tokens in a window, h heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from swinkit.ops.windows import WindowGrid, group_biases, pad_tokens, to_image, token_order
+
+PIECE = 1 << 20
+"""Values of q, k and v together in a piece, 4 MiB of float32."""
+
+_group_biases_of: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def attention_in_pieces(
+    x: Tensor,
+    project: Callable[[Tensor], Tensor],
+    *,
+    bias: Tensor | None,
+    grid: WindowGrid,
+    num_heads: int,
+    scale: float,
+    dropout_p: float,
+) -> Tensor:
+    """See `swinkit.ops.window_attention.window_attention`."""
+    batch, channels = x.shape[0], x.shape[-1]
+    order = token_order(grid, x, by_mask=True)
+    tokens = pad_tokens(x, *grid.padded).reshape(-1, channels)
+    out = torch.empty_like(tokens)
+    windows_at_once = max(1, PIECE // (3 * channels * grid.tokens))
+    end = 0
+    for count, mask in zip(grid.group_sizes, _remembered_group_biases(bias, grid, x), strict=True):
+        start, end = end, end + count * batch
+        for first in range(start, end, windows_at_once):
+            rows = slice(first * grid.tokens, min(first + windows_at_once, end) * grid.tokens)
+            qkv = project(tokens.index_select(0, order.to_windows[rows]))
+            q, k, v = qkv.view(-1, grid.tokens, 3, num_heads, channels // num_heads).permute(2, 0, 3, 1, 4).unbind(0)
+            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p, scale=scale)
+            out[rows] = attended.transpose(1, 2).reshape(-1, channels)
+    return to_image(out, grid, order, batch=batch)
+
+
+def _remembered_group_biases(bias: Tensor | None, grid: WindowGrid, like: Tensor) -> list[Tensor | None]:
+    """`group_biases`, kept as long as this very bias is; a layer that infers hands the same one in on every call."""
+    if bias is None or not grid.is_shifted or bias.is_inference():
+        return group_biases(bias, grid, like)
+    key = (bias._version, grid.window, grid.shift, like.dtype)
+    known = _group_biases_of.get(bias)
+    if known is None or known[0] != key:
+        with torch.inference_mode(False), torch.no_grad():
+            known = key, group_biases(bias, grid, like)
+        _group_biases_of[bias] = known
+    return known[1]

@@ -1,0 +1,79 @@
+"""The one switch of all that is laid out by hand for CPUs, and what must hold of a tensor besides."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from swinkit.errors import InputError
+from swinkit.ops.constants import is_plain
+
+VARIABLE = "SWINKIT_FAST_CPU"
+"""The environment variable that is read on import: 0 turns the switch off; 1, the default, on."""
+
+
+def read_switch(environment: Mapping[str, str]) -> bool:
+    """What `VARIABLE` says; raises InputError where it is neither 0 nor 1."""
+    value = environment.get(VARIABLE) or "1"
+    if value not in ("0", "1"):
+        raise InputError(f"the environment variable {VARIABLE} is {value!r}; set it to 0 or 1, or unset it")
+    return value == "1"
+
+
+_is_on = read_switch(os.environ)
+
+
+def is_fast_cpu() -> bool:
+    """Whether the switch is on."""
+    return _is_on
+
+
+def set_fast_cpu(enabled: bool) -> None:
+    """Turn the switch on or off, for all threads: off, "auto" is on a CPU what it is elsewhere."""
+    global _is_on
+    _is_on = enabled
+
+
+@contextmanager
+def fast_cpu(enabled: bool) -> Iterator[None]:
+    """The switch on or off within a `with`, and afterwards as it was."""
+    before = is_fast_cpu()
+    set_fast_cpu(enabled)
+    try:
+        yield
+    finally:
+        set_fast_cpu(before)
+
+
+def cpu_obstacle(x: Tensor) -> str | None:
+    """Why work on `x` may not be laid out by hand, in one sentence; None if it may.
+
+    It may for an ordinary float tensor on a CPU, while nothing traces, casts or counts operations.
+    """
+    if torch.compiler.is_compiling():  # first: what follows is not for tracers
+        return "torch.compile and torch.export make code of their own"
+    if not _is_on:
+        return f"it is switched off; call swinkit.cpu.switch.set_fast_cpu(True), or unset {VARIABLE}"
+    if x.device.type != "cpu":
+        return f"it runs on a CPU, and the tensor is on {x.device.type}"
+    if not is_plain(x):
+        return f"it takes ordinary tensors, and this is a {type(x).__name__}"
+    if x.dtype not in (torch.float32, torch.float64):
+        return f"it computes in float32 or float64, and the tensor is {str(x.dtype).removeprefix('torch.')}"
+    return _mode_obstacle()
+
+
+def _mode_obstacle() -> str | None:
+    if torch.jit.is_tracing():
+        return "torch.jit.trace records PyTorch's own operations"
+    if torch.is_autocast_enabled("cpu"):
+        return "autocast casts PyTorch's own operations"
+    if torch._C._len_torch_dispatch_stack() != 0:
+        return "a torch dispatch mode watches PyTorch's own operations"
+    if torch._C._are_functorch_transforms_active():
+        return "torch.func transforms PyTorch's own operations"
+    return None

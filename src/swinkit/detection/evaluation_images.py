@@ -1,0 +1,70 @@
+"""Validation images, shown to a detector one at a time, over all processes.
+
+Shapes: h w image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize
+from swinkit.detection.data.samples import DetectionData
+from swinkit.detection.detector import DetectorModel
+from swinkit.detection.scores import DetectionResults, DetectionScores
+from swinkit.layers.pixels import pad_batch
+from swinkit.structures import Detections
+from swinkit.training.data.loading import load_batches, one_by_one
+from swinkit.training.data.seeding import SeededSamples
+from swinkit.training.processes import Processes
+
+
+class EvaluationImages:
+    """Images with ground truth to measure a detector on, one at a time, shared out over the processes."""
+
+    def __init__(self, data: DetectionData, resize: DetectionResize, *, workers: int, processes: Processes) -> None:
+        self.data = data
+        self.resize = resize
+        self.workers = workers
+        self.processes = processes
+
+    def results(self, model: DetectorModel) -> DetectionResults:
+        """COCO's numbers of `model`, in evaluation mode, over all images and all processes."""
+        scores = DetectionScores(self.data.coco(), has_masks=model.has_masks)
+        for index, found in self.detections(model):
+            scores.update(self.data.image_ids[index], found)
+        for part in self.processes.gather(scores.to_bytes()):
+            scores.add_bytes(part)
+        return scores.results()
+
+    def detections(self, model: DetectorModel) -> Iterator[tuple[int, Detections]]:
+        """The number and the detections of each of this process's images, on the CPU.
+
+        Processes that share a model (FSDP) must run it equally often, so those that have an image less than others
+        show their last one once more, and leave it out.
+        """
+        count, device = self.processes.count, self.processes.device
+        mine = list(range(self.processes.rank, len(self.data), count))
+        idle = -(-len(self.data) // count) - len(mine)
+        shown = mine + (mine or [0])[-1:] * idle
+        view = SeededSamples(self.data, DetectionEvaluation(self.resize), seed=0)
+        batches = load_batches(view, [[(0, index)] for index in shown], workers=self.workers, collate=one_by_one)
+        for number, batch in enumerate(batches):
+            image = batch[0][0].to(device)
+            (found,) = detect_in(model, [image], [self.data.sizes[shown[number]]])
+            if number < len(mine):
+                yield mine[number], found
+
+
+@torch.no_grad()
+def detect_in(model: DetectorModel, images: list[Tensor], sizes: list[tuple[int, int]]) -> list[Detections]:
+    """The detections of a batch, on the CPU.
+
+    Args:
+        model: in evaluation mode.
+        images: as the model sees them, (3, h, w) of values 0..255 on the model's device.
+        sizes: height and width of the originals, which the boxes will refer to.
+    """
+    return [found.cpu() for found in model.postprocess(model(*pad_batch(images)), sizes)]

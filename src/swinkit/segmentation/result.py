@@ -1,0 +1,63 @@
+"""What a segmentor saw in one image.
+
+Shapes: H W image, K classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from swinkit.files import save_image
+from swinkit.pictures.figure import PHOTOGRAPH_BYTES, figure_to_image, save_figure
+from swinkit.segmentation.pictures import index_mask, segmentation_figure
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """The class of every pixel of an image."""
+
+    mask: np.ndarray
+    """(H, W) int64, 0..K-1."""
+    classes: tuple[str, ...]
+    """Names of the K classes."""
+    image: Image.Image = field(repr=False)
+    """What was looked at, upright in 8-bit RGB."""
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """Share of the pixels, 0..1, of every class that occurs, largest first."""
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
+        order = np.argsort(-counts, kind="stable")
+        return {self.classes[index]: float(counts[index] / self.mask.size) for index in order if counts[index]}
+
+    def draw(self, *, side_by_side: bool = False) -> Image.Image:
+        """The image under the colours of its classes, with a legend; `side_by_side` shows the image itself, too."""
+        return figure_to_image(segmentation_figure(self.image, self.mask, self.classes, side_by_side=side_by_side))
+
+    def save(self, path: str | Path, *, side_by_side: bool = False) -> Path:
+        """Write what `draw` gives as PNG, in fewer colours where it is large; raises InputError where it cannot be
+        written."""
+        figure = segmentation_figure(self.image, self.mask, self.classes, side_by_side=side_by_side)
+        save_figure(figure, Path(path), max_bytes=PHOTOGRAPH_BYTES)
+        return Path(path)
+
+    def save_mask(self, path: str | Path) -> Path:
+        """Write a palette PNG whose values are the classes; raises InputError where it cannot be written."""
+        save_image(index_mask(self.mask, len(self.classes)), Path(path))
+        return Path(path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data without the pixels, for which see `save_mask`."""
+        return {"shares": dict(self.shares)}
+
+    def __repr__(self) -> str:
+        height, width = self.mask.shape
+        shown = ", ".join(f"{name} {100 * share:.1f} %" for name, share in list(self.shares.items())[:3])
+        more = f", {len(self.shares) - 3} more" if len(self.shares) > 3 else ""
+        return f"Segmentation({height} x {width}: {shown}{more})"
