@@ -16,9 +16,10 @@ from torch.nn import functional as F
 
 import swinkit
 from swinkit.backbone.contract import Backbone
-from swinkit.detection.architectures import DETECTORS
+from swinkit.detection.architectures import DETECTORS, architecture_of
 from swinkit.detection.data.augmentation import DetectionResize, SmallDetectionAugmentation
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
+from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.predictor import Detector
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.errors import InputError
@@ -171,3 +172,10 @@ def test_a_detector_of_your_own_is_trained_evaluated_saved_opened_and_predicts(t
     opened.save_pretrained(tmp_path / "saved")
     again = swinkit.open(tmp_path / "saved", architectures={"Centre": Centre})
     assert torch.equal(again.predict(tmp_path / "run" / "sample.png").boxes, result.boxes)
+
+
+def test_a_kind_of_one_of_swinkit_s_own_is_not_taken_for_it() -> None:
+    class Wider(MaskRCNN):
+        pass
+
+    assert architecture_of(Wider()) == "Wider" and architecture_of(MaskRCNN()) == "mask_rcnn"
