@@ -71,7 +71,7 @@ def opened(path: Path) -> Detector:
 def _without_pictures() -> Iterator[None]:
     """They take longer than the runs."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("swinkit.detection.evaluation.draw_pictures", lambda *_, **__: ())
+        patched.setattr("swinkit.detection.task.draw_pictures", lambda *_, **__: ())
         yield
 
 

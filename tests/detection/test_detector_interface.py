@@ -10,61 +10,34 @@ from typing import Any, NamedTuple, Self
 
 import pytest
 import torch
+from small_detectors import BACKBONE, BOTH, SMALL_CASCADE, detector, pictures, scene
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import swinkit
 from swinkit.backbone.contract import Backbone
-from swinkit.backbone.swin import SwinConfig
-from swinkit.detection.architectures import DETECTORS
-from swinkit.detection.cascade import CascadeMaskRCNN
+from swinkit.detection.architectures import DETECTORS, architecture_of
 from swinkit.detection.data.augmentation import DetectionResize, SmallDetectionAugmentation
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.predictor import Detector
-from swinkit.detection.rcnn import RCNN, RCNNConfig
 from swinkit.detection.recipe import DetectionRecipe
-from swinkit.detection.rpn import ProposalConfig
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.layers.pixels import PixelNormalisation, pad_batch
 from swinkit.structures import Detections, Instances
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
-BACKBONE = SwinConfig(embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4, image_size=(64, 64))
-SIZES = [(50, 64), (61, 40)]
 
-
-def tiny(config: RCNNConfig) -> RCNN:
-    few = ProposalConfig(50, 30)
-    small = replace(
-        config,
-        channels=8,
-        fc_channels=12,
-        mask_convs=1,
-        mask_roi_size=4,
-        finest_scale=8.0,
-        score_threshold=0.0,
-        rpn=replace(config.rpn, scales=(2.0,), training=few, inference=few),
-    )
-    torch.manual_seed(0)
-    return small.build(BACKBONE.build(), 3).eval()
-
-
-def batch(seed: int = 0) -> tuple[Tensor, list[Size]]:
-    generator = torch.Generator().manual_seed(seed)
-    return pad_batch([torch.randint(0, 256, (3, *size), generator=generator, dtype=torch.uint8) for size in SIZES])
-
-
-@pytest.mark.parametrize("config", [MaskRCNN(), CascadeMaskRCNN()], ids=lambda config: type(config).__name__)
-def test_forward_can_be_exported_with_fixed_sizes(config: RCNNConfig) -> None:
-    model = tiny(config)
-    images, sizes = batch()
+@pytest.mark.parametrize("name", BOTH)
+def test_forward_can_be_exported_with_fixed_sizes(name: str) -> None:
+    model = detector(replace(BOTH[name], score_threshold=0.0)).eval()
+    images, sizes = pad_batch(pictures())
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torchvision's own, of what torch calls otherwise now
         program = torch.export.export(model, (images, sizes), strict=False).module()
         for seed in (0, 1):  # another image has another number of detections
-            images, _ = batch(seed)
+            images, _ = pad_batch(pictures(seed))
             pairs = zip(
                 model.postprocess(program(images, sizes), sizes),
                 model.postprocess(model(images, sizes), sizes),
@@ -78,13 +51,13 @@ def test_forward_can_be_exported_with_fixed_sizes(config: RCNNConfig) -> None:
 
 def test_compiling_covers_the_heads() -> None:
     """Every part with weights lies in a graph that torch.compile hands to its backend."""
-    model, seen = tiny(CascadeMaskRCNN()), set()
+    model, seen = detector(replace(SMALL_CASCADE, score_threshold=0.0)).eval(), set()
 
     def backend(graph: torch.fx.GraphModule, _: object) -> Any:
         seen.update(node.name for node in graph.graph.nodes if node.op in ("placeholder", "get_attr"))
         return graph
 
-    images, sizes = batch()
+    images, sizes = pad_batch(pictures())
     expected = model.postprocess(model(images, sizes), sizes)
     compiled = torch.compile(model, backend=backend)
     with torch.no_grad():
@@ -98,12 +71,9 @@ def test_compiling_covers_the_heads() -> None:
 
 def test_only_forward_uses_weights() -> None:
     """FSDP gathers them for nothing else, so `losses` and `postprocess` must do without."""
-    model = tiny(CascadeMaskRCNN())
-    images, sizes = batch()
-    truth = [
-        Instances(torch.tensor([[4.0, 4, 20, 18]]), torch.tensor([0]), torch.ones(1, *size, dtype=torch.bool))
-        for size in sizes
-    ]
+    model = detector(replace(SMALL_CASCADE, score_threshold=0.0)).eval()
+    images, sizes = pad_batch(pictures())
+    truth = scene()
     with torch.no_grad():
         learned, shown = model(images, sizes, truth), model(images, sizes)
         for parameter in model.parameters():
@@ -195,10 +165,17 @@ def test_a_detector_of_your_own_is_trained_evaluated_saved_opened_and_predicts(t
     assert run.result.steps == 2 and "val/box_ap" in run.result.results and run.pictures
     with pytest.raises(InputError, match=r"there is no detector 'Centre'.*architectures"):
         swinkit.open(tmp_path / "run")
-    detector = swinkit.open(tmp_path / "run", architectures=DETECTORS | {"Centre": Centre})
-    assert isinstance(detector, Detector) and isinstance(detector.model, CentreDetector)
-    result = detector.predict(tmp_path / "run" / "sample.png")
+    opened = swinkit.open(tmp_path / "run", architectures=DETECTORS | {"Centre": Centre})
+    assert isinstance(opened, Detector) and isinstance(opened.model, CentreDetector)
+    result = opened.predict(tmp_path / "run" / "sample.png")
     assert len(result) == 1 and result.to_dict()[0]["class"] in "0123456789"
-    detector.save_pretrained(tmp_path / "saved")
+    opened.save_pretrained(tmp_path / "saved")
     again = swinkit.open(tmp_path / "saved", architectures={"Centre": Centre})
     assert torch.equal(again.predict(tmp_path / "run" / "sample.png").boxes, result.boxes)
+
+
+def test_a_kind_of_one_of_swinkit_s_own_is_not_taken_for_it() -> None:
+    class Wider(MaskRCNN):
+        pass
+
+    assert architecture_of(Wider()) == "Wider" and architecture_of(MaskRCNN()) == "mask_rcnn"

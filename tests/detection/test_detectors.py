@@ -166,14 +166,6 @@ def test_what_cannot_be_learned_from_is_one_sentence():
         assert sentence in str(error.value) and "\n" not in str(error.value)
 
 
-def test_losses_need_outputs_with_targets_and_detections_outputs_without():
-    model = detector()
-    with pytest.raises(InputError, match=r"model\(images, sizes, targets\)"):
-        model.losses(outputs_of(model), scene())
-    with pytest.raises(InputError, match="without targets"):
-        model.postprocess(outputs_of(model, scene()), SIZES)
-
-
 @pytest.mark.parametrize("kind", [MaskRCNN, CascadeMaskRCNN])
 @pytest.mark.parametrize("values", [{"channels": 0}, {"shared_fcs": 0}, {"stages": ()}, {"mask_convs": -1}])
 def test_bad_configurations(kind, values):

@@ -12,8 +12,9 @@ from object_folders import write_objects
 from run_results import assert_same_run, losses, metrics
 
 from swinkit.detection.data.sources import open_detection_data
+from swinkit.detection.evaluation_images import EvaluationImages
 from swinkit.detection.predictor import Detector
-from swinkit.detection.task import EvaluationImages, result_values
+from swinkit.detection.task import result_values
 from swinkit.training.checkpoints import load_checkpoint
 from swinkit.training.processes import Processes
 from swinkit.weights.model_file import read_model_file

@@ -14,10 +14,10 @@ from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.timm import TimmConfig
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.data.augmentation import DetectionResize
+from swinkit.detection.evaluation_images import detect_in
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.predictor import Detector, describe_detector
 from swinkit.detection.rcnn import RCNN, RCNNConfig
-from swinkit.detection.task import detect_in
 from swinkit.errors import InputError
 from swinkit.weights.load import load_weights
 from swinkit.weights.model_file import read_model_file, write_description
@@ -261,18 +261,3 @@ def test_heads_for_other_classes_are_new(tmp_path: Path, cascade: bool) -> None:
     assert len(new) == (18 if cascade else 6)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name] if name in new else tensors[name]), name
-
-
-class Wider(MaskRCNN):
-    """A detector of one's own."""
-
-
-def test_a_detector_of_one_s_own_opens_where_its_name_is_given(tmp_path: Path) -> None:
-    model, own = small_detector(Wider()), {"wider": Wider}
-    description = describe_detector(model, NAMES, SHOWN, own)
-    path = save_weights(tmp_path / "a.safetensors", model.state_dict(), write_description(description))
-    file = read_model_file(path)
-    detector = Detector.from_file(file, device=torch.device("cpu"), architectures=own)
-    assert description["architecture"] == "wider" and type(detector.model.config) is Wider
-    with pytest.raises(InputError, match=r"no detector 'wider'.*argument architectures of swinkit\.open"):
-        opened(path)
