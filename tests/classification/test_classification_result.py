@@ -12,7 +12,7 @@ from PIL import Image
 from swinkit.classification.pictures.annotation import annotated_image
 from swinkit.classification.result import Classification
 from swinkit.errors import InputError
-from swinkit.pictures.figure import picture_of
+from swinkit.pictures.figure import figure_to_image
 
 ROWS = [("tench", 0.9), ("black swan", 0.075), ("otter", 0.0)]
 
@@ -43,7 +43,7 @@ def test_saved_and_drawn_are_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(8, 8), (1, 1), (3000, 200), (200, 3000), (640, 480)])
 def test_any_size_fits_beside_the_chart(size: tuple[int, int]) -> None:
     figure = annotated_image(Image.new("RGB", size, (200, 30, 60)), ROWS)
-    picture_of(figure)
+    figure_to_image(figure)
     image, chart = figure.axes
     ratio = image.bbox.width / image.bbox.height
     assert ratio == pytest.approx(size[0] / size[1], rel=0.2) or max(size) / min(size) > 10
@@ -62,7 +62,7 @@ def test_bars_are_the_probabilities_under_their_names() -> None:
 @pytest.mark.filterwarnings("error")
 def test_awkward_names_leave_room_for_the_percentage() -> None:
     figure = annotated_image(Image.new("RGB", (90, 60)), [(name, 1.0) for name in AWKWARD_NAMES])
-    picture_of(figure)
+    figure_to_image(figure)
     labels = figure.axes[1].texts
     assert "$x^2$" in texts(figure)
     for name, percent in zip(labels[::2], labels[1::2], strict=True):

@@ -14,10 +14,10 @@ from object_folders import CLASSES, write_objects
 from PIL import Image
 from pycocotools import mask as coco_masks
 
+import swinkit
 from swinkit.cli import main
 from swinkit.cli.convert_data import convert_data_command
 from swinkit.detection.data.sources import open_detection_data
-from swinkit.detection.predictor import open_detector
 
 FILES = {
     *("recipe.json", "checkpoint.pt", "best.safetensors", "last.safetensors", "metrics.jsonl", "tensorboard"),
@@ -54,7 +54,7 @@ def test_training_writes_every_file_and_says_where(objects_run: Path) -> None:
     assert {path.name for path in objects_run.iterdir()} == FILES
     log = (objects_run.parent / "log").read_text()
     assert "11 images to train on, 5 to validate on, 2 classes; a model of" in log
-    assert "Done: best validation box AP 0." in log and "loss_rpn_cls" in log and "loss_mask" in log
+    assert "Done: best validation box AP " in log and "loss_rpn_cls" in log and "loss_mask" in log
     for name in FILES - {"recipe.json", "last.safetensors", "tensorboard"}:
         assert f" {objects_run / name}\n" in log
     for picture in objects_run.glob("*.png"):
@@ -76,7 +76,7 @@ def test_both_next_commands_work_as_printed(objects_run: Path, objects: Path) ->
 def test_evaluation_repeats_the_result_of_the_training(objects_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a word about data: all is in the file; the twelve numbers, and those of each class."""
     results = as_json(capsys, "evaluate", objects_run, "--workers", "0")
-    trained = open_detector(objects_run).description["results"]
+    trained = swinkit.open(objects_run).description["results"]
     for kind, name in (("boxes", "box"), ("masks", "mask")):
         assert len(results[kind]) >= 12
         for number in ("ap", "ap50", "ap75"):
@@ -91,7 +91,7 @@ def test_evaluation_repeats_the_result_of_the_training(objects_run: Path, capsys
 def test_evaluation_as_a_table(objects_run: Path, objects: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(objects_run), "--data", str(objects), "--out", "out", "--workers", "0"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("5 images, ") and "boxes: ap 0." in text and "masks: ap 0." in text
+    assert text.startswith("5 images, ") and "boxes (percent): ap " in text and "masks (percent): ap " in text
     assert all(name in text for name in CLASSES) and Path("out/boxes.json").exists()
 
 
@@ -102,12 +102,9 @@ def test_predictions_as_json(objects_run: Path, objects: Path, capsys: pytest.Ca
     assert [Path(each["image"]).name for each in some] == [f"val{number:02d}.png" for number in range(5)]
     few = as_json(capsys, "predict", objects_run, f"{folder}/val0[01].png", "--threshold", "0.1")
     assert few == some[:2] and not Path("predictions").exists()
-    with Image.open(folder / "val00.png") as image:
-        found = open_detector(objects_run).predict(image.convert("RGB"))
-    kept = found.scores >= 0.1
+    found = swinkit.open(objects_run).predict(folder / "val00.png", threshold=0.1)
     rows = some[0]["objects"]
-    assert [row["score"] for row in rows] == found.scores[kept].tolist() and len(rows) > 0
-    assert [row["box"] for row in rows] == found.boxes[kept].tolist()
+    assert rows == found.to_dict() and len(rows) > 0
     assert {row["class"] for row in rows} <= set(CLASSES)
     mask = coco_masks.decode(rows[0]["mask"])
     assert mask.shape == (40, 48) and mask.any()
