@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from golden_atss import check_atss
 from golden_comparison import Comparison, miss, uncompared
 from golden_detection import check_detection
 from golden_file import BUFFERS, WEIGHTS, Golden, read_golden
@@ -30,6 +31,7 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "upernet": check_upernet,
     "mask_rcnn": check_detection,
     "cascade_mask_rcnn": check_detection,
+    "atss": check_atss,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 

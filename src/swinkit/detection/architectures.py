@@ -6,15 +6,20 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from swinkit.detection.atss import ATSS
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.detector import DetectorConfig
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.errors import InputError
 
-DETECTORS: dict[str, type[DetectorConfig]] = {"mask_rcnn": MaskRCNN, "cascade_mask_rcnn": CascadeMaskRCNN}
+DETECTORS: dict[str, type[DetectorConfig]] = {
+    "mask_rcnn": MaskRCNN,
+    "cascade_mask_rcnn": CascadeMaskRCNN,
+    "atss": ATSS,
+}
 """What files call a detector, to its configuration."""
 
-AnyDetector = MaskRCNN | CascadeMaskRCNN
+AnyDetector = MaskRCNN | CascadeMaskRCNN | ATSS
 """What a recipe may ask for."""
 
 
