@@ -21,6 +21,7 @@ from golden_detection import check_detection
 from golden_file import BUFFERS, WEIGHTS, Golden, read_golden
 from golden_models import check_classification, check_dense_backbone
 from golden_segmentation import check_upernet
+from golden_sparse_rcnn import check_sparse_rcnn
 
 from swinkit import InputError
 from swinkit.ops.window_attention import AttentionBackend
@@ -32,6 +33,7 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "mask_rcnn": check_detection,
     "cascade_mask_rcnn": check_detection,
     "atss": check_atss,
+    "sparse_rcnn": check_sparse_rcnn,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torchvision.ops import box_iou
 
@@ -87,3 +88,14 @@ def assign_atss(truth: Tensor, boxes: Tensor, centres: Tensor, levels: Sequence[
     held.scatter_(0, candidates, iou.where(is_positive & inside, -1.0))
     best, owner = held.max(1)
     return owner.where(best >= 0, matches)
+
+
+def assign_one_to_one(cost: Tensor) -> tuple[Tensor, Tensor]:
+    """The matching of boxes and ground truth that costs least in all (the Hungarian algorithm): numbers of the matched
+    boxes, (P,), and of their ground truth, (P,), P the smaller of M and N.
+
+    Args:
+        cost: (M, N), of each box for each ground truth.
+    """
+    rows, columns = linear_sum_assignment(cost.detach().cpu().numpy())
+    return torch.as_tensor(rows, device=cost.device), torch.as_tensor(columns, device=cost.device)
