@@ -15,11 +15,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from golden_atss import check_atss
 from golden_comparison import Comparison, miss, uncompared
 from golden_detection import check_detection
 from golden_file import BUFFERS, WEIGHTS, Golden, read_golden
 from golden_models import check_classification, check_dense_backbone
 from golden_segmentation import check_upernet
+from golden_sparse_rcnn import check_sparse_rcnn
 
 from swinkit import InputError
 from swinkit.ops.window_attention import AttentionBackend
@@ -30,6 +32,8 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "upernet": check_upernet,
     "mask_rcnn": check_detection,
     "cascade_mask_rcnn": check_detection,
+    "atss": check_atss,
+    "sparse_rcnn": check_sparse_rcnn,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 

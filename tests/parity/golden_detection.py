@@ -21,6 +21,7 @@ from swinkit import InputError, SwinTransformer
 from swinkit.detection.assigners import MatcherConfig
 from swinkit.detection.box_head import sample_labels
 from swinkit.detection.cascade import CascadeMaskRCNN
+from swinkit.detection.detector import DetectorModel
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.rcnn import RCNN, RCNNConfig, RCNNOutputs
 from swinkit.detection.roi_head import StageConfig
@@ -77,7 +78,7 @@ def check_detection(golden: Golden, backend: AttentionBackend) -> list[Compariso
     lines += compare_buffers(backbone, golden, prefix="backbone.")
     count = sum(name.startswith("images.") for name in golden.stored)
     images = [golden.tensor(f"images.{number}") for number in range(count)]
-    _normalise_as(golden, model, images)
+    normalise_as(golden, model, images)
     batch, sizes = pad_batch(images)
     outputs = model(batch, sizes)
     lines += [
@@ -88,7 +89,7 @@ def check_detection(golden: Golden, backend: AttentionBackend) -> list[Compariso
     lines += _compare_proposals(golden, model, outputs)
     lines += _compare_losses(golden, model, model(batch, sizes, _targets(golden, model, count)), count)
     with torch.no_grad():
-        return lines + _compare_detections(golden, model, outputs)
+        return lines + compare_detections(golden, model, outputs)
 
 
 def _model(config: dict[str, Any], backend: AttentionBackend) -> RCNN:
@@ -127,7 +128,7 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[RCNNCo
         backbone.strides[-1] * 2 ** (level + 1) for level in range(neck["num_outs"] - len(backbone.strides))
     ]
     decoded = head["reg_decoded_bbox"]
-    _require(
+    require(
         {
             "the neck's levels": neck["in_channels"] == list(backbone.channels) and not neck["add_extra_convs"],
             "anchors' strides": anchors["strides"] == expected and anchors["center_offset"] == 0,
@@ -214,7 +215,7 @@ def _box_head(given: dict[str, Any]) -> dict[str, Any]:
 
 def _matcher(given: dict[str, Any]) -> MatcherConfig:
     values = constructor_arguments(given, ASSIGNER)
-    _require({"ignored objects": values["ignore_iof_thr"] == -1, "gt_max_assign_all": values["gt_max_assign_all"]})
+    require({"ignored objects": values["ignore_iof_thr"] == -1, "gt_max_assign_all": values["gt_max_assign_all"]})
     low = values["min_pos_iou"] if values["match_low_quality"] else None
     return MatcherConfig(values["pos_iou_thr"], values["neg_iou_thr"], low)
 
@@ -233,7 +234,7 @@ def _proposals(given: dict[str, Any]) -> ProposalConfig:
 
 def _check_preprocessor(given: dict[str, Any]) -> None:
     values = constructor_arguments(given, PREPROCESSOR)
-    _require(
+    require(
         {
             "the normalisation": [*values["mean"], *values["std"]] == [*IMAGENET_MEAN, *IMAGENET_STD],
             "bgr_to_rgb": not values["bgr_to_rgb"],
@@ -242,7 +243,7 @@ def _check_preprocessor(given: dict[str, Any]) -> None:
     )
 
 
-def _normalise_as(golden: Golden, model: RCNN, images: list[Tensor]) -> None:
+def normalise_as(golden: Golden, model: Any, images: list[Tensor]) -> None:
     """Normalise images as the file's were.
 
     The original models were put through half precision to round their weights, and mmdetection's models hold mean and
@@ -270,7 +271,7 @@ def official_names(values: dict[str, Any], golden: Golden) -> dict[str, Any]:
     return {re.sub(r"^(roi_head\.\w+_head)\.0\.", r"\1.", name): value for name, value in values.items()}
 
 
-def _require(wanted: dict[str, bool]) -> None:
+def require(wanted: dict[str, bool]) -> None:
     refused = [name for name, is_met in wanted.items() if not is_met]
     if refused:
         raise InputError(f"its config asks of the detector what swinkit does not have: {', '.join(refused)}")
@@ -364,7 +365,7 @@ def _accuracies(model: RCNN, outputs: RCNNOutputs, targets: list[Instances]) -> 
     return accuracies
 
 
-def _compare_detections(golden: Golden, model: RCNN, outputs: RCNNOutputs) -> list[Comparison]:
+def compare_detections(golden: Golden, model: DetectorModel, outputs: Any) -> list[Comparison]:
     meta = _meta(golden)
     sizes = [tuple(each["ori_shape"][:2]) for each in meta]
     scales = [tuple(each["scale_factor"][:2]) for each in meta]

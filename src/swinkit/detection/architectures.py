@@ -6,15 +6,22 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from swinkit.detection.atss import ATSS
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.detector import DetectorConfig
 from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.sparse_rcnn import SparseRCNN
 from swinkit.errors import InputError
 
-DETECTORS: dict[str, type[DetectorConfig]] = {"mask_rcnn": MaskRCNN, "cascade_mask_rcnn": CascadeMaskRCNN}
+DETECTORS: dict[str, type[DetectorConfig]] = {
+    "mask_rcnn": MaskRCNN,
+    "cascade_mask_rcnn": CascadeMaskRCNN,
+    "atss": ATSS,
+    "sparse_rcnn": SparseRCNN,
+}
 """What files call a detector, to its configuration."""
 
-AnyDetector = MaskRCNN | CascadeMaskRCNN
+AnyDetector = MaskRCNN | CascadeMaskRCNN | ATSS | SparseRCNN
 """What a recipe may ask for."""
 
 

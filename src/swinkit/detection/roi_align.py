@@ -20,10 +20,15 @@ def region_levels(boxes: Tensor, levels: int, finest_scale: float) -> Tensor:
 
 
 def align_regions(
-    maps: Sequence[Tensor], strides: Sequence[int], boxes: Sequence[Tensor], size: int, finest_scale: float
+    maps: Sequence[Tensor],
+    strides: Sequence[int],
+    boxes: Sequence[Tensor],
+    size: int,
+    finest_scale: float,
+    *,
+    points: int = -1,
 ) -> Tensor:
-    """(R, C, S, S): bilinear means over S x S parts of every region, pixel centres at half coordinates, with as many
-    points a part as it has cells.
+    """(R, C, S, S): bilinear means over S x S parts of every region, pixel centres at half coordinates.
 
     Args:
         maps: (B, C, H_i, W_i), finest first.
@@ -31,6 +36,7 @@ def align_regions(
         boxes: (R_b, 4) of each image, in pixels of the padded image.
         size: S.
         finest_scale: see `region_levels`.
+        points: along each side of a part; -1 takes as many as it has cells.
     """
     numbers = torch.cat([each.new_full((each.shape[0], 1), image) for image, each in enumerate(boxes)])
     flat = torch.cat(list(boxes))
@@ -41,7 +47,7 @@ def align_regions(
         here = torch.nonzero(levels == level)[:, 0]
         # In half precision a region's edges would be whole pixels away from where they are.
         wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-        part = roi_align(wide, regions[here].to(wide), size, 1 / stride, sampling_ratio=-1, aligned=True).to(x.dtype)
+        part = roi_align(wide, regions[here].to(wide), size, 1 / stride, sampling_ratio=points, aligned=True)
         # Adding a part without regions too keeps every level in the graph, which DDP asks for.
-        read = read.index_add(0, here, part)
+        read = read.index_add(0, here, part.to(x.dtype))
     return read

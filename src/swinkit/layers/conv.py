@@ -12,11 +12,12 @@ from swinkit.errors import InputError
 
 
 class Conv(nn.Module):
-    """A convolution with bias that keeps the map's size: (B, C, H, W) to (B, D, H, W)."""
+    """A convolution with bias that keeps the map's size, or divides it by `stride`: (B, C, H, W) to
+    (B, D, H, W)."""
 
-    def __init__(self, channels: int, dim: int, kernel: int) -> None:
+    def __init__(self, channels: int, dim: int, kernel: int, *, stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, dim, kernel, padding=kernel // 2)
+        self.conv = nn.Conv2d(channels, dim, kernel, stride, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(x)
@@ -44,3 +45,19 @@ class ConvNorm(nn.Module):
                 "train with at least 2 images in a batch"
             )
         return F.relu(self.bn(self.conv(x)), inplace=True)
+
+
+class ConvGroupNorm(nn.Module):
+    """A bias-free convolution that keeps the map's size, group norm, ReLU: (B, C, H, W) to (B, D, H, W).
+
+    Names are `conv` and `gn`; weights are drawn as in the published dense heads (normal of 0.01).
+    """
+
+    def __init__(self, channels: int, dim: int, kernel: int, *, groups: int = 32) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, dim, kernel, padding=kernel // 2, bias=False)
+        self.gn = nn.GroupNorm(groups, dim)
+        nn.init.normal_(self.conv.weight, std=0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.gn(self.conv(x)))
