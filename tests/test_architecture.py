@@ -292,6 +292,14 @@ def test_swinkit_keeps_the_house_rules(check: Callable[[Package], Iterator[str]]
     assert not found, "\n".join(found)
 
 
+def test_the_floors_can_be_built_one_upon_another() -> None:
+    """Prints them from the ground up (-s shows it). Only cpu and ops know each other, file by file without a ring."""
+    below = {floor: known - ({"ops"} if floor == "cpu" else set()) for floor, known in FLOORS.items()}
+    order = list(TopologicalSorter(below).static_order())
+    assert order[0] == "errors" and order.index("layers") < order.index("detection") < order.index("cli")
+    print("\n" + " < ".join(order))
+
+
 SOUND = {
     "__init__.py": "from swinkit.backbone import Swin\n",
     "errors.py": "class InputError(ValueError): ...\n",
