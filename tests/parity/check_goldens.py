@@ -20,6 +20,7 @@ from golden_comparison import Comparison, miss, uncompared
 from golden_detection import check_detection
 from golden_file import BUFFERS, WEIGHTS, Golden, read_golden
 from golden_models import check_classification, check_dense_backbone
+from golden_reppoints import check_reppoints
 from golden_segmentation import check_upernet
 from golden_sparse_rcnn import check_sparse_rcnn
 
@@ -34,6 +35,7 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "cascade_mask_rcnn": check_detection,
     "atss": check_atss,
     "sparse_rcnn": check_sparse_rcnn,
+    "reppoints_v2": check_reppoints,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 

@@ -53,7 +53,9 @@ def match_boxes(truth: Tensor, boxes: Tensor, config: MatcherConfig) -> Tensor:
     return last.where(last >= 0, matches)
 
 
-def assign_atss(truth: Tensor, boxes: Tensor, centres: Tensor, levels: Sequence[int], *, topk: int = 9) -> Tensor:
+def assign_atss(
+    truth: Tensor, boxes: Tensor, centres: Tensor, levels: Sequence[int], *, topk: int = 9, fill: bool = False
+) -> Tensor:
     """Adaptive training sample selection (arXiv 1912.02424, algorithm 1): for every box the number of its ground truth,
     or `NEGATIVE`: (M,) int64.
 
@@ -67,6 +69,7 @@ def assign_atss(truth: Tensor, boxes: Tensor, centres: Tensor, levels: Sequence[
         centres: their centres (M, 2).
         levels: how many boxes each level has; they sum to M.
         topk: candidates of a level.
+        fill: a level with fewer boxes gives some of them twice, so that each has as much say in mean and deviation.
     """
     matches = boxes.new_full((len(boxes),), NEGATIVE, dtype=torch.int64)
     if not len(truth) or not len(boxes):
@@ -77,6 +80,8 @@ def assign_atss(truth: Tensor, boxes: Tensor, centres: Tensor, levels: Sequence[
     chosen, start = [], 0
     for count in levels:
         nearest = distances[start : start + count].topk(min(topk, count), dim=0, largest=False).indices
+        if fill and 0 < count < topk:
+            nearest = nearest[torch.arange(topk, device=boxes.device) % count]
         chosen.append(nearest + start)
         start += count
     candidates = torch.cat(chosen)  # (C, N)

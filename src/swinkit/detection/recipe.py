@@ -30,6 +30,7 @@ from swinkit.detection.detector import DetectorConfig, DetectorModel
 from swinkit.detection.evaluation_images import EvaluationImages
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.predictor import describe_detector
+from swinkit.detection.rcnn import RCNNConfig
 from swinkit.detection.task import DetectionTask
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
@@ -129,7 +130,7 @@ class DetectionRecipe:
         """The detector with its first weights, and what its files say of it."""
         masks = data.has_masks and self.masks is not False
         config: DetectorConfig = self.detector
-        if config.masks != masks:
+        if isinstance(self.detector, RCNNConfig):  # the others find boxes alone
             config = replace(self.detector, masks=masks)
         backbone = self.backbone.build(checkpoint_activations=self.loop.checkpoint_activations)
         model = config.build(backbone, len(data.classes))

@@ -179,7 +179,7 @@ class SparseDetector(DetectorModel):
 
     def losses(self, outputs: SparseOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
         """`s0.loss_cls` (focal), `s0.loss_bbox` (L1) and `s0.loss_iou` (GIoU), and so on, over matched instances."""
-        losses = {}
+        losses: dict[str, Tensor] = {}
         for number, (logits, boxes) in enumerate(zip(outputs.logits, outputs.boxes, strict=True)):
             found = self._stage_losses(logits, boxes, outputs.sizes, targets)
             losses |= {f"s{number}.{name}": loss for name, loss in found.items()}

@@ -48,16 +48,19 @@ class ConvNorm(nn.Module):
 
 
 class ConvGroupNorm(nn.Module):
-    """A bias-free convolution that keeps the map's size, group norm, ReLU: (B, C, H, W) to (B, D, H, W).
+    """A bias-free convolution that keeps the map's size, group norm, and ReLU unless told otherwise: (B, C, H, W) to
+    (B, D, H, W).
 
     Names are `conv` and `gn`; weights are drawn as in the published dense heads (normal of 0.01).
     """
 
-    def __init__(self, channels: int, dim: int, kernel: int, *, groups: int = 32) -> None:
+    def __init__(self, channels: int, dim: int, kernel: int, *, groups: int = 32, relu: bool = True) -> None:
         super().__init__()
+        self.relu = relu
         self.conv = nn.Conv2d(channels, dim, kernel, padding=kernel // 2, bias=False)
         self.gn = nn.GroupNorm(groups, dim)
         nn.init.normal_(self.conv.weight, std=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.gn(self.conv(x)))
+        x = self.gn(self.conv(x))
+        return F.relu(x) if self.relu else x
