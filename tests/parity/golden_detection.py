@@ -279,7 +279,7 @@ def require(wanted: dict[str, bool]) -> None:
 
 def _compare_proposals(golden: Golden, model: RCNN, outputs: RCNNOutputs) -> list[Comparison]:
     lines = []
-    found = model.rpn_head.proposals(outputs.anchors, outputs.sizes, model.config.rpn.inference)
+    found = model.rpn_head.proposals(outputs.rpn, outputs.sizes, model.config.rpn.inference)
     for image, ours in enumerate(found):
         name = f"proposals.{image}"
         if f"{name}.boxes" in golden.stored:
@@ -361,7 +361,7 @@ def _accuracies(model: RCNN, outputs: RCNNOutputs, targets: list[Instances]) -> 
         samples = zip(stage.samples or [], targets, strict=True)
         truth = torch.cat([sample_labels(s, t.labels, model.num_classes) for s, t in samples])
         name = f"losses.s{number}.acc" if model.config.names_stages else "losses.acc"
-        accuracies[name] = 100 * (stage.boxes.logits.argmax(1) == truth).float().mean()
+        accuracies[name] = 100 * (stage.box_outputs.logits.argmax(1) == truth).float().mean()
     return accuracies
 
 

@@ -1,1 +1,1 @@
-"""Object detection and instance segmentation: Mask R-CNN and Cascade Mask R-CNN on any backbone, part by part."""
+"""Object detection and instance segmentation: detectors on any backbone, part by part; see docs/architecture.md."""

@@ -21,12 +21,12 @@ from swinkit.detection.assigners import assign_atss
 from swinkit.detection.box_losses import giou_loss
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
 from swinkit.detection.nms import nms_within
-from swinkit.detection.processes import mean_over_processes
 from swinkit.errors import InputError
 from swinkit.layers.conv import ConvGroupNorm
 from swinkit.layers.fpn import FPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import Stds, decode_boxes
+from swinkit.ops.distributed import mean_over_processes
 from swinkit.structures import Detections, Instances
 
 FINEST = 8

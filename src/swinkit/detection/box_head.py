@@ -83,7 +83,7 @@ class BoxHead(nn.Module):
         return BoxOutputs(self.fc_cls(x).float(), deltas)
 
 
-def box_losses(
+def box_head_losses(
     outputs: BoxOutputs,
     samples: Sequence[Samples],
     targets: Sequence[Instances],

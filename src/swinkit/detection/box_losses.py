@@ -1,4 +1,4 @@
-"""Losses of boxes and of classes.
+"""Distances of boxes as losses.
 
 Shapes: R boxes.
 """

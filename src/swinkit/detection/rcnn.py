@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from swinkit.backbone.contract import Backbone
-from swinkit.detection.box_head import BoxHead, box_losses
+from swinkit.detection.box_head import BoxHead, box_head_losses
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
 from swinkit.detection.inference import Found
 from swinkit.detection.mask_head import MaskHead, mask_loss, mask_targets, of_class
@@ -103,8 +103,9 @@ class RCNNOutputs(NamedTuple):
 
     maps: list[Tensor]
     """The pyramid, (B, C, H_i, W_i) each."""
-    anchors: RPNOutputs
-    anchor_samples: list[AnchorSamples] | None
+    rpn: RPNOutputs
+    """What the proposal network says of every anchor."""
+    rpn_samples: list[AnchorSamples] | None
     """Anchors to learn from, where there are targets."""
     proposals: list[Tensor]
     """Boxes (P, 4) of each image."""
@@ -152,21 +153,21 @@ class RCNN(DetectorModel):
         if targets is not None:
             check_targets(targets, sizes, num_classes=self.num_classes, masks=self.has_masks)
         maps = self.neck(self.backbone(self.normalise(images, sizes)))
-        anchors = self.rpn_head(maps)
-        samples = None if targets is None else self.rpn_head.sample(anchors, [t.boxes for t in targets], sizes)
-        rpn = self.config.rpn
-        proposals = self.rpn_head.proposals(anchors, sizes, rpn.inference if targets is None else rpn.training)
+        rpn = self.rpn_head(maps)
+        samples = None if targets is None else self.rpn_head.sample(rpn, [t.boxes for t in targets], sizes)
+        kept = self.config.rpn.inference if targets is None else self.config.rpn.training
+        proposals = self.rpn_head.proposals(rpn, sizes, kept)
         regions = [each.boxes for each in proposals]
         stages, found = self.roi_head(maps, regions, sizes, targets)
         padded = (images.shape[2], images.shape[3])
-        return RCNNOutputs(maps, anchors, samples, regions, stages, found, [(h, w) for h, w in sizes], padded)
+        return RCNNOutputs(maps, rpn, samples, regions, stages, found, [(h, w) for h, w in sizes], padded)
 
     def losses(self, outputs: RCNNOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
         """Of the proposal network (`loss_rpn_cls`, `loss_rpn_bbox`) and of every stage (`loss_cls`, `loss_bbox`,
         `loss_mask`, of a cascade after `s0.`, `s1.` and so on)."""
-        if outputs.anchor_samples is None:
+        if outputs.rpn_samples is None:
             raise InputError("losses need what forward gives with targets: model(images, sizes, targets)")
-        losses = self.rpn_head.losses(outputs.anchors, outputs.anchor_samples, [t.boxes for t in targets])
+        losses = self.rpn_head.losses(outputs.rpn, outputs.rpn_samples, [t.boxes for t in targets])
         for number, (stage, config) in enumerate(zip(outputs.stages, self.config.stages, strict=True)):
             prefix = f"s{number}." if self.config.names_stages else ""
             found = self._stage_losses(stage, config, targets, outputs.padded)
@@ -177,8 +178,8 @@ class RCNN(DetectorModel):
         self, stage: StageOutputs, config: StageConfig, targets: Sequence[Instances], padded: Size
     ) -> dict[str, Tensor]:
         samples = stage.samples or []
-        losses = box_losses(
-            stage.boxes,
+        losses = box_head_losses(
+            stage.box_outputs,
             samples,
             targets,
             stds=config.stds,

@@ -59,8 +59,8 @@ class StageOutputs(NamedTuple):
 
     regions: list[Tensor]
     """Boxes (R_b, 4) of each image that its box head read."""
-    boxes: BoxOutputs
-    """Of all regions, one image after the other."""
+    box_outputs: BoxOutputs
+    """Classes and encoded boxes of all regions, one image after the other."""
     masks: Tensor | None
     """Mask logits (R, K, M, M) of the positives, where there are targets, else of the detections; None without mask
     heads."""
@@ -127,8 +127,8 @@ class RoIHead(nn.Module):
     ) -> tuple[list[StageOutputs], list[Found]]:
         """Detections by the last stage's boxes and the class scores of all stages' mean logits, and their masks."""
         regions, settings = outputs[-1].regions, self.settings
-        logits = torch.stack([each.boxes.logits for each in outputs]).mean(0)
-        parts = split_images(BoxOutputs(logits, outputs[-1].boxes.deltas), regions)
+        logits = torch.stack([each.box_outputs.logits for each in outputs]).mean(0)
+        parts = split_images(BoxOutputs(logits, outputs[-1].box_outputs.deltas), regions)
         found = [
             detect(
                 *each,
@@ -163,7 +163,7 @@ def refined_boxes(
     true class, and the ground truth's own boxes are left out."""
     refined = []
     for number, (boxes, part, size) in enumerate(
-        zip(stage.regions, split_images(stage.boxes, stage.regions), sizes, strict=True)
+        zip(stage.regions, split_images(stage.box_outputs, stage.regions), sizes, strict=True)
     ):
         labels = top_classes(part.logits)
         if targets is None or stage.samples is None:

@@ -18,13 +18,13 @@ from swinkit.backbone.contract import Backbone
 from swinkit.detection.assigners import assign_one_to_one
 from swinkit.detection.box_losses import giou_loss
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
-from swinkit.detection.dynamic_head import DynamicHead, ProposalOutputs
-from swinkit.detection.processes import mean_over_processes
 from swinkit.detection.roi_align import align_regions
+from swinkit.detection.sparse_rcnn_head import DynamicHead, ProposalOutputs
 from swinkit.errors import InputError
 from swinkit.layers.fpn import FPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import Stds, decode_boxes
+from swinkit.ops.distributed import mean_over_processes
 from swinkit.structures import Detections, Instances
 
 

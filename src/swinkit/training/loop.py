@@ -168,7 +168,7 @@ class _Trainer:
         began = self.done
         self.wrapped.train()
         for step in range(began, self.schedule.total_steps):
-            values = self.update(step, batches)
+            values = self.take_step(step, batches)
             self.done = step + 1
             self.record(values)
             if self._evaluation_is_due:
@@ -192,7 +192,7 @@ class _Trainer:
         at_epoch_end = self.done % self.schedule.epoch_steps == 0
         return self._at_end or at_epoch_end or (every is not None and self.done % every == 0)
 
-    def update(self, step: int, batches: Iterator[Any]) -> dict[str, float]:
+    def take_step(self, step: int, batches: Iterator[Any]) -> dict[str, float]:
         """One step: an update of the weights; returns the losses, averaged over its parts and processes.
 
         Raises InputError, before any weight changes, where a loss or the gradient is not finite.
