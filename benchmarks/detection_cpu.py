@@ -81,7 +81,9 @@ def one_image(model: RCNN, image: Tensor) -> tuple[dict[str, float], int]:
         said = watch.run("box_heads", lambda h=head, b=boxes: h(read(b, config.roi_size)))
         stages.append(StageOutputs([boxes], said, None, None))
         (boxes,) = refined_boxes(stages[-1], stage.stds, sizes, None)
-    mean = BoxOutputs(torch.stack([stage.box_outputs.logits for stage in stages]).mean(0), stages[-1].box_outputs.deltas)
+    mean = BoxOutputs(
+        torch.stack([stage.box_outputs.logits for stage in stages]).mean(0), stages[-1].box_outputs.deltas
+    )
     limits = {"score_threshold": config.score_threshold, "nms_iou": config.nms_iou, "detections": config.detections}
     regions, stds = stages[-1].regions[0], config.stages[-1].stds
     found = watch.run("suppression", lambda: detect(regions, mean, sizes[0], stds=stds, **limits))

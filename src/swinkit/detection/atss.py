@@ -16,9 +16,10 @@ from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
 from swinkit.backbone.contract import Backbone
-from swinkit.detection.anchors import cells_inside, level_anchors
+from swinkit.detection.anchors import level_anchors
 from swinkit.detection.assigners import assign_atss
 from swinkit.detection.box_losses import giou_loss
+from swinkit.detection.dense_maps import as_rows, dense_levels, valid_cells
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
 from swinkit.detection.nms import nms_within
 from swinkit.errors import InputError
@@ -29,8 +30,6 @@ from swinkit.ops.boxes import Stds, decode_boxes
 from swinkit.ops.distributed import mean_over_processes
 from swinkit.structures import Detections, Instances
 
-FINEST = 8
-"""Pixels: finer maps of a backbone are not used."""
 EPS = torch.finfo(torch.float32).eps
 
 
@@ -76,12 +75,7 @@ class ATSS:
         """The detector around `backbone`, with a fresh head for K classes; raises InputError where K is below 1."""
         if num_classes < 1:
             raise InputError(f"a detector needs at least one class, not {num_classes}")
-        used = [level for level, stride in enumerate(backbone.strides) if stride >= FINEST]
-        if not used:
-            raise InputError(f"ATSS needs features of stride {FINEST} or more, but there are {backbone.strides}")
-        strides = [backbone.strides[level] for level in used]
-        strides += [strides[-1] * 2**level for level in range(1, self.extra_levels + 1)]
-        channels = [backbone.channels[level] for level in used]
+        channels, strides = dense_levels(backbone, self.extra_levels)
         neck = FPN(channels, self.channels, extra_levels=self.extra_levels, extra_convs=True)
         head = ATSSHead(self.channels, num_classes, len(strides), convs=self.convs, groups=self.groups)
         return ATSSDetector(backbone, neck, head, config=self, num_classes=num_classes, strides=strides)
@@ -187,11 +181,11 @@ class ATSSDetector(DetectorModel):
 
     def losses(self, outputs: ATSSOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
         """`loss_cls` (focal), `loss_bbox` (GIoU, weighted by centreness) and `loss_centerness`."""
-        logits, deltas, centreness = (_rows(x) for x in (outputs.logits, outputs.deltas, outputs.centreness))
+        logits, deltas, centreness = (as_rows(x) for x in (outputs.logits, outputs.deltas, outputs.centreness))
         anchors, sides = self._anchors(outputs)
         flat, centres = torch.cat(anchors), torch.cat(sides)
         classes = torch.zeros_like(logits)  # (B, M, K): one-hot
-        is_valid = torch.stack([self._valid(outputs, size, flat) for size in outputs.sizes])  # (B, M)
+        is_valid = torch.stack([valid_cells(outputs.logits, self.strides, size) for size in outputs.sizes])  # (B, M)
         found, wanted, said, total = [], [], [], 0
         for image, truth in enumerate(targets):
             numbers, matched = self._assigned(truth.boxes.float(), flat, centres, anchors, is_valid[image])
@@ -232,15 +226,6 @@ class ATSSDetector(DetectorModel):
         ]
         return anchors, [(level[:, :2] + level[:, 2:]) / 2 for level in anchors]
 
-    def _valid(self, outputs: ATSSOutputs, size: Size, like: Tensor) -> Tensor:
-        """Which anchors do not lie where only larger images of the batch are, (M,) bool."""
-        return torch.cat(
-            [
-                cells_inside((x.shape[2], x.shape[3]), stride, size, 1, like)
-                for x, stride in zip(outputs.logits, self.strides, strict=True)
-            ]
-        )
-
     @torch.no_grad()
     def postprocess(
         self, outputs: ATSSOutputs, sizes: Sequence[Size], *, scales: Sequence[tuple[float, float]] | None = None
@@ -271,11 +256,6 @@ class ATSSDetector(DetectorModel):
         boxes = decode_boxes(anchors[places], deltas.permute(1, 2, 0).flatten(0, 1)[places], self.config.stds, size)
         product = score * centreness.flatten().float().sigmoid()[places]
         return boxes, product.sqrt() if self.config.root_scores else product, labels
-
-
-def _rows(levels: Sequence[Tensor]) -> Tensor:
-    """Maps (B, C, H, W) of all levels as (B, M, C) in float32, cells row by row."""
-    return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], 1).float()
 
 
 def _centreness(spots: Tensor, boxes: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swinkit.backbone.contract import Backbone
-from swinkit.detection.anchors import cells_inside
 from swinkit.detection.assigners import assign_atss
+from swinkit.detection.dense_maps import as_rows, dense_levels, valid_cells
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
 from swinkit.detection.nms import nms_within
 from swinkit.detection.reppoints_head import PointOutputs, RepPointsHead
@@ -26,9 +26,6 @@ from swinkit.layers.bifpn import BiFPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import clip_boxes
 from swinkit.structures import Detections, Instances
-
-FINEST = 8
-"""Pixels: finer maps of a backbone are not used."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +77,9 @@ class RepPointsV2:
         """The detector around `backbone`, with a fresh head for K classes; raises InputError where K is below 1."""
         if num_classes < 1:
             raise InputError(f"a detector needs at least one class, not {num_classes}")
-        used = [level for level, stride in enumerate(backbone.strides) if stride >= FINEST]
-        if not used:
-            raise InputError(f"RepPoints v2 needs features of stride {FINEST} or more, not {backbone.strides}")
-        strides = [backbone.strides[level] for level in used]
-        strides += [strides[-1] * 2**level for level in range(1, self.extra_levels + 1)]
+        channels, strides = dense_levels(backbone, self.extra_levels)
         neck = BiFPN(
-            [backbone.channels[level] for level in used],
+            channels,
             self.channels,
             extra_levels=self.extra_levels,
             layers=self.neck_layers,
@@ -159,13 +152,14 @@ class RepPointsDetector(DetectorModel):
         config = self.config
         points = self._points(outputs)
         first, refined = self._boxes(outputs, "first"), self._boxes(outputs, "refined")  # (B, M, 4)
-        valid = torch.stack([self._valid(outputs, size) for size in outputs.sizes])  # (B, M)
+        levels = [level.logits for level in outputs.levels]
+        valid = torch.stack([valid_cells(levels, self.strides, size) for size in outputs.sizes])  # (B, M)
         init, init_count = self._box_loss(
             first, [self._first(t, points, v) for t, v in zip(targets, valid, strict=True)], targets
         )
         found = [self._refined(t, boxes, points, v) for t, boxes, v in zip(targets, first.detach(), valid, strict=True)]
         refine, count = self._box_loss(refined, found, targets)
-        logits = _rows([level.logits for level in outputs.levels])
+        logits = as_rows(levels)
         quality = quality_focal_loss(logits, refined.detach(), found, targets, valid)
         heat, offset = self._corner_losses(outputs, points, targets, valid)
         return {
@@ -214,8 +208,8 @@ class RepPointsDetector(DetectorModel):
         self, outputs: RepPointsOutputs, points: Sequence[Tensor], targets: Sequence[Instances], valid: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Of heat maps and of offsets, each the mean over the two kinds of corners."""
-        corners = _rows([level.corners for level in outputs.levels])  # (B, M, 2)
-        offsets = _rows([level.offsets for level in outputs.levels])  # (B, M, 4)
+        corners = as_rows([level.corners for level in outputs.levels])  # (B, M, 2)
+        offsets = as_rows([level.offsets for level in outputs.levels])  # (B, M, 4)
         heats, moved = [], []
         for kind in (0, 1):
             heat_loss, offset_loss, count = corners.sum() * 0, offsets.sum() * 0, 0
@@ -312,17 +306,3 @@ class RepPointsDetector(DetectorModel):
             pairs = getattr(level, kind).float()[:, [1, 0, 3, 2]].flatten(2).transpose(1, 2)  # x, y, x, y
             found.append(pairs * stride + points.repeat(1, 2))
         return torch.cat(found, 1)
-
-    def _valid(self, outputs: RepPointsOutputs, size: Size) -> Tensor:
-        """Which points do not lie where only larger images of the batch are, (M,) bool."""
-        return torch.cat(
-            [
-                cells_inside((x.logits.shape[2], x.logits.shape[3]), stride, size, 1, x.logits)
-                for x, stride in zip(outputs.levels, self.strides, strict=True)
-            ]
-        )
-
-
-def _rows(levels: Sequence[Tensor]) -> Tensor:
-    """Maps (B, C, H, W) of all levels as (B, M, C) in float32, cells row by row."""
-    return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], 1).float()
