@@ -30,7 +30,7 @@ from swinkit.structures import Instances
 
 BACKBONE = SwinConfig(embed_dim=8, depths=(1, 1, 1), num_heads=(1, 1, 2), window_size=4, image_size=(64, 64))
 TINY: dict[str, AnyDetector] = {
-    "atss": ATSS(channels=8, groups=2, convs=1),
+    "atss": ATSS(channels=8, groups=8, convs=1),  # a coarse map of one image has one value in a group
     "sparse_rcnn": SparseRCNN(proposals=6, stages=2, channels=8, heads=2, inner=4, hidden=12),
     "reppoints_v2": RepPointsV2(channels=8, groups=2, convs=1, corner_channels=4),
 }

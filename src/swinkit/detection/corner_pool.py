@@ -10,7 +10,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swinkit.layers.conv import ConvGroupNorm
+from swinkit.layers.conv import ConvGroupNorm, GroupNorm
 
 Corner = Literal["top_left", "bottom_right"]
 
@@ -32,9 +32,9 @@ class CornerPool(nn.Module):
         self.p1_conv1 = ConvGroupNorm(channels, inner, 3, groups=groups)
         self.p2_conv1 = ConvGroupNorm(channels, inner, 3, groups=groups)
         self.p_conv1 = nn.Conv2d(inner, channels, 3, padding=1, bias=False)
-        self.p_gn1 = nn.GroupNorm(fixed, channels)
+        self.p_gn1 = GroupNorm(fixed, channels)
         self.conv1 = nn.Conv2d(channels, channels, 1, bias=False)
-        self.gn1 = nn.GroupNorm(fixed, channels)
+        self.gn1 = GroupNorm(fixed, channels)
         self.conv2 = ConvGroupNorm(channels, channels, 1, groups=groups)
         for part in (self.p1_conv1, self.p2_conv1, self.conv2):
             nn.init.kaiming_normal_(part.conv.weight, mode="fan_out", nonlinearity="relu")

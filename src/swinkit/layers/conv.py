@@ -5,6 +5,7 @@ Shapes: B images, H W map, C channels, D channels out.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -47,6 +48,24 @@ class ConvNorm(nn.Module):
         return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
+class GroupNorm(nn.GroupNorm):
+    """Group norm that gives an image the same in a batch of one as in a larger one, where `nn.GroupNorm` refuses a
+    single value in a group: normalised it is 0, so the bias is left.
+
+    Raises InputError where `groups` does not divide `channels`.
+    """
+
+    def __init__(self, groups: int, channels: int) -> None:
+        if channels % groups:
+            raise InputError(
+                f"{groups} groups of group norm do not divide {channels} channels; give a number of groups that does"
+            )
+        super().__init__(groups, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+
+
 class ConvGroupNorm(nn.Module):
     """A bias-free convolution that keeps the map's size, group norm, and ReLU unless told otherwise: (B, C, H, W) to
     (B, D, H, W).
@@ -58,7 +77,7 @@ class ConvGroupNorm(nn.Module):
         super().__init__()
         self.relu = relu
         self.conv = nn.Conv2d(channels, dim, kernel, padding=kernel // 2, bias=False)
-        self.gn = nn.GroupNorm(groups, dim)
+        self.gn = GroupNorm(groups, dim)
         nn.init.normal_(self.conv.weight, std=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
