@@ -32,8 +32,9 @@ class Detections(NamedTuple):
     labels: Tensor
     """(N,) int64, 0..K-1."""
     masks: Tensor | None
-    """(N, M, M) float32, 0..1: how likely each place of the box belongs to the instance; None where the detector has no
-    mask head. `swinkit.ops.masks.paste_masks` lays them into the image."""
+    """(N, M, M) float32, 0..1: how likely each place of the box belongs to the instance; or (N, H, W) bool at the size
+    of the image, of a detector that finds masks of whole images; None of one that finds no masks.
+    `swinkit.ops.masks.paste_masks` makes images of both."""
     size: tuple[int, int]
     """Height and width of the image that the boxes refer to."""
 

@@ -17,13 +17,18 @@ from shared_files import shared_path
 
 from swinkit.backbone.swin import SwinConfig, SwinTransformer
 from swinkit.backbone.timm import TimmConfig
+from swinkit.detection.architectures import AnyDetector
+from swinkit.detection.atss import ATSS
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.data.augmentation import DetectionResize, SmallDetectionAugmentation
 from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.mask_reppoints_v2 import MaskRepPointsV2
 from swinkit.detection.predictor import Detector
 from swinkit.detection.rcnn import RCNNConfig
 from swinkit.detection.recipe import DetectionRecipe
+from swinkit.detection.reppoints_v2 import RepPointsV2
 from swinkit.detection.rpn import ProposalConfig
+from swinkit.detection.sparse_rcnn import SparseRCNN
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.training.run import train
@@ -129,6 +134,32 @@ def test_boxes_alone(tmp_path: Path) -> None:
         assert "val/box_ap" in metrics(run)[-1]
     with pytest.raises(InputError, match="with a mask to learn"):
         train(replace(tiny(data), masks=True), tmp_path / "refused")
+
+
+@pytest.mark.parametrize(
+    "detector",
+    [
+        ATSS(channels=16, groups=4, convs=1),
+        SparseRCNN(proposals=8, stages=2, channels=16, heads=2, inner=4, hidden=32, finest_scale=14.0),
+        RepPointsV2(channels=16, groups=4, convs=1, corner_channels=8),
+        MaskRepPointsV2(channels=16, groups=4, convs=1, corner_channels=8, mask_channels=8),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_the_other_detectors_run_to_their_end(detector: AnyDetector, rectangles: Path, tmp_path: Path) -> None:
+    """Trained, with masks or without them where the data have them, written, opened and shown an image."""
+    train(replace(tiny(rectangles, epochs=2, lr=0.001), detector=detector), tmp_path)
+    found = opened(tmp_path)
+    assert found.model.config == detector and "val/box_ap" in metrics(tmp_path)[-1]
+    finest = 4 if isinstance(detector, SparseRCNN) else 8
+    assert found.model.backbone.strides[0] == finest
+    assert ("val/mask_ap" in metrics(tmp_path)[-1]) == detector.masks
+    result = found.predict(next((rectangles / "val").glob("*.png")), threshold=0.0, top=3)
+    assert (result.masks is not None) == detector.masks
+    if result.masks is not None:
+        assert [tuple(mask.shape) for mask in result.masks] == [result.detections.size] * len(result.scores)
+        with pytest.raises(InputError, match="this detector learns masks, and the data or the recipe have none"):
+            train(replace(tiny(rectangles), detector=detector, masks=False), tmp_path / "boxes")
 
 
 def test_images_without_instances_are_left_out_or_learned_from(rectangles: Path) -> None:

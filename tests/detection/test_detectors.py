@@ -159,6 +159,10 @@ def test_what_cannot_be_learned_from_is_one_sentence():
         "labels run from -1 to": [first._replace(labels=torch.tensor([0, -1, 1])), second],
         "should be (N, 50, 64), not (3, 50, 60)": [first._replace(masks=first.masks[:, :, :60]), second],
         "should be (N, 61, 40), not None": [first, second._replace(masks=None)],
+        "the boxes of image 1 of the batch should be (1, 4)": [first, second._replace(boxes=second.boxes[0])],
+        "box [8.0, 20.0, 8.0, 55.0] of image 1": [first, second._replace(boxes=torch.tensor([[8.0, 20, 8, 55]]))],
+        "of image 0 of the batch has no area": [first._replace(boxes=first.boxes.flip(1)), second],
+        "box [nan, ": [first._replace(boxes=first.boxes * torch.nan), second],
     }
     for sentence, targets in cases.items():
         with pytest.raises(InputError) as error:

@@ -25,6 +25,25 @@ OPTIONS = (
     *("--augmentation.crop-probability", "0.5", "--augmentation.sides-before-crop", "32", "40"),
     *("--augmentation.crop-range", "24", "32"),
 )
+ATSS_OBJECTS = (
+    *(
+        "--weights",
+        "None",
+        "--backbone.embed-dim",
+        "16",
+        "--backbone.depths",
+        "1",
+        "1",
+        "--backbone.num-heads",
+        "1",
+        "2",
+    ),
+    *("--backbone.window-size", "4", "--backbone.drop-path-rate", "0", "--detector.channels", "16"),
+    *("--detector.groups", "4", "--augmentation.horizontal-flip", "0", "--augmentation.crop-probability", "0"),
+    *("--augmentation.shorter-sides", "40", "--resize.shorter-side", "40", "--resize.longest-side", "64"),
+    *("--batch-size", "4", "--log-every", "1", "--precision", "fp32", "--optimizer.lr", "0.001"),
+    *("--schedule.warmup-steps", "0", "--device", "cpu", "--workers", "0", "--threads", "1", "--epochs", "2"),
+)
 STEPS = 2 * 48 // 4
 
 
@@ -60,6 +79,19 @@ def test_a_run_killed_three_times_ends_like_the_whole_one(whole: Path, tmp_path:
     assert_same_run(whole, run)
     assert {path.stem for path in run.glob("*.png")} == {"curves", "predictions", "data", "sample"}
     assert not list(run.glob(".*")) and {path.stem for path in run.glob("*.json")} == {"recipe", "boxes", "masks"}
+
+
+def test_two_processes_learn_like_one(tmp_path: Path) -> None:
+    """Losses of ATSS are divided by sums over all images of a step, whoever holds them; a feature that no loss needs is
+    not built, as DDP would wait for its gradient."""
+    data, log = write_objects(tmp_path / "data"), tmp_path / "log"
+    arguments = ["train", "coco_mask_rcnn_swin_t_1x", "--detector", "atss", *ATSS_OBJECTS, "--data", str(data)]
+    assert sessions.run([*arguments, "--run-dir", str(tmp_path / "one")], log) == 0, log.read_text()
+    assert sessions.run_together([*arguments, "--run-dir", str(tmp_path / "two")], log) == 0, log.with_suffix(
+        ".0"
+    ).read_text()
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert two == pytest.approx(one, rel=1e-5) and len(one) == 4 and one[-1] < one[0]
 
 
 @pytest.mark.parametrize("sharding", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])

@@ -1,4 +1,4 @@
-"""ATSS, Sparse R-CNN and RepPoints v2: exact sizes, and what real data bring along.
+"""ATSS, Sparse R-CNN, RepPoints v2 and its masks: exact sizes, and what real data bring along.
 
 That values, losses and gradients equal the original's is in tests/parity/test_goldens.py.
 """
@@ -6,6 +6,7 @@ That values, losses and gradients equal the original's is in tests/parity/test_g
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -20,7 +21,9 @@ from swinkit.detection.assigners import assign_atss, assign_one_to_one
 from swinkit.detection.atss import ATSS
 from swinkit.detection.corner_pool import running_max
 from swinkit.detection.detector import DetectorModel
-from swinkit.detection.reppoints_targets import assign_points, corner_targets
+from swinkit.detection.dynamic_masks import aligned_bilinear, whole_masks
+from swinkit.detection.mask_reppoints_v2 import MaskRepPointsDetector, MaskRepPointsV2
+from swinkit.detection.reppoints_targets import assign_points, corner_targets, mask_middles
 from swinkit.detection.reppoints_v2 import RepPointsV2
 from swinkit.detection.sparse_rcnn import SparseRCNN
 from swinkit.errors import InputError
@@ -33,6 +36,7 @@ TINY: dict[str, AnyDetector] = {
     "atss": ATSS(channels=8, groups=8, convs=1),  # a coarse map of one image has one value in a group
     "sparse_rcnn": SparseRCNN(proposals=6, stages=2, channels=8, heads=2, inner=4, hidden=12),
     "reppoints_v2": RepPointsV2(channels=8, groups=2, convs=1, corner_channels=4),
+    "mask_reppoints_v2": MaskRepPointsV2(channels=8, groups=2, convs=1, corner_channels=4, mask_channels=4),
 }
 SIZES = ((50, 64), (61, 40))
 
@@ -52,6 +56,17 @@ def truth(*boxes: list[float]) -> Instances:
     return Instances(torch.tensor(boxes, dtype=torch.float32).view(-1, 4), labels, None)
 
 
+def with_masks(targets: list[Instances], sizes: Sequence[tuple[int, int]]) -> list[Instances]:
+    """Masks that fill their boxes."""
+    filled = []
+    for each, size in zip(targets, sizes, strict=True):
+        masks = torch.zeros(len(each.boxes), *size, dtype=torch.bool)
+        for mask, (left, top, right, bottom) in zip(masks, each.boxes.int().tolist(), strict=True):
+            mask[top:bottom, left:right] = True
+        filled.append(each._replace(masks=masks))
+    return filled
+
+
 @pytest.mark.parametrize(
     ("config", "backbone", "parameters"),
     [
@@ -61,6 +76,7 @@ def truth(*boxes: list[float]) -> Instances:
         (SparseRCNN(), TimmConfig("resnet50"), 106_342_888),
         (RepPointsV2(), replace(SWIN_T, out_stages=(1, 2, 3)), 44_916_202),
         (RepPointsV2(), TimmConfig("resnet50"), 42_132_528),
+        (MaskRepPointsV2(), replace(SWIN_T, out_stages=(1, 2, 3)), 46_829_231),
     ],
 )
 def test_exact_totals(config: AnyDetector, backbone: SwinConfig | TimmConfig, parameters: int) -> None:
@@ -82,7 +98,8 @@ CASES = {
 @pytest.mark.parametrize("name", TINY)
 def test_losses_and_gradients_are_finite(name: str, case: str) -> None:
     model = detector(name)
-    losses = model.losses(model(*batch(*SIZES), CASES[case]), CASES[case])
+    targets = with_masks(CASES[case], SIZES)
+    losses = model.losses(model(*batch(*SIZES), targets), targets)
     assert all(loss.ndim == 0 and loss.isfinite() for loss in losses.values())
     torch.stack(list(losses.values())).sum().backward()
     missing = [key for key, parameter in model.named_parameters() if parameter.grad is None]
@@ -93,7 +110,7 @@ def test_losses_and_gradients_are_finite(name: str, case: str) -> None:
 @pytest.mark.parametrize("name", TINY)
 @pytest.mark.parametrize("size", [(33, 33), (1, 40)])
 def test_levels_of_hardly_a_cell(name: str, size: tuple[int, int]) -> None:
-    model, inside = detector(name), [truth([0, 0, size[1], size[0]])]
+    model, inside = detector(name), with_masks([truth([0, 0, size[1], size[0]])], [size])
     images, sizes = batch(size)
     assert all(loss.isfinite() for loss in model.losses(model(images, sizes, inside), inside).values())
     (found,) = model.eval().postprocess(model(images, sizes), [size])
@@ -103,7 +120,7 @@ def test_levels_of_hardly_a_cell(name: str, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", TINY)
 def test_a_scene_is_learned(name: str) -> None:
     """Thirty steps on two images with rectangles."""
-    model, targets = detector(name), CASES["some"]
+    model, targets = detector(name), with_masks(CASES["some"], SIZES)
     images = [torch.full((3, *size), 120, dtype=torch.uint8) for size in SIZES]
     for image, each in zip(images, targets, strict=True):
         for label, (left, top, right, bottom) in zip(each.labels.tolist(), each.boxes.int().tolist(), strict=True):
@@ -130,7 +147,7 @@ def test_detections_come_best_first_in_the_original_image(name: str) -> None:
         once = model.postprocess(outputs, SIZES)
         twice = model.postprocess(outputs, [(2 * h, 3 * w) for h, w in SIZES])
     for one, other in zip(once, twice, strict=True):
-        assert len(one.boxes) and one.masks is None and (one.scores.diff() <= 0).all()
+        assert len(one.boxes) and (one.masks is not None) == TINY[name].masks and (one.scores.diff() <= 0).all()
         torch.testing.assert_close(other.boxes, one.boxes * torch.tensor([3.0, 2, 3, 2]))
         assert one.labels.dtype == torch.int64 and 0 <= one.scores.min() <= one.scores.max() <= 1
 
@@ -165,7 +182,7 @@ def test_matching_costs_least_in_all() -> None:
 def test_points_go_to_the_level_of_their_size_and_to_the_nearest() -> None:
     points = [torch.tensor([[x, y] for y in range(0, 64, s) for x in range(0, 64, s)]).float() for s in (8, 16)]
     boxes = torch.tensor([[0.0, 0, 32, 32], [0, 0, 64, 64], [2, 2, 34, 34]])
-    matches = assign_points(boxes, points, (8, 16))
+    matches = assign_points(boxes, (boxes[:, :2] + boxes[:, 2:]) / 2, points, (8, 16))
     assert matches[:64].tolist().count(0) == 1 and matches[64:].tolist().count(1) == 1
     assert matches[2 * 8 + 2] == 0  # (16, 16) is the centre of the first, 2 pixels from that of the third
     assert 2 not in matches.tolist()
@@ -185,3 +202,35 @@ def test_running_max() -> None:
     x = torch.tensor([[3.0, 1, 2]])
     assert running_max(x, 1, backwards=False).tolist() == [[3, 3, 3]]
     assert running_max(x, 1, backwards=True).tolist() == [[3, 2, 2]]
+
+
+def test_masks_are_learned_from_some_where_there_are_many() -> None:
+    """And from none at all where no point is positive."""
+    torch.manual_seed(0)
+    model = replace(TINY["mask_reppoints_v2"], mask_count=2).build(BACKBONE.build(), 3)
+    assert isinstance(model, MaskRepPointsDetector)
+    chosen = model._chosen([3, 0, 4], torch.device("cpu"))
+    assert [len(each) for each in chosen] == [3, 0, 4] and int(torch.cat(chosen).sum()) == 2
+    assert torch.cat(model._chosen([1, 1], torch.device("cpu"))).all()
+
+
+def test_middles_of_masks() -> None:
+    (one,) = with_masks([truth([4, 4, 20, 18], [0, 0, 8, 8])], [(50, 64)])
+    one.masks[1] = False
+    assert mask_middles(one).tolist() == [[11.5, 10.5], [4.0, 4.0]]  # pixel numbers; of an empty mask the box's middle
+
+
+def test_aligned_bilinear() -> None:
+    """The first value stays where it was, and every `factor` cells comes the next."""
+    x = torch.randn(1, 2, 3, 4)
+    grown = aligned_bilinear(x, 4)
+    assert grown.shape == (1, 2, 12, 16)
+    torch.testing.assert_close(grown[..., 2::4, 2::4], x)
+
+
+def test_whole_masks_leave_the_padding_out() -> None:
+    logits = torch.full((1, 4, 4), -9.0)
+    logits[0, :, :2] = 9.0  # the left half of 16 x 16 pixels, of which 16 x 8 are the image
+    (mask,) = whole_masks(logits, (16, 8), (32, 16))
+    assert mask.shape == (32, 16) and mask.dtype == torch.bool and mask.all()
+    assert whole_masks(logits[:0], (16, 8), (32, 16)).shape == (0, 32, 16)

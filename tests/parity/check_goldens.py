@@ -36,6 +36,7 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "atss": check_atss,
     "sparse_rcnn": check_sparse_rcnn,
     "reppoints_v2": check_reppoints,
+    "mask_reppoints_v2": check_reppoints,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 

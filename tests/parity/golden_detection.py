@@ -366,7 +366,7 @@ def _accuracies(model: RCNN, outputs: RCNNOutputs, targets: list[Instances]) -> 
 
 
 def compare_detections(golden: Golden, model: DetectorModel, outputs: Any) -> list[Comparison]:
-    meta = _meta(golden)
+    meta = detection_meta(golden)
     sizes = [tuple(each["ori_shape"][:2]) for each in meta]
     scales = [tuple(each["scale_factor"][:2]) for each in meta]
     lines = []
@@ -398,7 +398,7 @@ def _compare_masks(name: str, ours: Detections, packed: Tensor, order: Tensor) -
     return Comparison(name, 1 - worst, 1 - MASKS)
 
 
-def _meta(golden: Golden) -> list[dict[str, Any]]:
+def detection_meta(golden: Golden) -> list[dict[str, Any]]:
     with safe_open(golden.path, framework="pt") as file:
         meta = json.loads((file.metadata() or {}).get("meta", "[]"))
     if not isinstance(meta, list) or not meta:

@@ -7,9 +7,13 @@ import torch
 
 from swinkit.backbone.swin import SwinTransformer
 from swinkit.backbone.timm import TimmConfig
+from swinkit.detection.atss import ATSS
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.data.augmentation import DetectionAugmentation
 from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.mask_reppoints_v2 import MaskRepPointsV2
+from swinkit.detection.reppoints_v2 import RepPointsV2
+from swinkit.detection.sparse_rcnn import SparseRCNN
 from swinkit.recipes import RECIPES
 from swinkit.training.schedules import Schedule
 from swinkit.weights.catalogue import CATALOGUE
@@ -65,6 +69,18 @@ SGD = {
     "coco_cascade_resnext101_32x4d_sgd": "resnext101_32x4d",
     "coco_cascade_resnext101_64x4d_sgd": "resnext101_64x4d",
 }
+# Table 2a: the detector and, of a Swin, its stages, or of a ResNet its strides.
+FRAMEWORKS = {
+    "coco_atss_swin_t_3x": (ATSS, (1, 2, 3)),
+    "coco_atss_resnet50": (ATSS, (8, 16, 32)),
+    "coco_reppoints_v2_swin_t_3x": (RepPointsV2, (1, 2, 3)),
+    "coco_reppoints_v2_swin_t_3x_paper": (RepPointsV2, (1, 2, 3)),
+    "coco_reppoints_v2_resnet50": (RepPointsV2, (8, 16, 32)),
+    "coco_mask_reppoints_v2_swin_t_3x": (MaskRepPointsV2, (1, 2, 3)),
+    "coco_sparse_rcnn_swin_t_3x": (SparseRCNN, None),
+    "coco_sparse_rcnn_resnet50": (SparseRCNN, (4, 8, 16, 32)),
+    "coco_sparse_rcnn_resnet50_authors": (SparseRCNN, (4, 8, 16, 32)),
+}
 PUBLISHED = CODE | TEXT
 COMPARED = ADAMW | SGD
 CASES = [pytest.param(RECIPES[name](), expected, id=name) for name, expected in PUBLISHED.items()]
@@ -72,7 +88,7 @@ EVERY = [pytest.param(RECIPES[name](), id=name) for name in (*PUBLISHED, *COMPAR
 
 
 def test_every_coco_recipe_is_in_the_table():
-    assert {name for name in RECIPES if name.startswith("coco")} == {*PUBLISHED, *COMPARED}
+    assert {name for name in RECIPES if name.startswith("coco")} == {*PUBLISHED, *COMPARED, *FRAMEWORKS}
 
 
 @pytest.mark.parametrize(("recipe", "expected"), CASES)
@@ -189,7 +205,8 @@ def test_paper_and_code_differ_in_two_values(name):
 def test_resnets(name):
     """Table 9: everything but backbone and optimiser is as with Swin."""
     recipe, swin = RECIPES[name](), RECIPES["coco_cascade_swin_t_3x"]()
-    assert (recipe.backbone, recipe.weights) == (TimmConfig(COMPARED[name], pretrained=True), None)
+    frozen = TimmConfig(COMPARED[name], pretrained=True, frozen_batch_norm=True, frozen_stages=1)
+    assert (recipe.backbone, recipe.weights) == (frozen, None)
     optimizer = recipe.optimizer
     if name in SGD:
         assert (optimizer.kind, optimizer.lr, optimizer.momentum) == ("sgd", 0.02, 0.9)
@@ -200,9 +217,36 @@ def test_resnets(name):
     assert replace(recipe, **same) == swin
 
 
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_frameworks_of_table_2a(name):
+    """Everything but detector, backbone and, of RepPoints v2, augmentation is as with Cascade Mask R-CNN."""
+    recipe, cascade = RECIPES[name](), RECIPES["coco_cascade_swin_t_3x"]()
+    detector, levels = FRAMEWORKS[name]
+    assert recipe.detector == detector()
+    if "resnet50" in name:
+        frozen = TimmConfig("resnet50", levels, pretrained=True, frozen_batch_norm=True, frozen_stages=1)
+        assert (recipe.backbone, recipe.weights) == (frozen, None)
+    else:
+        assert recipe.backbone == replace(cascade.backbone, out_stages=levels)
+        assert recipe.weights == cascade.weights
+    sides = range(480, 961 if "reppoints" in name and "paper" not in name else 801, 1 if "mask" in name else 32)
+    crop = 0.0 if "reppoints" in name else 0.5
+    assert recipe.augmentation == DetectionAugmentation(shorter_sides=tuple(sides), crop_probability=crop)
+    if "authors" in name:
+        optimizer, loop = recipe.optimizer, recipe.loop
+        assert (optimizer.lr, optimizer.weight_decay, loop.clip_grad) == (2.5e-5, 1e-4, 1.0)
+        recipe = replace(recipe, optimizer=cascade.optimizer, loop=cascade.loop)
+    same = ("name", "backbone", "weights", "detector", "augmentation")
+    assert replace(recipe, **{field: getattr(cascade, field) for field in same}) == cascade
+
+
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
+        ("coco_atss_swin_t_3x", 35_734_356),
+        ("coco_reppoints_v2_swin_t_3x", 44_916_202),
+        ("coco_mask_reppoints_v2_swin_t_3x", 46_829_231),
+        ("coco_sparse_rcnn_swin_t_3x", 109_741_154),
         ("coco_mask_rcnn_swin_t_3x", 47_794_602),
         ("coco_mask_rcnn_swin_s_3x", 69_112_506),
         ("coco_cascade_swin_t_3x", 85_629_804),

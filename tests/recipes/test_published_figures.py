@@ -30,6 +30,8 @@ RELEASED = {
     "coco_cascade_swin_t_3x": "cascade_mask_rcnn_swin_tiny_patch4_window7",
     "coco_cascade_swin_s_3x": "cascade_mask_rcnn_swin_small_patch4_window7",
     "coco_cascade_swin_b_3x": "cascade_mask_rcnn_swin_base_patch4_window7",
+    "coco_mask_reppoints_v2_swin_t_3x": "mask_reppointsv2_swin_tiny_patch4_window7_3x",
+    "coco_reppoints_v2_swin_t_3x": "reppointsv2_swin_tiny_patch4_window7_3x",
     "ade20k_swin_t": "upernet_swin_tiny_patch4_window7_512x512",
     "ade20k_swin_s": "upernet_swin_small_patch4_window7_512x512",
     "ade20k_swin_b": "upernet_swin_base_patch4_window7_512x512",

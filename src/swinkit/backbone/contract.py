@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, Self
 
 from torch import Tensor
 
@@ -25,4 +25,8 @@ class BackboneConfig(Protocol):
 
     def build(self, *, checkpoint_activations: bool = False) -> Backbone:
         """The backbone with fresh weights; raises InputError where it cannot be built."""
+        ...
+
+    def from_stride(self, stride: int) -> Self:
+        """The same without features finer than `stride`; raises InputError where none is left."""
         ...

@@ -5,7 +5,7 @@ Shapes: B images, H W map, C channels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from torch import Tensor, nn
@@ -42,6 +42,17 @@ class SwinConfig(SwinArchitecture):
     def build(self, *, checkpoint_activations: bool = False) -> SwinTransformer:
         """The backbone with fresh weights."""
         return SwinTransformer(self, checkpoint_activations=checkpoint_activations)
+
+    def from_stride(self, stride: int) -> Self:
+        """The same without features finer than `stride`, so that no norm is left which nothing trains.
+
+        Raises InputError where none is left.
+        """
+        chosen = range(len(self.depths)) if self.out_stages is None else self.out_stages
+        kept = tuple(stage for stage in chosen if self.strides[stage] >= stride)
+        if not kept:
+            raise InputError(f"the backbone's strides {self.strides} are all finer than the {stride} that are needed")
+        return replace(self, out_stages=kept)
 
 
 class SwinTransformer(SwinStages):

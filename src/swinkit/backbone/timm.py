@@ -6,7 +6,7 @@ Shapes: B images, H W map, C channels.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +24,24 @@ class TimmConfig:
     """Which of its strides give features; of a ResNet (2, 4, 8, 16, 32) the published heads take the last four."""
     pretrained: bool = False
     """Start from timm's own weights, which are downloaded."""
+    frozen_batch_norm: bool = False
+    """Batch norm keeps the statistics that it came with, as detectors are published; scale and shift still learn."""
+    frozen_stages: int = -1
+    """Of a ResNet, how much does not learn, counted as the detection code does: -1 nothing, 0 the stem, k also the
+    first k stages. Frozen parts stay in evaluation mode. Published detectors freeze 1."""
 
     def build(self, *, checkpoint_activations: bool = False) -> TimmFeatures:
         """The backbone; raises InputError where timm is not installed, or has no such model or levels."""
         if checkpoint_activations:
             raise InputError(f"activations of timm's {self.name} are not recomputed; leave checkpoint_activations out")
         return TimmFeatures(self)
+
+    def from_stride(self, stride: int) -> Self:
+        """The same without features finer than `stride`; raises InputError where none is left."""
+        kept = tuple(level for level in self.levels if level >= stride)
+        if not kept:
+            raise InputError(f"the backbone's strides {self.levels} are all finer than the {stride} that are needed")
+        return replace(self, levels=kept)
 
 
 class TimmFeatures(nn.Module):
@@ -61,8 +73,37 @@ class TimmFeatures(nn.Module):
         self.is_channels_last = str(getattr(model.output_fmt, "value", model.output_fmt)) == "NHWC"
         self.channels: tuple[int, ...] = tuple(model.feature_info.channels())
         self.strides: tuple[int, ...] = tuple(model.feature_info.reduction())
+        self.frozen = self._frozen_parts()
+        for name in self.frozen:
+            self.model.get_submodule(name).requires_grad_(False)
+        self.train(self.training)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, H, W) to one (B, C_i, H_i, W_i) for each of `levels`, finest first."""
         features = self.model(images)
         return [feature.permute(0, 3, 1, 2) for feature in features] if self.is_channels_last else list(features)
+
+    def train(self, mode: bool = True) -> Self:
+        """As nn.Module.train, but what is frozen stays in evaluation mode."""
+        super().train(mode)
+        for name in self.frozen:
+            self.model.get_submodule(name).eval()
+        if self.config.frozen_batch_norm:
+            for module in self.model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def _frozen_parts(self) -> tuple[str, ...]:
+        """Names of the model's parts up to the last frozen one."""
+        stages = self.config.frozen_stages
+        if stages < 0:
+            return ()
+        parts = [name for name, _ in self.model.named_children()]
+        first = parts.index("layer1") if "layer1" in parts else 0
+        if not first or f"layer{max(1, stages)}" not in parts:
+            raise InputError(
+                f"frozen_stages {stages} is for timm's ResNets, whose parts are called layer1 and so on; those of "
+                f"{self.config.name} are {', '.join(parts)}"
+            )
+        return tuple(parts[: first + stages])

@@ -10,6 +10,7 @@ from swinkit.detection.atss import ATSS
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.detector import DetectorConfig
 from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.mask_reppoints_v2 import MaskRepPointsV2
 from swinkit.detection.reppoints_v2 import RepPointsV2
 from swinkit.detection.sparse_rcnn import SparseRCNN
 from swinkit.errors import InputError
@@ -20,10 +21,11 @@ DETECTORS: dict[str, type[DetectorConfig]] = {
     "atss": ATSS,
     "sparse_rcnn": SparseRCNN,
     "reppoints_v2": RepPointsV2,
+    "mask_reppoints_v2": MaskRepPointsV2,
 }
 """What files call a detector, to its configuration."""
 
-AnyDetector = MaskRCNN | CascadeMaskRCNN | ATSS | SparseRCNN | RepPointsV2
+AnyDetector = MaskRCNN | CascadeMaskRCNN | ATSS | SparseRCNN | RepPointsV2 | MaskRepPointsV2
 """What a recipe may ask for."""
 
 

@@ -54,7 +54,14 @@ def match_boxes(truth: Tensor, boxes: Tensor, config: MatcherConfig) -> Tensor:
 
 
 def assign_atss(
-    truth: Tensor, boxes: Tensor, centres: Tensor, levels: Sequence[int], *, topk: int = 9, fill: bool = False
+    truth: Tensor,
+    boxes: Tensor,
+    centres: Tensor,
+    levels: Sequence[int],
+    *,
+    topk: int = 9,
+    fill: bool = False,
+    middles: Tensor | None = None,
 ) -> Tensor:
     """Adaptive training sample selection (arXiv 1912.02424, algorithm 1): for every box the number of its ground truth,
     or `NEGATIVE`: (M,) int64.
@@ -70,12 +77,13 @@ def assign_atss(
         levels: how many boxes each level has; they sum to M.
         topk: candidates of a level.
         fill: a level with fewer boxes gives some of them twice, so that each has as much say in mean and deviation.
+        middles: (N, 2) of the ground truth, from which distances count; None is the middle of its box.
     """
     matches = boxes.new_full((len(boxes),), NEGATIVE, dtype=torch.int64)
     if not len(truth) or not len(boxes):
         return matches
     overlaps = box_iou(boxes, truth)  # (M, N)
-    middles = (truth[:, :2] + truth[:, 2:]) / 2
+    middles = (truth[:, :2] + truth[:, 2:]) / 2 if middles is None else middles
     distances = (centres[:, None] - middles).pow(2).sum(-1).sqrt()  # (M, N)
     chosen, start = [], 0
     for count in levels:

@@ -86,10 +86,11 @@ class DetectorConfig(Protocol):
 
 def check_targets(targets: Sequence[Instances], sizes: Sequence[Size], *, num_classes: int, masks: bool) -> None:
     """Raises InputError where targets do not belong to images of these sizes, labels are not among K classes, or masks
-    are asked for and missing or of another size."""
+    are asked for and missing or of another size, or boxes have another shape or no area."""
     if len(targets) != len(sizes):
         raise InputError(f"there are {len(sizes)} images, but instances of {len(targets)}")
-    for each, size in zip(targets, sizes, strict=True):
+    for number, (each, size) in enumerate(zip(targets, sizes, strict=True)):
+        _check_boxes(each, number)
         if masks and (each.masks is None or tuple(each.masks.shape[1:]) != tuple(size)):
             shape = None if each.masks is None else tuple(each.masks.shape)
             raise InputError(
@@ -103,6 +104,22 @@ def check_targets(targets: Sequence[Instances], sizes: Sequence[Size], *, num_cl
                     f"labels run from {low} to {high}, but {num_classes} classes are numbered 0 to "
                     f"{num_classes - 1}; check the annotations and the class list"
                 )
+
+
+def _check_boxes(objects: Instances, number: int) -> None:
+    boxes = objects.boxes
+    if boxes.ndim != 2 or boxes.shape != (len(objects.labels), 4):
+        raise InputError(
+            f"the boxes of image {number} of the batch should be ({len(objects.labels)}, 4), one for each label, not "
+            f"{tuple(boxes.shape)}"
+        )
+    if boxes.device.type == "cpu" and len(boxes):  # a look at another device's values would wait for it
+        bad = ~((boxes[:, 2:] > boxes[:, :2]).all(1) & boxes.isfinite().all(1))
+        if bad.any():
+            raise InputError(
+                f"box {[round(value, 2) for value in boxes[bad][0].tolist()]} of image {number} of the batch has no "
+                "area; boxes are left, top, right, bottom in pixels, and swinkit check-data finds such ones"
+            )
 
 
 def at_original_size(boxes: Tensor, shown: Size, size: Size, scale: tuple[float, float] | None) -> Tensor:

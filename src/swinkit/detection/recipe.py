@@ -15,6 +15,7 @@ from swinkit.backbone.table import check_rgb
 from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_T
 from swinkit.detection.architectures import AnyDetector
+from swinkit.detection.atss import ATSS
 from swinkit.detection.data.aspect_sampling import AspectRatioSampler
 from swinkit.detection.data.augmentation import (
     DetectionAugmentation,
@@ -26,11 +27,13 @@ from swinkit.detection.data.check import require_sound
 from swinkit.detection.data.samples import DetectionData, collate_detection
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.data.sources import open_detection_data
+from swinkit.detection.dense_maps import FINEST
 from swinkit.detection.detector import DetectorConfig, DetectorModel
 from swinkit.detection.evaluation_images import EvaluationImages
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.predictor import describe_detector
 from swinkit.detection.rcnn import RCNNConfig
+from swinkit.detection.reppoints_v2 import RepPointsV2
 from swinkit.detection.task import DetectionTask
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
@@ -130,9 +133,17 @@ class DetectionRecipe:
         """The detector with its first weights, and what its files say of it."""
         masks = data.has_masks and self.masks is not False
         config: DetectorConfig = self.detector
-        if isinstance(self.detector, RCNNConfig):  # the others find boxes alone
+        if isinstance(self.detector, RCNNConfig):  # the others always have masks or never
             config = replace(self.detector, masks=masks)
-        backbone = self.backbone.build(checkpoint_activations=self.loop.checkpoint_activations)
+        elif self.detector.masks and not masks:
+            raise InputError(
+                "this detector learns masks, and the data or the recipe have none; take one that finds boxes alone, "
+                "such as --detector reppoints_v2"
+            )
+        wanted = self.backbone
+        if isinstance(self.detector, ATSS | RepPointsV2):
+            wanted = wanted.from_stride(FINEST)
+        backbone = wanted.build(checkpoint_activations=self.loop.checkpoint_activations)
         model = config.build(backbone, len(data.classes))
         if self.weights is not None:
             _log.info("%s: %s", self.weights, load_starting_weights(model, self.weights))

@@ -18,14 +18,17 @@ GAUSSIAN_IOU = 0.7
 """Boxes whose corners are moved within the radius overlap the original by at least this."""
 
 
-def assign_points(truth: Tensor, points: Sequence[Tensor], strides: Sequence[int], *, scale: float = 4.0) -> Tensor:
+def assign_points(
+    truth: Tensor, middles: Tensor, points: Sequence[Tensor], strides: Sequence[int], *, scale: float = 4.0
+) -> Tensor:
     """For every point the number of its ground truth, or `NEGATIVE`: (M,) int64.
 
-    Each ground truth takes the one point nearest to its centre, in units of its sides, of the level whose stride times
+    Each ground truth takes the one point nearest to its middle, in units of its sides, of the level whose stride times
     `scale` is nearest to its size; a point nearest to several belongs to the nearest of them.
 
     Args:
         truth: boxes (N, 4).
+        middles: (N, 2) x, y of the ground truth.
         points: (L, 2) x, y of each level, in pixels.
         strides: of the levels, each twice the one before.
         scale: sides of a typical box, in strides of its level.
@@ -36,16 +39,34 @@ def assign_points(truth: Tensor, points: Sequence[Tensor], strides: Sequence[int
     sides = (truth[:, 2:] - truth[:, :2]).clamp(min=1e-6)
     low, high = (int(math.log2(strides[end])) for end in (0, -1))
     levels = ((sides / scale).log2().sum(1) / 2).trunc().clamp(low, high).int() - low
-    for number, (box, side, level) in enumerate(zip(truth, sides, levels.tolist(), strict=True)):
+    for number, (middle, side, level) in enumerate(zip(middles, sides, levels.tolist(), strict=True)):
         if not counts[level]:
             continue
         start = sum(counts[:level])
-        distance, place = ((points[level] - (box[:2] + box[2:]) / 2) / side).norm(dim=1).min(0)
+        distance, place = ((points[level] - middle) / side).norm(dim=1).min(0)
         place = place + start
         if distance < nearest[place]:
             nearest[place] = distance
             matches[place] = number
     return matches
+
+
+def box_middles(truth: Instances) -> Tensor:
+    """Of N boxes, (N, 2) x, y."""
+    boxes = truth.boxes.float()
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
+
+
+def mask_middles(truth: Instances) -> Tensor:
+    """Of N masks the mean column and row, (N, 2); where a mask is empty, its box's."""
+    assert truth.masks is not None
+    masks = truth.masks.float()
+    area = masks.sum((1, 2))
+    x, y = (
+        (masks.sum(axis) * torch.arange(length, device=masks.device)).sum(1) / area.clamp(min=1)
+        for axis, length in ((1, masks.shape[2]), (2, masks.shape[1]))
+    )
+    return torch.stack([x, y], 1).where(area[:, None] > 0, box_middles(truth))
 
 
 def corner_targets(truth: Tensor, corners: Tensor, points: Tensor, stride: int) -> tuple[Tensor, Tensor]:

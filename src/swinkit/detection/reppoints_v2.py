@@ -17,10 +17,11 @@ from swinkit.backbone.contract import Backbone
 from swinkit.detection.assigners import assign_atss
 from swinkit.detection.dense_maps import as_rows, dense_levels, valid_cells
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
+from swinkit.detection.dynamic_masks import MaskOutputs
 from swinkit.detection.nms import nms_within
 from swinkit.detection.reppoints_head import PointOutputs, RepPointsHead
 from swinkit.detection.reppoints_losses import corner_focal_loss, old_giou_loss, quality_focal_loss, semantic_focal_loss
-from swinkit.detection.reppoints_targets import assign_points, corner_targets, semantic_targets
+from swinkit.detection.reppoints_targets import assign_points, box_middles, corner_targets, semantic_targets
 from swinkit.errors import InputError
 from swinkit.layers.bifpn import BiFPN
 from swinkit.layers.pixels import PixelNormalisation
@@ -85,7 +86,12 @@ class RepPointsV2:
             layers=self.neck_layers,
             groups=self.groups,
         )
-        head = RepPointsHead(
+        head = self.head(num_classes)
+        return self.detector_class(backbone, neck, head, config=self, num_classes=num_classes, strides=strides)
+
+    def head(self, num_classes: int) -> RepPointsHead:
+        """A fresh head for K classes."""
+        return RepPointsHead(
             self.channels,
             num_classes,
             convs=self.convs,
@@ -93,7 +99,10 @@ class RepPointsV2:
             corner_channels=self.corner_channels,
             groups=self.groups,
         )
-        return RepPointsDetector(backbone, neck, head, config=self, num_classes=num_classes, strides=strides)
+
+    @property
+    def detector_class(self) -> type[RepPointsDetector]:
+        return RepPointsDetector
 
     @classmethod
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[Self, int] | None:
@@ -111,6 +120,8 @@ class RepPointsOutputs(NamedTuple):
     """The pyramid."""
     levels: list[PointOutputs]
     sizes: list[Size]
+    masks: MaskOutputs | None = None
+    """Of Mask RepPoints v2."""
 
 
 class RepPointsDetector(DetectorModel):
@@ -130,6 +141,7 @@ class RepPointsDetector(DetectorModel):
     ) -> None:
         super().__init__()
         self.config = config
+        self.has_masks = config.masks
         self.num_classes = num_classes
         self.strides = tuple(strides)
         self.normalise = PixelNormalisation()
@@ -142,7 +154,7 @@ class RepPointsDetector(DetectorModel):
     ) -> RepPointsOutputs:
         """See `DetectorModel.forward`; targets change nothing. Raises InputError where they do not fit."""
         if targets is not None:
-            check_targets(targets, sizes, num_classes=self.num_classes, masks=False)
+            check_targets(targets, sizes, num_classes=self.num_classes, masks=self.has_masks)
         features = self.backbone(self.normalise(images, sizes))
         maps = self.neck(features[-self.neck.levels :])
         return RepPointsOutputs(maps, self.bbox_head(maps), [(h, w) for h, w in sizes])
@@ -154,11 +166,13 @@ class RepPointsDetector(DetectorModel):
         first, refined = self._boxes(outputs, "first"), self._boxes(outputs, "refined")  # (B, M, 4)
         levels = [level.logits for level in outputs.levels]
         valid = torch.stack([valid_cells(levels, self.strides, size) for size in outputs.sizes])  # (B, M)
-        init, init_count = self._box_loss(
-            first, [self._first(t, points, v) for t, v in zip(targets, valid, strict=True)], targets
+        units = torch.cat(
+            [first.new_full((len(p),), config.base_scale * s) for p, s in zip(points, self.strides, strict=True)]
         )
+        matches = [self._first(t, points, v) for t, v in zip(targets, valid, strict=True)]
+        init, init_count = _box_loss(first, units, matches, targets)
         found = [self._refined(t, boxes, points, v) for t, boxes, v in zip(targets, first.detach(), valid, strict=True)]
-        refine, count = self._box_loss(refined, found, targets)
+        refine, count = _box_loss(refined, units, found, targets)
         logits = as_rows(levels)
         quality = quality_focal_loss(logits, refined.detach(), found, targets, valid)
         heat, offset = self._corner_losses(outputs, points, targets, valid)
@@ -169,27 +183,30 @@ class RepPointsDetector(DetectorModel):
             "loss_heatmap": config.corner_weight * heat,
             "loss_offset": config.offset_weight * offset,
             "loss_sem": config.semantic_weight * self._semantic_loss(outputs, targets),
+            **self.mask_losses(outputs, found, targets),
         }
 
-    def _box_loss(
-        self, boxes: Tensor, matches: Sequence[tuple[Tensor, Tensor]], targets: Sequence[Instances]
-    ) -> tuple[Tensor, int]:
-        """The summed GIoU loss of the positives, in units of their level, and how many there are, at least 1 an
-        image."""
-        units = torch.cat([boxes.new_full((n,), self.config.base_scale * s) for n, s in self._counts])
-        total, count = boxes.sum() * 0, 0
-        for image, ((numbers, matched), truth) in enumerate(zip(matches, targets, strict=True)):
-            unit = units[numbers, None]
-            total = total + old_giou_loss(boxes[image, numbers] / unit, truth.boxes[matched].float() / unit)
-            count += max(1, len(numbers))
-        return total, count
+    def middles(self, truth: Instances) -> Tensor:
+        """Where N ground truths are, (N, 2) x, y."""
+        return box_middles(truth)
+
+    def mask_losses(
+        self, outputs: RepPointsOutputs, matches: Sequence[tuple[Tensor, Tensor]], targets: Sequence[Instances]
+    ) -> dict[str, Tensor]:
+        """Of every image's positive points, (P,), and their ground truth, (P,); nothing, as this finds boxes alone."""
+        return {}
+
+    def masks(self, outputs: RepPointsOutputs, image: int, points: Tensor, size: Size) -> Tensor | None:
+        """The masks of what was found at `points` (R,) of an image, at its original size; None, as here are none."""
+        return None
 
     @torch.no_grad()
     def _first(self, truth: Instances, points: Sequence[Tensor], valid: Tensor) -> tuple[Tensor, Tensor]:
         """Numbers of the positive points for first boxes, (P,), and their ground truth, (P,)."""
         parts = valid.split([len(level) for level in points])
         kept = [level[part] for level, part in zip(points, parts, strict=True)]
-        matches = assign_points(truth.boxes.float(), kept, self.strides, scale=self.config.base_scale)
+        boxes = truth.boxes.float()
+        matches = assign_points(boxes, self.middles(truth), kept, self.strides, scale=self.config.base_scale)
         return valid.nonzero()[matches >= 0, 0], matches[matches >= 0]
 
     @torch.no_grad()
@@ -201,7 +218,15 @@ class RepPointsDetector(DetectorModel):
         numbers = valid.nonzero()[:, 0]
         chosen = boxes[numbers]
         centres = (chosen[:, :2] + chosen[:, 2:]) / 2
-        matches = assign_atss(truth.boxes.float(), chosen, centres, counts, topk=self.config.topk, fill=True)
+        matches = assign_atss(
+            truth.boxes.float(),
+            chosen,
+            centres,
+            counts,
+            topk=self.config.topk,
+            fill=True,
+            middles=self.middles(truth),
+        )
         return numbers[matches >= 0], matches[matches >= 0]
 
     def _corner_losses(
@@ -248,29 +273,35 @@ class RepPointsDetector(DetectorModel):
         self, outputs: RepPointsOutputs, sizes: Sequence[Size], *, scales: Sequence[tuple[float, float]] | None = None
     ) -> list[Detections]:
         """See `DetectorModel.postprocess`: corners are moved to their heat maps' peaks; thresholds, NMS."""
-        boxes = self._boxes(outputs, "refined").split([n for n, _ in self._counts], 1)
+        counts = [len(points) for points in self._points(outputs)]
+        boxes = self._boxes(outputs, "refined").split(counts, 1)
         results = []
         for image, (shown, size) in enumerate(zip(outputs.sizes, sizes, strict=True)):
-            parts = [self._best(outputs, level, boxes[level][image], image, shown) for level in range(len(boxes))]
-            found, scores = (torch.cat(column) for column in zip(*parts, strict=True))
+            parts, start = [], 0
+            for level, count in enumerate(counts):
+                best, scores, order = self._best(outputs, level, boxes[level][image], image, shown)
+                parts.append((best, scores, order + start))
+                start += count
+            found, scores, points = (torch.cat(column) for column in zip(*parts, strict=True))
             found = at_original_size(found, shown, size, None if scales is None else scales[image])
             places, labels = torch.nonzero(scores > self.config.score_threshold, as_tuple=True)
             score = scores[places, labels]
             kept = nms_within(found[places], score, labels, self.config.nms_iou)[: self.config.detections]
-            results.append(Detections(found[places][kept], score[kept], labels[kept], None, size))
+            masks = self.masks(outputs, image, points[places][kept], size)
+            results.append(Detections(found[places][kept], score[kept], labels[kept], masks, size))
         return results
 
     def _best(
         self, outputs: RepPointsOutputs, level: int, boxes: Tensor, image: int, size: Size
-    ) -> tuple[Tensor, Tensor]:
-        """Boxes and class scores (P, K) of a level's best points in one image."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Boxes and class scores (P, K) of a level's best points in one image, and the points' numbers, (P,)."""
         scores = outputs.levels[level].logits[image].flatten(1).t().float().sigmoid()
         order = scores.amax(1).topk(min(self.config.pre_nms, len(scores))).indices
         boxes = clip_boxes(boxes[order], size)
         if level:  # of the finest level corners are as fine already
             source = min(level - 1, 2) // 2 if level < 3 else 1
             boxes = self._with_corners(outputs.levels[source], image, boxes, self.strides[source], size)
-        return boxes, scores[order]
+        return boxes, scores[order], order
 
     def _with_corners(self, maps: PointOutputs, image: int, boxes: Tensor, stride: int, size: Size) -> Tensor:
         """Boxes whose corners go to the likeliest of the four nearest places of a corner heat map."""
@@ -291,12 +322,11 @@ class RepPointsDetector(DetectorModel):
 
     def _points(self, outputs: RepPointsOutputs) -> list[Tensor]:
         """x, y of the points of each level, (H * W, 2), in pixels: the upper left corner of their cells."""
-        points, self._counts = [], []
+        points = []
         for level, stride in zip(outputs.levels, self.strides, strict=True):
             height, width = level.logits.shape[2:]
             y, x = (torch.arange(n, device=level.logits.device, dtype=torch.float32) * stride for n in (height, width))
             points.append(torch.stack([x.repeat(height), y.repeat_interleave(width)], 1))
-            self._counts.append((height * width, stride))
         return points
 
     def _boxes(self, outputs: RepPointsOutputs, kind: str) -> Tensor:
@@ -306,3 +336,16 @@ class RepPointsDetector(DetectorModel):
             pairs = getattr(level, kind).float()[:, [1, 0, 3, 2]].flatten(2).transpose(1, 2)  # x, y, x, y
             found.append(pairs * stride + points.repeat(1, 2))
         return torch.cat(found, 1)
+
+
+def _box_loss(
+    boxes: Tensor, units: Tensor, matches: Sequence[tuple[Tensor, Tensor]], targets: Sequence[Instances]
+) -> tuple[Tensor, int]:
+    """The summed GIoU loss of the positives among boxes (B, M, 4), in `units` (M,) of their level, and how many there
+    are, at least 1 an image."""
+    total, count = boxes.sum() * 0, 0
+    for image, ((numbers, matched), truth) in enumerate(zip(matches, targets, strict=True)):
+        unit = units[numbers, None]
+        total = total + old_giou_loss(boxes[image, numbers] / unit, truth.boxes[matched].float() / unit)
+        count += max(1, len(numbers))
+    return total, count

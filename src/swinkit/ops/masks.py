@@ -22,13 +22,16 @@ def paste_masks(masks: Tensor, boxes: Tensor, size: tuple[int, int]) -> Iterator
     cut at 0.5: mmdetection's `_do_paste_mask`, of which the published results are.
 
     Args:
-        masks: (N, M, M) floating, 0..1.
+        masks: (N, M, M) floating, 0..1; or (N, H, W) bool, masks of the image already, which stay as they are.
         boxes: (N, 4): left, top, right, bottom in pixels of the image.
         size: height and width of the image.
 
     Yields:
         (H, W) bool on the device of the masks; all False where a box has no area.
     """
+    if masks.dtype == torch.bool:
+        yield from masks
+        return
     for mask, box in zip(masks, boxes, strict=True):
         yield _paste(mask.float(), box.float(), size)
 

@@ -3,7 +3,7 @@
 Backbone and ImageNet weights are the timm library's, which these recipes need. All is as with Swin (`recipes.coco`: 36
 epochs, crop policy, heads), and AdamW is the paper's (learning rate 0.0001, weight decay 0.05). Of SGD the paper gives
 no numbers: these are mmdetection's usual ones, learning rate 0.02 for 16 images, momentum 0.9, weight decay 0.0001.
-Batch norm of the backbone learns here, over all GPUs; mmdetection keeps it, and the first stage, as they were.
+The stem and the first stage are frozen, and batch norm keeps ImageNet's statistics, as mmdetection's ResNets have it.
 """
 
 from __future__ import annotations
@@ -54,8 +54,13 @@ def coco_cascade_resnext101_64x4d_sgd() -> DetectionRecipe:
     return _with_sgd(coco_cascade_resnext101_64x4d())
 
 
+def published_resnet(name: str) -> TimmConfig:
+    """timm's ResNet `name` as detectors are published on it."""
+    return TimmConfig(name, pretrained=True, frozen_batch_norm=True, frozen_stages=1)
+
+
 def _on(backbone: str) -> DetectionRecipe:
-    return replace(coco_cascade_swin_t_3x(), weights=None, backbone=TimmConfig(backbone, pretrained=True))
+    return replace(coco_cascade_swin_t_3x(), weights=None, backbone=published_resnet(backbone))
 
 
 def _with_sgd(recipe: DetectionRecipe) -> DetectionRecipe:
