@@ -12,12 +12,17 @@ from torch import Tensor
 
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.timm import TimmConfig
+from swinkit.detection.architectures import AnyDetector
+from swinkit.detection.atss import ATSS
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.data.augmentation import DetectionResize
 from swinkit.detection.evaluation_images import detect_in
 from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.mask_reppoints_v2 import MaskRepPointsV2
 from swinkit.detection.predictor import Detector, describe_detector
 from swinkit.detection.rcnn import RCNN, RCNNConfig
+from swinkit.detection.reppoints_v2 import RepPointsV2
+from swinkit.detection.sparse_rcnn import SparseRCNN
 from swinkit.errors import InputError
 from swinkit.weights.load import load_weights
 from swinkit.weights.model_file import read_model_file, write_description
@@ -197,6 +202,37 @@ def test_an_official_file_loads_strictly_and_opens(tmp_path: Path, cascade: bool
     if not cascade:
         found = replace(detector, preprocessing=SHOWN).predict(Image.effect_noise((80, 60), 90))
         assert found.detections.masks is not None and found.detections.masks.shape[1:] == (28, 28)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ATSS(channels=64),
+        SparseRCNN(proposals=5, stages=2, channels=32, inner=8, hidden=24),
+        RepPointsV2(channels=64, corner_channels=32),
+        MaskRepPointsV2(channels=64, corner_channels=32, mask_channels=16),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_files_of_the_other_frameworks_open(tmp_path: Path, config: AnyDetector) -> None:
+    """Laid out as mmcv writes them; widths, classes and the backbone's features are read off the weights, all else is
+    as published. A key that is missing is named."""
+    backbone = OFFICIAL if isinstance(config, SparseRCNN) else OFFICIAL.from_stride(8)
+    model = config.build(backbone.build(), 80)
+    for parameter in model.parameters():
+        parameter.data.normal_(std=0.02)
+    tensors = model.state_dict()
+    path = tmp_path / "framework.pth"
+    torch.save({"meta": {"mmcv_version": "1.3.0"}, "state_dict": tensors, "optimizer": {}}, path)
+    detector = opened(path)
+    assert detector.model.config == config and len(detector.classes) == 80
+    assert detector.preprocessing == DetectionResize(800, 1333)
+    state = detector.model.state_dict()
+    assert state.keys() == tensors.keys() and all(torch.equal(state[name], tensors[name]) for name in tensors)
+    lost = next(name for name in reversed(tensors) if name.endswith("bias"))
+    torch.save({"state_dict": {name: tensor for name, tensor in tensors.items() if name != lost}}, path)
+    with pytest.raises(InputError, match=lost):
+        opened(path)
 
 
 def listed(name: str) -> str:
