@@ -6,7 +6,8 @@ head; without pooling regions, non-maximum suppression and pasting. Here convolu
 those of attention included (mmdetection's counter leaves them out, 3G of Swin-T, and counts norms and activations).
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 import torch
@@ -16,10 +17,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from swinkit.backbone.swin import SwinTransformer
 from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_S, SWIN_T
+from swinkit.detection.atss import ATSS
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.mask_reppoints_v2 import MaskRepPointsV2
 from swinkit.detection.rcnn import RCNN, RCNNConfig
+from swinkit.detection.reppoints_v2 import RepPointsV2
+from swinkit.detection.sparse_rcnn import SparseRCNN
 
+DEFORMABLE = torch.ops.torchvision.deform_conv2d
+Size = Sequence[int]
 SWINS = {"t": SWIN_T, "s": SWIN_S, "b": SWIN_B}
 
 
@@ -30,8 +37,12 @@ def built(backbone: str, config: RCNNConfig) -> RCNN:
         return config.build(body, 80).eval()
 
 
+def _deformable_flops(x: Size, weight: Size, *_: object, out_shape: Size, **__: object) -> int:
+    return 2 * math.prod(out_shape) * math.prod(weight[1:])
+
+
 def billions(work: Callable[[], object]) -> float:
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False, custom_mapping={DEFORMABLE: _deformable_flops}) as counter, torch.no_grad():
         work()
     return counter.get_total_flops() / 2e9
 
@@ -72,3 +83,46 @@ def test_multiply_adds_at_1280_x_800(config, backbone, published):
     total = sum(parts.values())
     print(f"\n{backbone}: {total:.1f}G, published {published}G; {parts}")
     assert total == pytest.approx(published, rel=0.03)
+
+
+DENSE = [
+    (ATSS(), "t", 215),
+    (ATSS(), "resnet50", 205),
+    (RepPointsV2(), "t", 283),
+    (RepPointsV2(), "resnet50", 274),
+    (MaskRepPointsV2(), "t", 292),
+]
+
+
+@pytest.mark.parametrize(("config", "backbone", "published"), DENSE)
+def test_multiply_adds_of_dense_detectors(config: ATSS | RepPointsV2, backbone: str, published: int) -> None:
+    """Table 2a, everything up to the head's maps; the official README's 292G has the masks' parameters, and not the
+    branch that they are applied to."""
+    body = SWINS.get(backbone, TimmConfig(backbone)).from_stride(8)
+    with torch.device("meta"):
+        model = config.build(body.build(), 80).eval()
+        features = model.backbone(torch.empty(1, 3, 800, 1280))
+        total = billions(lambda: model.backbone(torch.empty(1, 3, 800, 1280)))
+        total += billions(lambda: model.bbox_head(model.neck(features)))
+        if isinstance(config, MaskRepPointsV2):
+            levels = model.bbox_head(model.neck(features))
+            total += billions(lambda: [model.bbox_head.controller(level.tower) for level in levels])
+    print(f"\n{backbone}: {total:.1f}G, published {published}G")
+    assert total == pytest.approx(published, rel=0.01)
+
+
+@pytest.mark.parametrize(("backbone", "published"), [("t", 172), ("resnet50", 166)])
+def test_multiply_adds_of_sparse_rcnn(backbone: str, published: int) -> None:
+    """Table 2a, whose counter saw neither the attention among proposals nor the products with dynamic weights."""
+    with torch.device("meta"):
+        model = SparseRCNN().build(SWINS.get(backbone, TimmConfig(backbone)).build(), 80).eval()
+        features = model.backbone(torch.empty(1, 3, 800, 1280))
+        total = billions(lambda: model.backbone(torch.empty(1, 3, 800, 1280)))
+        total += billions(lambda: model.neck(features))
+        seen, proposals = torch.empty(300, 256, 7, 7), torch.empty(1, 300, 256)
+        for stage in model.roi_head.bbox_head:
+            stage.attention = nn.Identity()
+            products = 2 * 300 * 49 * 256 * 64 / 1e9
+            total += billions(lambda stage=stage: stage(seen, proposals)) - products
+    print(f"\n{backbone}: {total:.1f}G, published {published}G")
+    assert total == pytest.approx(published, rel=0.01)
