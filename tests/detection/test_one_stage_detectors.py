@@ -214,6 +214,12 @@ def test_masks_are_learned_from_some_where_there_are_many() -> None:
     assert torch.cat(model._chosen([1, 1], torch.device("cpu"))).all()
 
 
+def test_masks_need_three_levels() -> None:
+    config = replace(TINY["mask_reppoints_v2"], extra_levels=0)
+    with pytest.raises(InputError, match="masks are made of 3 levels, and the pyramid has 2"):
+        config.build(BACKBONE.build(), 3)
+
+
 def test_middles_of_masks() -> None:
     (one,) = with_masks([truth([4, 4, 20, 18], [0, 0, 8, 8])], [(50, 64)])
     one.masks[1] = False

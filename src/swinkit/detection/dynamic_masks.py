@@ -36,7 +36,7 @@ class MaskBranch(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         x = self.refine[0](maps[0])
-        for layer, coarse in zip(self.refine[1:], maps[1:], strict=False):
+        for layer, coarse in zip(self.refine[1:], maps[1:], strict=True):
             y = layer(coarse)
             grown = aligned_bilinear(y, -(-x.shape[2] // y.shape[2]))
             x = x + grown[..., : x.shape[2], : x.shape[3]]

@@ -12,6 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from swinkit.backbone.contract import Backbone
 from swinkit.detection.detector import Size
 from swinkit.detection.dynamic_masks import (
     OUTPUT_STRIDE,
@@ -54,6 +55,16 @@ class MaskRepPointsV2(RepPointsV2):
         super().__post_init__()
         if min(self.mask_channels, self.mask_count, self.mask_reach) <= 0:
             raise InputError(f"mask_channels, mask_count and mask_reach must be above 0: {self}")
+
+    def build(self, backbone: Backbone, num_classes: int) -> RepPointsDetector:
+        """See `RepPointsV2.build`; raises InputError where the pyramid has too few levels for masks, too."""
+        detector = super().build(backbone, num_classes)
+        if len(detector.strides) < MASK_LEVELS:
+            raise InputError(
+                f"masks are made of {MASK_LEVELS} levels, and the pyramid has {len(detector.strides)}; give "
+                "--detector.extra-levels or a backbone with more features"
+            )
+        return detector
 
     def head(self, num_classes: int) -> MaskRepPointsHead:
         """A fresh head for K classes."""
@@ -151,7 +162,8 @@ class MaskRepPointsDetector(RepPointsDetector):
         kept = self._chosen([len(points) for points, _ in matches], features.device)
         found: list[tuple[Tensor, Tensor, Tensor]] = []
         wanted: list[Tensor] = []
-        nothing = features.sum() * 0 + sum(x.sum() for x in outputs.masks.parameters) * 0
+        parts = [features, *outputs.masks.parameters]
+        nothing = torch.stack([x.float().sum() for x in parts]).sum() * 0  # in half precision a sum may be infinite
         for image, ((points, matched), chosen, truth) in enumerate(zip(matches, kept, targets, strict=True)):
             assert truth.masks is not None
             found.append(self._logits(outputs, image, points[chosen]))
