@@ -158,6 +158,8 @@ def test_the_other_detectors_run_to_their_end(detector: AnyDetector, rectangles:
     assert (result.masks is not None) == detector.masks
     if result.masks is not None:
         assert [tuple(mask.shape) for mask in result.masks] == [result.detections.size] * len(result.scores)
+    result.save(tmp_path / "found.png")  # at another size than the image's
+    if result.masks is not None:
         with pytest.raises(InputError, match="this detector learns masks, and the data or the recipe have none"):
             train(replace(tiny(rectangles), detector=detector, masks=False), tmp_path / "boxes")
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from swinkit.errors import InputError
 from swinkit.ops.masks import paste_masks
 
 
@@ -65,3 +66,10 @@ def test_masks_come_one_at_a_time():
     pasted = paste_masks(torch.ones(2, 4, 4, dtype=torch.float16), torch.tensor([[0.0, 0, 5, 5]] * 2), (10, 12))
     assert next(pasted).shape == (10, 12) and next(pasted).sum() == 25
     assert list(paste_masks(torch.ones(0, 4, 4), torch.zeros(0, 4), (10, 12))) == []
+
+
+def test_masks_of_the_image_stay_as_they_are() -> None:
+    masks = torch.rand(2, 5, 7) > 0.5
+    assert torch.equal(torch.stack(list(paste_masks(masks, torch.zeros(2, 4), (5, 7)))), masks)
+    with pytest.raises(InputError, match=r"masks of \(5, 7\) pixels are not of an image of \(10, 14\)"):
+        list(paste_masks(masks, torch.zeros(2, 4), (10, 14)))

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from swinkit.errors import InputError
+
 THRESHOLD = 0.5
 """From this probability on a pixel belongs to the object."""
 
@@ -26,10 +28,15 @@ def paste_masks(masks: Tensor, boxes: Tensor, size: tuple[int, int]) -> Iterator
         boxes: (N, 4): left, top, right, bottom in pixels of the image.
         size: height and width of the image.
 
+    Raises:
+        InputError: where masks of the image have another size.
+
     Yields:
         (H, W) bool on the device of the masks; all False where a box has no area.
     """
     if masks.dtype == torch.bool:
+        if masks.shape[1:] != size:
+            raise InputError(f"masks of {tuple(masks.shape[1:])} pixels are not of an image of {tuple(size)}")
         yield from masks
         return
     for mask, box in zip(masks, boxes, strict=True):

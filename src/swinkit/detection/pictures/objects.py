@@ -110,7 +110,7 @@ def _with_masks(
 def _shown_masks(found: Instances | Detections, size: tuple[int, int], scale: tuple[float, float]) -> list[np.ndarray]:
     """N masks (h, w) bool."""
     assert found.masks is not None
-    if isinstance(found, Detections):
+    if isinstance(found, Detections) and found.masks.dtype != torch.bool:
         boxes = found.boxes * torch.tensor([*scale, *scale], dtype=found.boxes.dtype, device=found.boxes.device)
         return [mask.cpu().numpy() for mask in paste_masks(found.masks.detach(), boxes.detach(), size)]
     rows, columns = (_middles(old, new) for old, new in zip(found.masks.shape[1:], size, strict=True))
