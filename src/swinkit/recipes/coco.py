@@ -4,7 +4,7 @@ A recipe's name says which published form it has: without suffix that of the off
 detection repository), with `_paper` that of the paper's text where the two differ: stochastic depth of 0.2 for every
 model, and multi-scale training without the crop policy. Mask R-CNN and the 1x schedule are the code's alone.
 
-All start from ImageNet weights, which are downloaded once (--weights takes a file, too), and train with 16 images an
+All start from ImageNet weights, which are downloaded once (--weights takes a file, too), and train with 16 images a
 step: AdamW, or SGD of the paper's comparison, linear warm-up over 500 steps from a thousandth, a tenth of the rate
 after epochs 8 and 11 of 12 (1x) or 27 and 33 of 36 (3x), in mixed precision (fp16).
 """
