@@ -20,6 +20,8 @@ class Instances(NamedTuple):
     """(N,) int64, 0..K-1."""
     masks: Tensor | None
     """(N, H, W) bool at the image's size; None where the data have boxes only."""
+    semantic: Tensor | None = None
+    """(H, W) uint8 at the image's size: the class of every pixel, 255 ignored; None where the data have none."""
 
 
 class Detections(NamedTuple):

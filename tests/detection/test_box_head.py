@@ -34,7 +34,7 @@ def test_the_samples_classes_end_with_background():
 @pytest.mark.parametrize("decoded", [False, True])
 def test_losses_by_hand(decoded):
     given = outputs()
-    losses = box_head_losses(given, [SAMPLES], [TRUTH], stds=STDS, decoded=decoded, box_weight=10.0)
+    losses = box_head_losses(given, [SAMPLES], [TRUTH], stds=STDS, decoded=decoded, beta=0.0, box_weight=10.0)
     labels = torch.tensor([2, 0, 2, 3, 3])
     torch.testing.assert_close(losses["loss_cls"], F.cross_entropy(given.logits, labels))
     deltas = torch.stack([given.deltas[number, label] for number, label in enumerate([2, 0, 2])])
@@ -53,7 +53,7 @@ def test_losses_by_hand(decoded):
 def test_without_positives_the_box_loss_is_0_and_keeps_the_graph(decoded):
     given = outputs()
     alone = SAMPLES._replace(matched=torch.zeros(0).long())
-    losses = box_head_losses(given, [alone], [NONE], stds=STDS, decoded=decoded, box_weight=1.0)
+    losses = box_head_losses(given, [alone], [NONE], stds=STDS, decoded=decoded, beta=0.0, box_weight=1.0)
     assert losses["loss_bbox"] == 0 and losses["loss_cls"] > 0
     losses["loss_bbox"].backward()
     assert given.deltas.grad is not None and not given.deltas.grad.any()
@@ -62,7 +62,7 @@ def test_without_positives_the_box_loss_is_0_and_keeps_the_graph(decoded):
 def test_no_samples_at_all():
     none = BoxOutputs(torch.zeros(0, 4, requires_grad=True), torch.zeros(0, 3, 4, requires_grad=True))
     samples = Samples(torch.zeros(0, 4), torch.zeros(0).long(), torch.zeros(0).bool())
-    losses = box_head_losses(none, [samples], [NONE], stds=STDS, decoded=True, box_weight=10.0)
+    losses = box_head_losses(none, [samples], [NONE], stds=STDS, decoded=True, beta=0.0, box_weight=10.0)
     assert losses["loss_cls"] == losses["loss_bbox"] == 0
     sum(losses.values()).backward()
 

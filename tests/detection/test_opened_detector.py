@@ -85,7 +85,7 @@ def test_own_file_needs_nothing_else(tmp_path: Path, config: RCNNConfig, backbon
     ("change", "message"),
     [
         ({"version": 3}, r"a\.safetensors was written by a later version of swinkit"),
-        ({"architecture": "yolo"}, "there is no detector 'yolo'; there are mask_rcnn, cascade_mask_rcnn, atss"),
+        ({"architecture": "yolo"}, "there is no detector 'yolo'; there are mask_rcnn, cascade_mask_rcnn, htc, atss"),
         ({"config": {"chanels": 3}}, r"the detector of .*a\.safetensors has no value 'chanels'; there are "),
         ({"config": {"rpn": {"scales": 3}}}, r"the detector of .*a\.safetensors\.rpn\.scales must be a list, not 3"),
         ({"config": None}, r"the detector of .*a\.safetensors must be a mapping of values, not None"),
@@ -269,7 +269,7 @@ def test_an_official_file_without_masks_or_with_fewer_stages(tmp_path: Path) -> 
     assert opened(path).model.config == replace(KINDS[True], masks=False)
     two = {name: tensor for name, tensor in state.items() if "bbox_head.2" not in name}
     torch.save(content | {"state_dict": two}, path)
-    with pytest.raises(InputError, match=r"holds no detector that swinkit has \(mask_rcnn, cascade_mask_rcnn, atss"):
+    with pytest.raises(InputError, match=r"holds no detector that swinkit has \(mask_rcnn, cascade_mask_rcnn, htc, atss"):
         opened(path)
 
 

@@ -134,5 +134,5 @@ def test_a_cascade_averages_scores_and_masks_and_takes_the_last_boxes():
     torch.testing.assert_close(found.scores[mine], scores[best, 1])
     torch.testing.assert_close(found.boxes[mine], last, atol=1e-3, rtol=1e-4)
     seen = align_regions(levels, head.strides, [found.boxes[mine][None]], 4, 8.0)
-    mean = sum(each(seen)[0, 1].sigmoid() for each in head.mask_head) / 3
+    mean = sum(each(seen).logits[0, 1].sigmoid() for each in head.mask_head) / 3
     torch.testing.assert_close(found.masks[mine], mean)

@@ -33,6 +33,7 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "upernet": check_upernet,
     "mask_rcnn": check_detection,
     "cascade_mask_rcnn": check_detection,
+    "htc": check_detection,
     "atss": check_atss,
     "sparse_rcnn": check_sparse_rcnn,
     "reppoints_v2": check_reppoints,

@@ -1,4 +1,4 @@
-"""Mask R-CNN and Cascade Mask R-CNN from golden files: built from mmdetection's config, loaded, run, compared.
+"""Mask R-CNN, Cascade Mask R-CNN and HTC from golden files: built from mmdetection's config, loaded, run, compared.
 
 Shapes: B images, H W image, P proposals, R detections.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from swinkit.detection.assigners import MatcherConfig
 from swinkit.detection.box_head import sample_labels
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.detector import DetectorModel
+from swinkit.detection.htc import FUSION_LEVEL, HTC
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.rcnn import RCNN, RCNNConfig, RCNNOutputs
 from swinkit.detection.roi_head import StageConfig
@@ -37,6 +39,9 @@ BOXES = 0.05
 SCORES = 1e-3
 MASKS = 0.99
 """Least IoU of two masks."""
+SMALL_MASK = 50
+SMALL_MASK_PIXELS = 2
+"""Of masks of fewer pixels, so many may differ: one is more than a hundredth of them (the files' README)."""
 
 MODEL = dict.fromkeys(("type", "data_preprocessor", "backbone", "neck", "rpn_head", "roi_head")) | {
     "train_cfg": {},
@@ -44,7 +49,7 @@ MODEL = dict.fromkeys(("type", "data_preprocessor", "backbone", "neck", "rpn_hea
     "init_cfg": None,
 }
 PREPROCESSOR = {"type": "", "mean": IMAGENET_MEAN, "std": IMAGENET_STD, "bgr_to_rgb": False, "pad_size_divisor": 32}
-PREPROCESSOR |= {"pad_mask": True, "pad_value": 0, "mask_pad_value": 0}
+PREPROCESSOR |= {"pad_mask": True, "pad_value": 0, "mask_pad_value": 0, "pad_seg": False, "seg_pad_value": 255}
 NECK = {"type": "FPN", "in_channels": None, "out_channels": None, "num_outs": None, "start_level": 0, "end_level": -1}
 NECK |= {"add_extra_convs": False, "norm_cfg": None, "act_cfg": None, "upsample_cfg": {"mode": "nearest"}}
 ANCHORS = {"type": "AnchorGenerator", "scales": [8], "ratios": [0.5, 1.0, 2.0], "strides": None, "center_offset": 0.0}
@@ -64,6 +69,12 @@ BOX |= {"bbox_coder": CODER, "reg_class_agnostic": False, "reg_decoded_bbox": Fa
 BOX |= {"loss_bbox": None, "num_shared_convs": 0, "num_shared_fcs": 0, "conv_out_channels": 256, "norm_cfg": None}
 MASK = {"type": "FCNMaskHead", "num_convs": 4, "roi_feat_size": 14, "in_channels": 256, "conv_out_channels": 256}
 MASK |= {"num_classes": 80, "class_agnostic": False, "loss_mask": None, "upsample_cfg": {"type": "deconv"}}
+MASK |= {"with_conv_res": True}
+SEMANTIC = {"type": "FusedSemanticHead", "num_ins": None, "fusion_level": None, "seg_scale_factor": 1 / 8}
+SEMANTIC |= {"num_convs": 4, "in_channels": 256, "conv_out_channels": 256, "num_classes": 183, "loss_seg": None}
+HYBRID = {"num_stages": 3, "stage_loss_weights": None, "bbox_roi_extractor": None, "bbox_head": None}
+HYBRID |= {"mask_roi_extractor": None, "mask_head": None, "semantic_roi_extractor": None, "semantic_head": None}
+HYBRID |= {"semantic_fusion": ("bbox", "mask"), "interleaved": True, "mask_info_flow": True, "type": None}
 """Arguments of mmdetection's constructors with their defaults."""
 
 
@@ -71,7 +82,7 @@ def check_detection(golden: Golden, backend: AttentionBackend) -> list[Compariso
     """Pyramid, proposals, every loss, gradients, detections and masks."""
     config = constructor_arguments(golden.config, MODEL)
     _check_preprocessor(config["data_preprocessor"] or {})
-    model = _model(config, backend)
+    model = detector_of(config, backend)
     lines = load(model, golden)
     backbone = model.backbone
     assert isinstance(backbone, SwinTransformer)
@@ -86,13 +97,13 @@ def check_detection(golden: Golden, backend: AttentionBackend) -> list[Compariso
         for level, x in enumerate(outputs.maps)
         if f"pyramid.{level}" in golden.stored
     ]
-    lines += _compare_proposals(golden, model, outputs)
+    lines += _compare_semantic(golden, model, outputs) + _compare_proposals(golden, model, outputs)
     lines += _compare_losses(golden, model, model(batch, sizes, _targets(golden, model, count)), count)
     with torch.no_grad():
-        return lines + compare_detections(golden, model, outputs)
+        return lines + compare_detections(golden, model, outputs) + _compare_mean_masks(golden, model, outputs)
 
 
-def _model(config: dict[str, Any], backend: AttentionBackend) -> RCNN:
+def detector_of(config: dict[str, Any], backend: AttentionBackend) -> RCNN:
     given = {key: value for key, value in config["backbone"].items() if key not in ("type", "init_cfg")}
     arguments = constructor_arguments(given, DENSE)
     backbone = SwinTransformer(
@@ -109,7 +120,8 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[RCNNCo
     rpn = constructor_arguments(config["rpn_head"], RPN)
     anchors = constructor_arguments(rpn["anchor_generator"], ANCHORS)
     roi, train, test = config["roi_head"], config["train_cfg"], config["test_cfg"]
-    is_cascade = roi["type"] == "CascadeRoIHead"
+    is_hybrid = roi["type"] == "HybridTaskCascadeRoIHead"
+    is_cascade = is_hybrid or roi["type"] == "CascadeRoIHead"
     boxes = roi["bbox_head"] if is_cascade else [roi["bbox_head"]]
     heads = [_box_head(each) for each in boxes]
     head = heads[0]
@@ -144,7 +156,7 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[RCNNCo
             "the width of box convolutions": not head["num_shared_convs"]
             or head["conv_out_channels"] == head["in_channels"],
             "the box loss": (head["loss_bbox"]["type"] == "GIoULoss") == bool(decoded)
-            and head["loss_bbox"]["type"] in ("GIoULoss", "L1Loss"),
+            and head["loss_bbox"]["type"] in ("GIoULoss", "L1Loss", "SmoothL1Loss"),
             "the class losses": not head["loss_cls"].get("use_sigmoid") and rpn["loss_cls"].get("use_sigmoid"),
             "loss weights": rpn["loss_cls"].get("loss_weight", 1) == rpn["loss_bbox"].get("loss_weight", 1) == 1
             and head["loss_cls"].get("loss_weight", 1) == 1,
@@ -163,7 +175,7 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[RCNNCo
     nms = constructor_arguments(test["rcnn"]["nms"], NMS)
     coder = constructor_arguments(rpn["bbox_coder"], CODER)
     kind = CascadeMaskRCNN if is_cascade else MaskRCNN
-    detector = kind(
+    detector = (HTC if is_hybrid else kind)(
         masks=has_masks,
         channels=neck["out_channels"],
         extra_levels=neck["num_outs"] - len(backbone.strides),
@@ -194,6 +206,8 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[RCNNCo
         fc_channels=head["fc_out_channels"],
         decoded_regression=bool(decoded),
         box_weight=head["loss_bbox"].get("loss_weight", 1.0),
+        box_beta=head["loss_bbox"].get("beta", 1.0) if head["loss_bbox"]["type"] == "SmoothL1Loss" else 0.0,
+        conv_norm=is_normed(head),
         class_agnostic=head["reg_class_agnostic"],
         mask_roi_size=mask_align["output_size"],
         mask_convs=masks[0]["num_convs"] if masks else 4,
@@ -201,7 +215,46 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[RCNNCo
         nms_iou=nms["iou_threshold"],
         detections=test["rcnn"]["max_per_img"],
     )
-    return detector, head["num_classes"]
+    return _hybrid(detector, roi) if isinstance(detector, HTC) else detector, head["num_classes"]
+
+
+def _hybrid(detector: HTC, roi: dict[str, Any]) -> HTC:
+    """What HTC has beyond a cascade, as mmdetection 3 computes it: masks of the last stage, and the semantic loss as a
+    mean over all cells."""
+    values = constructor_arguments(roi, HYBRID)
+    semantic = values["semantic_head"] and constructor_arguments(values["semantic_head"], SEMANTIC)
+    if semantic:
+        reader = constructor_arguments(values["semantic_roi_extractor"], EXTRACTOR)
+        align = constructor_arguments(reader["roi_layer"], ROI)
+        stride = reader["featmap_strides"][0]
+        require(
+            {
+                "the semantic branch's level": semantic["fusion_level"] == FUSION_LEVEL
+                and semantic["seg_scale_factor"] == 1 / stride
+                and semantic["num_ins"] == 4 + detector.extra_levels,
+                "the semantic branch's width": semantic["conv_out_channels"] == semantic["in_channels"],
+                "how semantic features are read": align["output_size"] == detector.mask_roi_size
+                and set(values["semantic_fusion"]) == {"bbox", "mask"},
+                "ignored classes": semantic["loss_seg"].get("ignore_index", -100) == 255,
+            }
+        )
+    flows = [head.get("with_conv_res", True) for head in values["mask_head"] or []]
+    require({"the mask heads' flow": flows[1:] == [True] * len(flows[1:]) and not any(flows[:1])})
+    require({"mask heads that hand nothing on": values["mask_info_flow"]})
+    return replace(
+        detector,
+        interleaved=values["interleaved"],
+        mask_ensemble="last",
+        semantic_classes=semantic["num_classes"] if semantic else 0,
+        semantic_convs=semantic["num_convs"] if semantic else 4,
+        semantic_weight=semantic["loss_seg"].get("loss_weight", 1.0) if semantic else 0.2,
+        semantic_mean="valid" if semantic and semantic["loss_seg"].get("avg_non_ignore") else "all",
+    )
+
+
+def is_normed(head: dict[str, Any]) -> bool:
+    """Whether the box head's convolutions have batch norm."""
+    return head["norm_cfg"] is not None and head["norm_cfg"]["type"] in ("BN", "SyncBN")
 
 
 def _box_head(given: dict[str, Any]) -> dict[str, Any]:
@@ -277,6 +330,15 @@ def require(wanted: dict[str, bool]) -> None:
         raise InputError(f"its config asks of the detector what swinkit does not have: {', '.join(refused)}")
 
 
+def _compare_semantic(golden: Golden, model: RCNN, outputs: RCNNOutputs) -> list[Comparison]:
+    """What the semantic branch says, where the file has it."""
+    if model.roi_head.semantic_head is None:
+        return []
+    found = model.roi_head.semantic_head(outputs.maps)
+    ours = {"semantic.logits": found.logits.detach(), "semantic.features": found.features.detach()}
+    return [compare_values(name, value, golden.stored[name]) for name, value in present(golden, ours)]
+
+
 def _compare_proposals(golden: Golden, model: RCNN, outputs: RCNNOutputs) -> list[Comparison]:
     lines = []
     found = model.rpn_head.proposals(outputs.rpn, outputs.sizes, model.config.rpn.inference)
@@ -331,6 +393,7 @@ def _targets(golden: Golden, model: RCNN, count: int) -> list[Instances]:
             golden.tensor(f"targets.{image}.boxes"),
             golden.tensor(f"targets.{image}.labels"),
             golden.tensor(f"targets.{image}.masks").bool() if model.has_masks else None,
+            golden.stored[f"targets.{image}.semantic"][0] if f"targets.{image}.semantic" in golden.stored else None,
         )
         for image in range(count)
     ]
@@ -385,6 +448,25 @@ def compare_detections(golden: Golden, model: DetectorModel, outputs: Any) -> li
     return lines
 
 
+def _compare_mean_masks(golden: Golden, model: RCNN, outputs: RCNNOutputs) -> list[Comparison]:
+    """The masks as published, the mean of all stages, where the file has them beside the last stage's."""
+    stored = [name for name in golden.stored if name.endswith(".masks_three_stages_packed")]
+    if not stored or not isinstance(model.config, HTC):
+        return []
+    model.config = replace(model.config, mask_ensemble="mean")
+    renamed = {
+        name.replace("masks_three_stages_packed", "masks_packed") if name in stored else name: tensor
+        for name, tensor in golden.stored.items()
+        if not name.endswith(".masks_packed")
+    }
+    lines = compare_detections(replace(golden, stored=renamed), model, outputs)
+    return [
+        replace(line, name=line.name.replace("masks_packed", "masks_three_stages_packed"))
+        for line in lines
+        if line.name.endswith("masks_packed")
+    ]
+
+
 def _compare_masks(name: str, ours: Detections, packed: Tensor, order: Tensor) -> Comparison:
     """1 - the least IoU."""
     if ours.masks is None or len(order) != len(packed) or (order < 0).any():
@@ -394,6 +476,8 @@ def _compare_masks(name: str, ours: Detections, packed: Tensor, order: Tensor) -
     worst = 1.0
     for mask, other in zip(masks, theirs, strict=True):
         union = (mask | other).sum()
+        if other.sum() < SMALL_MASK and (mask ^ other).sum() <= SMALL_MASK_PIXELS:
+            continue
         worst = min(worst, float((mask & other).sum() / union) if union else 1.0)
     return Comparison(name, 1 - worst, 1 - MASKS)
 

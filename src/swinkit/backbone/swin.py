@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from swinkit.backbone.architecture import SwinArchitecture
 from swinkit.backbone.stages import SwinStages
 from swinkit.errors import InputError
+from swinkit.layers.block import SwinBlock
+from swinkit.layers.global_attention import GlobalAttention
 from swinkit.ops.geometry import Geometry
 from swinkit.ops.window_attention import AttentionBackend
 
@@ -21,7 +23,7 @@ from swinkit.ops.window_attention import AttentionBackend
 class SwinConfig(SwinArchitecture):
     """A Swin Transformer as a value: what is built, and what is written into files.
 
-    A classifier takes it too, and has no use for `out_stages` and `frozen_stages`.
+    A classifier takes it too, and has no use for `out_stages`, `frozen_stages` and `global_block`.
     """
 
     out_stages: tuple[int, ...] | None = None
@@ -29,6 +31,9 @@ class SwinConfig(SwinArchitecture):
     frozen_stages: int = -1
     """How much is frozen, in the official counting: -1 nothing, 0 the patch embedding, 1 also the absolute position
     embedding, k + 1 also the first k stages. Frozen parts stay in evaluation mode."""
+    global_block: bool = False
+    """A block of global attention behind the norm of the last feature, as HTC++ has it (section 4.2); inferred from the
+    paper's counts, as it was never released."""
     geometry: Geometry | None = None
     """Which published code decides at the borders; None is "classification" for classifiers, "dense" otherwise."""
 
@@ -88,6 +93,7 @@ class SwinTransformer(SwinStages):
         self.strides = tuple(config.strides[stage] for stage in self.out_stages)
         for stage in self.out_stages:
             self.add_module(f"norm{stage}", nn.LayerNorm(config.widths[stage]))
+        self.global_block = _global_block(config, self.channels[-1]) if config.global_block else None
         self.initialise()
         self.frozen_stages = config.frozen_stages
         for module in self._frozen():
@@ -104,6 +110,8 @@ class SwinTransformer(SwinStages):
                 features.append(self.get_submodule(f"norm{stage}")(x).permute(0, 3, 1, 2))
             if stage == self.out_stages[-1]:
                 break
+        if self.global_block is not None:
+            features[-1] = self.global_block(features[-1].permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return features
 
     def train(self, mode: bool = True) -> Self:
@@ -118,3 +126,13 @@ class SwinTransformer(SwinStages):
             return []
         dropout = [self.pos_drop] if self.frozen_stages >= 2 else []
         return [self.patch_embed, *dropout, *self.layers[: max(0, self.frozen_stages - 1)]]
+
+
+def _global_block(config: SwinConfig, dim: int) -> SwinBlock:
+    return SwinBlock(
+        dim,
+        GlobalAttention(dim),
+        mlp_ratio=config.mlp_ratio,
+        drop_rate=config.drop_rate,
+        drop_path_rate=config.drop_path_rate,
+    )

@@ -9,6 +9,7 @@ from torch import Tensor
 from swinkit.detection.atss import ATSS
 from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.detector import DetectorConfig
+from swinkit.detection.htc import HTC
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.mask_reppoints_v2 import MaskRepPointsV2
 from swinkit.detection.reppoints_v2 import RepPointsV2
@@ -18,6 +19,7 @@ from swinkit.errors import InputError
 DETECTORS: dict[str, type[DetectorConfig]] = {
     "mask_rcnn": MaskRCNN,
     "cascade_mask_rcnn": CascadeMaskRCNN,
+    "htc": HTC,
     "atss": ATSS,
     "sparse_rcnn": SparseRCNN,
     "reppoints_v2": RepPointsV2,
@@ -25,7 +27,7 @@ DETECTORS: dict[str, type[DetectorConfig]] = {
 }
 """What files call a detector, to its configuration."""
 
-AnyDetector = MaskRCNN | CascadeMaskRCNN | ATSS | SparseRCNN | RepPointsV2 | MaskRepPointsV2
+AnyDetector = MaskRCNN | CascadeMaskRCNN | HTC | ATSS | SparseRCNN | RepPointsV2 | MaskRepPointsV2
 """What a recipe may ask for."""
 
 

@@ -16,7 +16,7 @@ from torchvision.ops import generalized_box_iou_loss
 
 from swinkit.detection.box_losses import box_distance
 from swinkit.detection.samplers import Samples
-from swinkit.layers.conv import ConvNorm
+from swinkit.layers.conv import ConvNorm, ConvReLU
 from swinkit.ops.boxes import Stds, decode_boxes, encode_boxes
 from swinkit.structures import Instances
 
@@ -41,7 +41,8 @@ class BoxHead(nn.Module):
         channels: C.
         side: S.
         num_classes: K.
-        convs: 3 x 3 convolutions with batch norm.
+        convs: 3 x 3 convolutions.
+        conv_norm: whether they have batch norm, else a bias.
         fcs: fully connected layers after these.
         fc_channels: their width.
         class_agnostic: one box for a region, instead of one for each class.
@@ -54,13 +55,15 @@ class BoxHead(nn.Module):
         num_classes: int,
         *,
         convs: int = 0,
+        conv_norm: bool = True,
         fcs: int = 2,
         fc_channels: int = 1024,
         class_agnostic: bool = False,
     ) -> None:
         super().__init__()
         widths = [channels * side**2] + [fc_channels] * fcs
-        self.shared_convs = nn.ModuleList(ConvNorm(channels, channels, 3) for _ in range(convs))
+        kind = ConvNorm if conv_norm else ConvReLU
+        self.shared_convs = nn.ModuleList(kind(channels, channels, 3) for _ in range(convs))
         self.shared_fcs = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
         self.fc_cls = nn.Linear(fc_channels, num_classes + 1)
         self.fc_reg = nn.Linear(fc_channels, 4 * (1 if class_agnostic else num_classes))
@@ -90,6 +93,7 @@ def box_head_losses(
     *,
     stds: Stds,
     decoded: bool,
+    beta: float,
     box_weight: float,
 ) -> dict[str, Tensor]:
     """Cross entropy over all samples, and the box loss of the positives over the number of all samples.
@@ -100,6 +104,7 @@ def box_head_losses(
         targets: ground truth of each image.
         stds: units of the encoded boxes.
         decoded: GIoU loss on the boxes, else L1 on their encoding.
+        beta: differences of the encoding below it are squared (smooth L1); 0 squares none.
         box_weight: what the box loss is multiplied with.
     """
     classes = outputs.logits.shape[1] - 1
@@ -111,7 +116,7 @@ def box_head_losses(
         found = decode_boxes(regions, deltas, stds)
         distance = generalized_box_iou_loss(found, wanted, reduction="sum", eps=1e-6)
     else:
-        distance = box_distance(deltas, encode_boxes(regions, wanted, stds), 0.0)
+        distance = box_distance(deltas, encode_boxes(regions, wanted, stds), beta)
     count = max(1, len(truth))
     return {
         "loss_cls": F.cross_entropy(outputs.logits, truth, reduction="sum") / count,

@@ -6,6 +6,7 @@ Shapes: R regions, N instances, C channels, S side of a region's features, M = 2
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,26 +21,51 @@ MASKS_AT_ONCE = 16
 """So many full-size masks are floating numbers at a time while targets are cut out of them."""
 
 
+class MaskHeadOutputs(NamedTuple):
+    """What a mask head says of R regions."""
+
+    logits: Tensor | None
+    """(R, K, M, M); None where they were not asked for."""
+    features: Tensor
+    """(R, C, S, S): what the next stage's head takes in, where mask information flows."""
+
+
 class MaskHead(nn.Module):
     """Region features (R, C, S, S) to mask logits (R, K, M, M).
 
     Names are those of the official code's `mask_head`; weights are drawn as there (Kaiming normal over the fan out).
+
+    Args:
+        channels: C.
+        num_classes: K.
+        convs: 3 x 3 convolutions.
+        takes_previous: add the features of the stage before, after a convolution (HTC, arXiv 1901.07518, equation 5).
     """
 
-    def __init__(self, channels: int, num_classes: int, *, convs: int = 4) -> None:
+    def __init__(self, channels: int, num_classes: int, *, convs: int = 4, takes_previous: bool = False) -> None:
         super().__init__()
         self.convs = nn.ModuleList(Conv(channels, channels, 3) for _ in range(convs))
         self.upsample = nn.ConvTranspose2d(channels, channels, 2, stride=2)
         self.conv_logits = nn.Conv2d(channels, num_classes, 1)
+        self.conv_res = Conv(channels, channels, 1) if takes_previous else None
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(module.bias) if module.bias is not None else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, previous: Tensor | None = None, *, with_logits: bool = True) -> MaskHeadOutputs:
+        """Logits and features.
+
+        Args:
+            x: region features (R, C, S, S).
+            previous: the features of the stage before, on the same regions; only a head that takes them looks at them.
+            with_logits: False leaves the logits out.
+        """
+        if self.conv_res is not None and previous is not None:
+            x = x + F.relu(self.conv_res(previous))
         for convolve in self.convs:
             x = F.relu(convolve(x))
-        return self.conv_logits(F.relu(self.upsample(x)))
+        return MaskHeadOutputs(self.conv_logits(F.relu(self.upsample(x))) if with_logits else None, x)
 
 
 def of_class(logits: Tensor, labels: Tensor) -> Tensor:

@@ -17,8 +17,9 @@ from swinkit.detection.box_head import BoxHead, box_head_losses
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
 from swinkit.detection.inference import Found
 from swinkit.detection.mask_head import MaskHead, mask_loss, mask_targets, of_class
-from swinkit.detection.roi_head import RegionSettings, RoIHead, StageConfig, StageOutputs
+from swinkit.detection.roi_head import RegionSettings, RoIHead, RoIOutputs, StageConfig, StageOutputs
 from swinkit.detection.rpn import AnchorSamples, RPNConfig, RPNHead, RPNOutputs
+from swinkit.detection.semantic_head import SemanticHead
 from swinkit.errors import InputError
 from swinkit.layers.fpn import FPN
 from swinkit.layers.pixels import PixelNormalisation
@@ -38,12 +39,16 @@ class RCNNConfig(RegionSettings):
     rpn: RPNConfig = field(default_factory=RPNConfig)
     stages: tuple[StageConfig, ...] = (StageConfig(),)
     shared_convs: int = 0
-    """3 x 3 convolutions of a box head, with batch norm."""
+    """3 x 3 convolutions of a box head."""
+    conv_norm: bool = True
+    """Whether they have batch norm, else a bias."""
     shared_fcs: int = 2
     """Fully connected layers of a box head after these."""
     fc_channels: int = 1024
     decoded_regression: bool = False
     """Boxes are learned by GIoU loss (arXiv 1902.09630) on the boxes themselves, else by L1 loss on their encoding."""
+    box_beta: float = 0.0
+    """Differences of encoded boxes below it are squared (smooth L1); 0 squares none."""
     box_weight: float = 1.0
     """What the box loss is multiplied with."""
     class_agnostic: bool = False
@@ -52,6 +57,8 @@ class RCNNConfig(RegionSettings):
 
     names_stages: ClassVar[bool] = False
     """Whether losses are called after their stage: `s0.loss_cls`."""
+    is_hybrid: ClassVar[bool] = False
+    """Whether files of it have what `is_hybrid` looks for."""
 
     def __post_init__(self) -> None:
         counts = (self.channels, self.roi_size, self.fc_channels, self.mask_roi_size, self.detections, len(self.stages))
@@ -67,9 +74,21 @@ class RCNNConfig(RegionSettings):
         neck = FPN(backbone.channels, self.channels, extra_levels=self.extra_levels)
         rpn_head = RPNHead(self.channels, strides + coarser, self.rpn)
         boxes = [self._box_head(num_classes) for _ in self.stages]
-        masks = [MaskHead(self.channels, num_classes, convs=self.mask_convs) for _ in self.stages if self.masks]
-        roi_head = RoIHead(boxes, masks, stages=self.stages, strides=strides, settings=self)
-        return RCNN(backbone, neck, rpn_head, roi_head, config=self, num_classes=num_classes)
+        masks = self._mask_heads(num_classes) if self.masks else []
+        semantic = self._semantic_head(strides + coarser)
+        roi_head = RoIHead(boxes, masks, semantic, stages=self.stages, strides=strides, settings=self)
+        return self.detector_class(backbone, neck, rpn_head, roi_head, config=self, num_classes=num_classes)
+
+    @property
+    def detector_class(self) -> type[RCNN]:
+        return RCNN
+
+    def _mask_heads(self, num_classes: int) -> list[MaskHead]:
+        return [MaskHead(self.channels, num_classes, convs=self.mask_convs) for _ in self.stages]
+
+    def _semantic_head(self, strides: Sequence[int]) -> SemanticHead | None:
+        """The semantic branch on a pyramid of these strides; none unless a subclass has one."""
+        return None
 
     def _box_head(self, num_classes: int) -> BoxHead:
         return BoxHead(
@@ -77,6 +96,7 @@ class RCNNConfig(RegionSettings):
             self.roi_size,
             num_classes,
             convs=self.shared_convs,
+            conv_norm=self.conv_norm,
             fcs=self.shared_fcs,
             fc_channels=self.fc_channels,
             class_agnostic=self.class_agnostic,
@@ -86,6 +106,8 @@ class RCNNConfig(RegionSettings):
     def recognise(cls, tensors: Mapping[str, Tensor]) -> tuple[Self, int] | None:
         """The published configuration, in the widths of these weights under official names, and their K."""
         stages = [stage for stage in range(9) if f"roi_head.bbox_head.{stage}.fc_cls.weight" in tensors]
+        if is_hybrid(tensors) != cls.is_hybrid:
+            return None
         if len(stages) != len(cls().stages) or "neck.lateral_convs.0.conv.weight" not in tensors:
             return None
         classes, width = tensors["roi_head.bbox_head.0.fc_cls.weight"].shape
@@ -96,6 +118,11 @@ class RCNNConfig(RegionSettings):
             masks=any(name.startswith("roi_head.mask_head.") for name in tensors),
         )
         return config, classes - 1
+
+
+def is_hybrid(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether weights under official names have a semantic branch or a flow of mask information: those of HTC."""
+    return any(name.startswith(("roi_head.semantic_head.", "roi_head.mask_head.1.conv_res.")) for name in tensors)
 
 
 class RCNNOutputs(NamedTuple):
@@ -112,6 +139,8 @@ class RCNNOutputs(NamedTuple):
     stages: list[StageOutputs]
     found: list[Found] | None
     """Detections of each image in the padded image's pixels, where there are no targets."""
+    semantic: Tensor | None
+    """Logits (B, S, H, W) of the semantic branch, where there is one."""
     sizes: list[Size]
     """Heights and widths of the images without padding."""
     padded: Size
@@ -158,9 +187,9 @@ class RCNN(DetectorModel):
         kept = self.config.rpn.inference if targets is None else self.config.rpn.training
         proposals = self.rpn_head.proposals(rpn, sizes, kept)
         regions = [each.boxes for each in proposals]
-        stages, found = self.roi_head(maps, regions, sizes, targets)
+        roi: RoIOutputs = self.roi_head(maps, regions, sizes, targets)
         padded = (images.shape[2], images.shape[3])
-        return RCNNOutputs(maps, rpn, samples, regions, stages, found, [(h, w) for h, w in sizes], padded)
+        return RCNNOutputs(maps, rpn, samples, regions, *roi, [(h, w) for h, w in sizes], padded)
 
     def losses(self, outputs: RCNNOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
         """Of the proposal network (`loss_rpn_cls`, `loss_rpn_bbox`) and of every stage (`loss_cls`, `loss_bbox`,
@@ -184,11 +213,13 @@ class RCNN(DetectorModel):
             targets,
             stds=config.stds,
             decoded=self.config.decoded_regression,
+            beta=self.config.box_beta,
             box_weight=self.config.box_weight,
         )
         if stage.masks is not None:
-            wanted = mask_targets(samples, targets, 2 * self.config.mask_roi_size, padded)
-            classes = torch.cat([t.labels[s.matched] for s, t in zip(samples, targets, strict=True)])
+            shown = stage.mask_samples or []
+            wanted = mask_targets(shown, targets, 2 * self.config.mask_roi_size, padded)
+            classes = torch.cat([t.labels[s.matched] for s, t in zip(shown, targets, strict=True)])
             losses["loss_mask"] = mask_loss(stage.masks, wanted, classes)
         return losses
 
@@ -207,11 +238,15 @@ class RCNN(DetectorModel):
             results.append(Detections(boxes, found.scores, found.labels, own, size))
         return results
 
+    def chosen_masks(self, logits: list[Tensor]) -> list[Tensor]:
+        """Of each stage's mask logits, those whose probabilities are averaged: all."""
+        return logits
+
     def _masks(self, stages: Sequence[StageOutputs], found: Sequence[Found]) -> list[Tensor] | None:
         """Masks (R, M, M) of each image's detections, 0..1."""
         labels = torch.cat([each.labels for each in found])
         logits = [each.masks for each in stages if each.masks is not None]
         if not logits:
             return None
-        masks = torch.stack([of_class(each, labels).sigmoid() for each in logits]).mean(0)
+        masks = torch.stack([of_class(each, labels).sigmoid() for each in self.chosen_masks(logits)]).mean(0)
         return list(masks.split([len(each.labels) for each in found]))

@@ -1,4 +1,5 @@
-"""From proposals to detections: box heads and mask heads, in one stage or a cascade (arXiv 1712.00726).
+"""From proposals to detections: box heads and mask heads, in one stage, a cascade (arXiv 1712.00726) or a hybrid task
+cascade (arXiv 1901.07518).
 
 Shapes: B images, R regions, N instances, P proposals, K classes, M side of a mask.
 """
@@ -11,6 +12,7 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from swinkit.detection.assigners import MatcherConfig
 from swinkit.detection.box_head import BoxHead, BoxOutputs, deltas_of, sample_labels, top_classes
@@ -19,6 +21,7 @@ from swinkit.detection.inference import Found, detect
 from swinkit.detection.mask_head import MaskHead
 from swinkit.detection.roi_align import align_regions
 from swinkit.detection.samplers import SamplerConfig, Samples, sample_proposals
+from swinkit.detection.semantic_head import SemanticHead, SemanticOutputs
 from swinkit.ops.boxes import Stds, decode_boxes
 from swinkit.structures import Instances
 
@@ -52,6 +55,8 @@ class RegionSettings:
     """Of two detections of a class that overlap more than this, the worse one is left out."""
     detections: int = 100
     """Detections of an image at most."""
+    interleaved: bool = False
+    """Masks are learned on boxes that the same stage has corrected, not on those that it was given."""
 
 
 class StageOutputs(NamedTuple):
@@ -66,6 +71,27 @@ class StageOutputs(NamedTuple):
     heads."""
     samples: list[Samples] | None
     """What each image's regions are, where there are targets."""
+    mask_samples: list[Samples] | None = None
+    """The regions whose positives the mask head read, where there are targets; interleaved, these are others."""
+
+
+class RoIOutputs(NamedTuple):
+    """What all stages said of a batch."""
+
+    stages: list[StageOutputs]
+    found: list[Found] | None
+    """Detections of each image in the padded image's pixels, where there are no targets."""
+    semantic: Tensor | None
+    """Logits (B, S, H, W) of the semantic branch, where there is one."""
+
+
+class Readable(NamedTuple):
+    """What regions are read off."""
+
+    levels: list[Tensor]
+    """The pyramid, (B, C, H_i, W_i) each."""
+    semantic: SemanticOutputs | None
+    """Whose features are added to all that is read."""
 
 
 class RoIHead(nn.Module):
@@ -73,7 +99,9 @@ class RoIHead(nn.Module):
 
     Args:
         bbox_head: a box head for each stage.
-        mask_head: a mask head for each stage, or none.
+        mask_head: a mask head for each stage, or none; where they take the features of the one before, mask information
+            flows from stage to stage.
+        semantic_head: the semantic branch, or none.
         stages: boxes' units, matching and sampling of each stage.
         strides: of the pyramid's levels that regions are read off.
         settings: how they are read, and what becomes a detection.
@@ -83,6 +111,7 @@ class RoIHead(nn.Module):
         self,
         bbox_head: Sequence[BoxHead],
         mask_head: Sequence[MaskHead],
+        semantic_head: SemanticHead | None = None,
         *,
         stages: Sequence[StageConfig],
         strides: Sequence[int],
@@ -94,6 +123,7 @@ class RoIHead(nn.Module):
         self.settings = settings
         self.bbox_head = nn.ModuleList(bbox_head)
         self.mask_head = nn.ModuleList(mask_head)
+        self.semantic_head = semantic_head
 
     def forward(
         self,
@@ -101,7 +131,7 @@ class RoIHead(nn.Module):
         proposals: Sequence[Tensor],
         sizes: Sequence[Size],
         targets: Sequence[Instances] | None,
-    ) -> tuple[list[StageOutputs], list[Found] | None]:
+    ) -> RoIOutputs:
         """Every stage, and without targets the detections in the padded image's pixels.
 
         Args:
@@ -110,26 +140,65 @@ class RoIHead(nn.Module):
             sizes: height and width of each image without padding.
             targets: ground truth; each stage then reads samples instead of all boxes.
         """
+        source = self.readable(maps)
+        semantic = None if source.semantic is None else source.semantic.logits
+        if targets is not None:
+            return RoIOutputs(self._learning(source, proposals, sizes, targets), None, semantic)
+        stages = self.refine(source, proposals, sizes)
+        found = self._detections(stages, sizes)
+        masks = self.mask_logits(source, [each.boxes for each in found])
+        if masks:
+            stages = [each._replace(masks=logits) for each, logits in zip(stages, masks, strict=True)]
+        return RoIOutputs(stages, found, semantic)
+
+    def readable(self, maps: Sequence[Tensor]) -> Readable:
+        """What regions are read off, of a pyramid (B, C, H_i, W_i) each."""
+        semantic = None if self.semantic_head is None else self.semantic_head(maps)
+        return Readable(list(maps[: len(self.strides)]), semantic)
+
+    def refine(self, source: Readable, proposals: Sequence[Tensor], sizes: Sequence[Size]) -> list[StageOutputs]:
+        """Every stage in turn on all boxes (P, 4) of each image, without masks."""
         outputs: list[StageOutputs] = []
         boxes = list(proposals)
         for number, stage in enumerate(self.stages):
-            samples = None if targets is None else self._sampled(boxes, targets, stage)
-            regions = boxes if samples is None else [s.boxes for s in samples]
-            found = cast("BoxOutputs", self.bbox_head[number](self._read(maps, regions, self.settings.roi_size)))
-            masks = None if samples is None else self._masks(number, maps, [s.positives for s in samples])
-            outputs.append(StageOutputs(regions, found, masks, samples))
+            outputs.append(self._box_stage(number, source, boxes, None))
             if number + 1 < len(self.stages):
-                boxes = refined_boxes(outputs[-1], stage.stds, sizes, targets)
-        return (outputs, None) if targets is not None else self._with_detections(maps, outputs, sizes)
+                boxes = refined_boxes(outputs[-1], stage.stds, sizes, None)
+        return outputs
 
-    def _with_detections(
-        self, maps: Sequence[Tensor], outputs: list[StageOutputs], sizes: Sequence[Size]
-    ) -> tuple[list[StageOutputs], list[Found]]:
-        """Detections by the last stage's boxes and the class scores of all stages' mean logits, and their masks."""
-        regions, settings = outputs[-1].regions, self.settings
-        logits = torch.stack([each.box_outputs.logits for each in outputs]).mean(0)
-        parts = split_images(BoxOutputs(logits, outputs[-1].box_outputs.deltas), regions)
-        found = [
+    def mask_logits(self, source: Readable, boxes: Sequence[Tensor]) -> list[Tensor]:
+        """Mask logits (R, K, M, M) of each stage's head for the boxes (R_b, 4) of each image; empty without heads."""
+        return self._masks(source, boxes, range(len(self.mask_head)))
+
+    def _learning(
+        self, source: Readable, proposals: Sequence[Tensor], sizes: Sequence[Size], targets: Sequence[Instances]
+    ) -> list[StageOutputs]:
+        """Every stage on samples of what the one before has corrected. Interleaved, a stage's masks are learned on
+        boxes that the same stage has corrected, else on those that it read."""
+        outputs: list[StageOutputs] = []
+        boxes = list(proposals)
+        for number, stage in enumerate(self.stages):
+            samples = self._sampled(boxes, targets, stage)
+            output = self._box_stage(number, source, [s.boxes for s in samples], samples)
+            interleaved = self.settings.interleaved and len(self.mask_head) > 0
+            if interleaved or number + 1 < len(self.stages):
+                boxes = refined_boxes(output, stage.stds, sizes, targets)
+            chosen = self._sampled(boxes, targets, stage) if interleaved else samples
+            masks = self._masks(source, [s.positives for s in chosen], range(number, number + 1))
+            outputs.append(output._replace(masks=masks[0] if masks else None, mask_samples=chosen))
+        return outputs
+
+    def _box_stage(
+        self, number: int, source: Readable, regions: list[Tensor], samples: list[Samples] | None
+    ) -> StageOutputs:
+        found = cast("BoxOutputs", self.bbox_head[number](self._read(source, regions, self.settings.roi_size)))
+        return StageOutputs(regions, found, None, samples)
+
+    def _detections(self, stages: Sequence[StageOutputs], sizes: Sequence[Size]) -> list[Found]:
+        """Detections of each image by the last stage's boxes and the class scores of all stages' mean logits."""
+        regions, settings = stages[-1].regions, self.settings
+        parts = split_images(BoxOutputs(mean_logits(stages), stages[-1].box_outputs.deltas), regions)
+        return [
             detect(
                 *each,
                 stds=self.stages[-1].stds,
@@ -139,20 +208,41 @@ class RoIHead(nn.Module):
             )
             for each in zip(regions, parts, sizes, strict=True)
         ]
-        boxes = [each.boxes for each in found]
-        return [each._replace(masks=self._masks(number, maps, boxes)) for number, each in enumerate(outputs)], found
 
     def _sampled(self, boxes: Sequence[Tensor], targets: Sequence[Instances], stage: StageConfig) -> list[Samples]:
         pairs = zip(boxes, targets, strict=True)
         return [sample_proposals(each, truth.boxes, stage.matcher, stage.sampler) for each, truth in pairs]
 
-    def _masks(self, number: int, maps: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor | None:
+    def _masks(self, source: Readable, boxes: Sequence[Tensor], wanted: range) -> list[Tensor]:
+        """The logits of the heads in `wanted`; those before run too where mask information flows."""
         if not len(self.mask_head):
-            return None
-        return cast("Tensor", self.mask_head[number](self._read(maps, boxes, self.settings.mask_roi_size)))
+            return []
+        heads = cast("list[MaskHead]", list(self.mask_head))
+        flows = any(head.conv_res is not None for head in heads)
+        x = self._read(source, boxes, self.settings.mask_roi_size)
+        logits, previous = [], None
+        for number in range(0 if flows else wanted.start, wanted.stop):
+            found = heads[number](x, previous, with_logits=number in wanted)
+            previous = found.features if flows else None
+            if found.logits is not None:
+                logits.append(found.logits)
+        return logits
 
-    def _read(self, maps: Sequence[Tensor], boxes: Sequence[Tensor], size: int) -> Tensor:
-        return align_regions(maps[: len(self.strides)], self.strides, boxes, size, self.settings.finest_scale)
+    def _read(self, source: Readable, boxes: Sequence[Tensor], size: int) -> Tensor:
+        """(R, C, size, size) of the pyramid, and of the semantic features, which are read as for masks."""
+        settings = self.settings
+        read = align_regions(source.levels, self.strides, boxes, size, settings.finest_scale)
+        if source.semantic is None or self.semantic_head is None:
+            return read
+        stride = self.strides[self.semantic_head.fusion_level]
+        features = source.semantic.features
+        context = align_regions([features], [stride], boxes, settings.mask_roi_size, settings.finest_scale)
+        return read + F.adaptive_avg_pool2d(context, size)
+
+
+def mean_logits(stages: Sequence[StageOutputs]) -> Tensor:
+    """Class logits (R, K + 1) of the regions, the mean over the stages."""
+    return torch.stack([each.box_outputs.logits for each in stages]).mean(0)
 
 
 @torch.no_grad()

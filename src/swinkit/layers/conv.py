@@ -24,6 +24,21 @@ class Conv(nn.Module):
         return self.conv(x)
 
 
+class ConvReLU(Conv):
+    """A convolution with bias that keeps the map's size, then ReLU: (B, C, H, W) to (B, D, H, W).
+
+    Weights are drawn as in the published code: Kaiming normal over the fan out, biases 0.
+    """
+
+    def __init__(self, channels: int, dim: int, kernel: int) -> None:
+        super().__init__(channels, dim, kernel)
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]  # torch calls it optional; here it is always there
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.conv(x), inplace=True)
+
+
 class ConvNorm(nn.Module):
     """A bias-free convolution that keeps the map's size, batch norm, ReLU: (B, C, H, W) to (B, D, H, W).
 

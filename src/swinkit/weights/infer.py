@@ -56,7 +56,8 @@ def infer_config(tensors: Mapping[str, Tensor]) -> SwinConfig:
 def infer_backbone(tensors: Mapping[str, Tensor]) -> SwinConfig:
     """`infer_config` of a feature pyramid, whose stages with an output norm are those that give features."""
     stages = tuple(stage for stage in range(9) if f"norm{stage}.weight" in tensors)
-    return replace(infer_config(tensors), out_stages=stages)
+    has_block = "global_block.attn.qkv.weight" in tensors
+    return replace(infer_config(tensors), out_stages=stages, global_block=has_block)
 
 
 def _depths(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:

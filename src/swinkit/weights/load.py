@@ -191,10 +191,12 @@ def _problems(
 
 
 def _may_be_missing(name: str, given: set[str]) -> bool:
-    """Norms and heads that only one kind of model has, if wholly absent; and counters that no result depends on."""
+    """Norms, heads and the block of global attention, which only one kind of model has, if wholly absent; and counters
+    that no result depends on."""
     module = module_of(name).removeprefix("backbone.")
     is_optional = re.fullmatch(r"norm\d*|head", module) is not None and module_of(name) not in given
-    return is_optional or name.endswith("num_batches_tracked")
+    is_block = module.startswith("global_block.") and not any("global_block." in each for each in given)
+    return is_optional or is_block or name.endswith("num_batches_tracked")
 
 
 def _may_be_dropped(name: str, modules: set[str]) -> bool:
