@@ -269,7 +269,9 @@ def test_an_official_file_without_masks_or_with_fewer_stages(tmp_path: Path) -> 
     assert opened(path).model.config == replace(KINDS[True], masks=False)
     two = {name: tensor for name, tensor in state.items() if "bbox_head.2" not in name}
     torch.save(content | {"state_dict": two}, path)
-    with pytest.raises(InputError, match=r"holds no detector that swinkit has \(mask_rcnn, cascade_mask_rcnn, htc, atss"):
+    with pytest.raises(
+        InputError, match=r"holds no detector that swinkit has \(mask_rcnn, cascade_mask_rcnn, htc, atss"
+    ):
         opened(path)
 
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import deform_conv2d
 
 from swinkit.detection.corner_pool import CornerPool
 from swinkit.layers.conv import ConvGroupNorm
+from swinkit.ops.deform_conv import deformed_conv
 
 PRIOR = -4.59512
 """Bias of what is rare: a probability of 0.01."""
@@ -107,8 +107,8 @@ class RepPointsHead(nn.Module):
         first = self.reppoints_pts_init_out(F.relu(self.reppoints_pts_init_conv(points)))
         where = _sampled_at(first)
         hints = torch.cat([corners, offsets], 1)
-        tower = F.relu(_deformed(self.reppoints_cls_conv, torch.cat([classes, hints], 1), where))
-        moved = F.relu(_deformed(self.reppoints_pts_refine_conv, torch.cat([points, hints], 1), where))
+        tower = F.relu(deformed_conv(torch.cat([classes, hints], 1), where, self.reppoints_cls_conv.weight))
+        moved = F.relu(deformed_conv(torch.cat([points, hints], 1), where, self.reppoints_pts_refine_conv.weight))
         refined = self.reppoints_pts_refine_out(moved) + first.detach()
         semantic = self.reppoints_sem_out(shared)
         return PointOutputs(self.reppoints_cls_out(tower), first, refined, corners, offsets, semantic, tower)
@@ -125,7 +125,3 @@ def _sampled_at(first: Tensor) -> Tensor:
     steps = torch.arange(-1, 2, device=first.device, dtype=first.dtype)
     base = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).reshape(1, -1, 1, 1)  # y, x of each place
     return (1 - GRADIENT_SHARE) * first.detach() + GRADIENT_SHARE * first - base
-
-
-def _deformed(layer: nn.Conv2d, x: Tensor, offsets: Tensor) -> Tensor:
-    return deform_conv2d(x, offsets.to(x.dtype), layer.weight.to(x.dtype), padding=1)
