@@ -8,6 +8,7 @@ from torchvision.ops import generalized_box_iou
 from swinkit.detection.box_head import BoxHead, BoxOutputs, box_head_losses, deltas_of, sample_labels, top_classes
 from swinkit.detection.inference import Found, detect
 from swinkit.detection.samplers import Samples
+from swinkit.detection.soft_nms import Suppression
 from swinkit.ops.boxes import decode_boxes, encode_boxes
 from swinkit.structures import Instances
 
@@ -90,7 +91,16 @@ def found_of(boxes, scores, *, detections=10, size=(100, 100)) -> Found:
     logits = torch.cat([scores, 1 - scores.sum(1, keepdim=True)], 1).log()
     given = BoxOutputs(logits, torch.zeros(len(boxes), 3, 4))
     regions = torch.tensor(boxes, dtype=torch.float32)
-    return detect(regions, given, size, stds=STDS, score_threshold=0.05, nms_iou=0.5, detections=detections)
+    return detect(
+        regions,
+        given,
+        size,
+        stds=STDS,
+        score_threshold=0.05,
+        nms_iou=0.5,
+        suppression=Suppression(),
+        detections=detections,
+    )
 
 
 NEAR = [[0, 0, 20, 20], [0, 0, 20, 19], [50, 50, 70, 70]]

@@ -22,6 +22,7 @@ from golden_file import BUFFERS, WEIGHTS, Golden, read_golden
 from golden_models import check_classification, check_dense_backbone
 from golden_reppoints import check_reppoints
 from golden_segmentation import check_upernet
+from golden_soft_nms import check_soft_nms
 from golden_sparse_rcnn import check_sparse_rcnn
 
 from swinkit import InputError
@@ -38,6 +39,7 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "sparse_rcnn": check_sparse_rcnn,
     "reppoints_v2": check_reppoints,
     "mask_reppoints_v2": check_reppoints,
+    "soft_nms": check_soft_nms,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 

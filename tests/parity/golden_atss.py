@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from golden_comparison import Comparison, compare_gradients, compare_trained, compare_values
-from golden_detection import compare_detections, normalise_as, require
+from golden_detection import compare_detections, normalise_as, require, suppression_of
 from golden_file import Golden
 from golden_models import DENSE, compare_buffers, constructor_arguments, dense_config, load
 
@@ -80,6 +80,7 @@ def _model(config: dict[str, Any], backend: AttentionBackend) -> ATSSDetector:
         pre_nms=test["nms_pre"],
         score_threshold=test["score_thr"],
         nms_iou=test["nms"]["iou_threshold"],
+        suppression=suppression_of(test["nms"]),
         detections=test["max_per_img"],
     )
     return atss.build(backbone, head["num_classes"]).eval()

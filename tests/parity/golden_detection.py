@@ -29,6 +29,7 @@ from swinkit.detection.rcnn import RCNN, RCNNConfig, RCNNOutputs
 from swinkit.detection.roi_head import StageConfig
 from swinkit.detection.rpn import ProposalConfig, RPNConfig
 from swinkit.detection.samplers import SamplerConfig
+from swinkit.detection.soft_nms import Suppression
 from swinkit.layers.pixels import IMAGENET_MEAN, IMAGENET_STD, PixelNormalisation, pad_batch
 from swinkit.ops.masks import paste_masks
 from swinkit.ops.window_attention import AttentionBackend
@@ -60,7 +61,7 @@ ASSIGNER = {"type": "MaxIoUAssigner", "pos_iou_thr": None, "neg_iou_thr": None, 
 ASSIGNER |= {"match_low_quality": True, "ignore_iof_thr": -1, "gt_max_assign_all": True}
 SAMPLER = {"type": "RandomSampler", "num": None, "pos_fraction": None, "neg_pos_ub": -1, "add_gt_as_proposals": True}
 PROPOSALS = {"nms_pre": 1000, "max_per_img": 1000, "nms": None, "min_bbox_size": 0}
-NMS = {"type": "nms", "iou_threshold": 0.5}
+NMS = {"type": "nms", "iou_threshold": 0.5, "method": "linear", "sigma": 0.5, "min_score": 1e-3}
 ROI = {"type": "RoIAlign", "output_size": 7, "sampling_ratio": 0, "aligned": True, "pool_mode": "avg"}
 EXTRACTOR = {"type": "SingleRoIExtractor", "roi_layer": None, "out_channels": None, "featmap_strides": None}
 EXTRACTOR |= {"finest_scale": 56}
@@ -213,6 +214,7 @@ def _detector(config: dict[str, Any], backbone: SwinTransformer) -> tuple[RCNNCo
         mask_convs=masks[0]["num_convs"] if masks else 4,
         score_threshold=test["rcnn"]["score_thr"],
         nms_iou=nms["iou_threshold"],
+        suppression=suppression_of(nms),
         detections=test["rcnn"]["max_per_img"],
     )
     return _hybrid(detector, roi) if isinstance(detector, HTC) else detector, head["num_classes"]
@@ -281,8 +283,18 @@ def _sampler(given: dict[str, Any]) -> SamplerConfig:
 
 def _proposals(given: dict[str, Any]) -> ProposalConfig:
     values = constructor_arguments(given, PROPOSALS)
-    iou = constructor_arguments(values["nms"], NMS)["iou_threshold"]
-    return ProposalConfig(values["nms_pre"], values["max_per_img"], iou, values["min_bbox_size"])
+    nms = constructor_arguments(values["nms"], NMS)
+    require({"soft-NMS of proposals": nms["type"] == "nms"})
+    return ProposalConfig(values["nms_pre"], values["max_per_img"], nms["iou_threshold"], values["min_bbox_size"])
+
+
+def suppression_of(given: dict[str, Any]) -> Suppression:
+    """What `nms` of a test configuration says besides its IoU."""
+    values = constructor_arguments(given, NMS)
+    require({"the kind of suppression": values["type"] in ("nms", "soft_nms")})
+    if values["type"] == "nms":
+        return Suppression()
+    return Suppression(values["method"], values["sigma"], values["min_score"])
 
 
 def _check_preprocessor(given: dict[str, Any]) -> None:

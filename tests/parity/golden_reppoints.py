@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from golden_comparison import Comparison, compare_gradients, compare_trained, compare_values
-from golden_detection import compare_detections, detection_meta, match_detections, normalise_as
+from golden_detection import compare_detections, detection_meta, match_detections, normalise_as, suppression_of
 from golden_file import Golden
 from golden_models import DENSE, compare_buffers, constructor_arguments, dense_config, load
 from torch import Tensor
@@ -131,6 +131,7 @@ def _model(config: dict[str, Any], backend: AttentionBackend) -> RepPointsDetect
         pre_nms=test["nms_pre"],
         score_threshold=test["score_thr"],
         nms_iou=test["nms"]["iou_threshold"],
+        suppression=suppression_of(test["nms"]),
         detections=test["max_per_img"],
         **masks,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 import torch
@@ -21,7 +21,8 @@ from swinkit.detection.assigners import assign_atss
 from swinkit.detection.box_losses import giou_loss
 from swinkit.detection.dense_maps import as_rows, dense_levels, valid_cells
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
-from swinkit.detection.nms import nms_within
+from swinkit.detection.nms import suppressed
+from swinkit.detection.soft_nms import Suppression
 from swinkit.errors import InputError
 from swinkit.layers.conv import ConvGroupNorm
 from swinkit.layers.fpn import FPN
@@ -57,7 +58,9 @@ class ATSS:
     score_threshold: float = 0.05
     """Class scores must be above it, before they are multiplied with centreness."""
     nms_iou: float = 0.6
-    """Of two detections of a class that overlap more than this, the worse one is left out."""
+    """Detections of a class that overlap more than this suppress each other."""
+    suppression: Suppression = field(default_factory=Suppression)
+    """Whether the worse one is left out, or loses score (soft-NMS)."""
     detections: int = 100
     """Detections of an image at most."""
     root_scores: bool = False
@@ -240,8 +243,10 @@ class ATSSDetector(DetectorModel):
             boxes = at_original_size(boxes, shown, size, None if scales is None else scales[image])
             large = (boxes[:, 2:] > boxes[:, :2]).all(1)
             boxes, scores, labels = boxes[large], scores[large], labels[large]
-            kept = nms_within(boxes, scores, labels, self.config.nms_iou)[: self.config.detections]
-            results.append(Detections(boxes[kept], scores[kept], labels[kept], None, size))
+            kept, scores = suppressed(
+                boxes, scores, labels, self.config.suppression, iou=self.config.nms_iou, limit=self.config.detections
+            )
+            results.append(Detections(boxes[kept], scores, labels[kept], None, size))
         return results
 
     def _best(

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from swinkit.detection.box_head import BoxOutputs, deltas_of
 from swinkit.detection.detector import Size
-from swinkit.detection.nms import nms_within
+from swinkit.detection.nms import suppressed
+from swinkit.detection.soft_nms import Suppression
 from swinkit.ops.boxes import Stds, decode_boxes
 
 
@@ -36,6 +37,7 @@ def detect(
     stds: Stds,
     score_threshold: float,
     nms_iou: float,
+    suppression: Suppression,
     detections: int,
 ) -> Found:
     """Scores over the threshold, after NMS within each class, the best of them.
@@ -46,7 +48,8 @@ def detect(
         size: height and width of the image without padding.
         stds: units of the encoded boxes.
         score_threshold: scores must be above it, 0..1.
-        nms_iou: of two detections of a class that overlap more than this, the worse one is left out.
+        nms_iou: detections of a class that overlap more than this suppress each other.
+        suppression: how.
         detections: at most so many.
     """
     scores = outputs.logits.softmax(1)[:, :-1]  # (R, K)
@@ -54,5 +57,5 @@ def detect(
     score = scores[regions, labels]
     chosen = BoxOutputs(outputs.logits[regions], outputs.deltas[regions])
     found = decode_boxes(boxes[regions], deltas_of(chosen, labels), stds, size)
-    kept = nms_within(found, score, labels, nms_iou)[:detections]
-    return Found(found[kept], score[kept], labels[kept])
+    kept, score = suppressed(found, score, labels, suppression, iou=nms_iou, limit=detections)
+    return Found(found[kept], score, labels[kept])

@@ -1,6 +1,6 @@
 """Non-maximum suppression (NMS): of boxes that overlap, the best.
 
-Shapes: R boxes.
+Shapes: R boxes, D detections.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torchvision.ops import batched_nms, nms
+
+from swinkit.detection.soft_nms import Suppression, soft_nms
 
 
 def nms_within(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Tensor:
@@ -20,3 +22,14 @@ def nms_within(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Ten
         return batched_nms(boxes, scores, groups, iou)
     largest = torch.cat([boxes.flatten(), boxes.new_zeros(1)]).max()
     return nms(boxes + (groups * (largest + 1))[:, None], scores, iou)
+
+
+def suppressed(
+    boxes: Tensor, scores: Tensor, labels: Tensor, suppression: Suppression, *, iou: float, limit: int
+) -> tuple[Tensor, Tensor]:
+    """Numbers (D,) of the at most `limit` best boxes (R, 4) that are left after NMS or soft-NMS within each class (R,),
+    best first, and their scores (D,), which soft-NMS lowers; `iou` is as `Suppression` says."""
+    if suppression.method != "greedy":
+        return soft_nms(boxes, scores, labels, suppression, iou=iou, limit=limit)
+    kept = nms_within(boxes, scores, labels, iou)[:limit]
+    return kept, scores[kept]

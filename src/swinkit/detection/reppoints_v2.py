@@ -6,7 +6,7 @@ Shapes: B images, H W map, M points of all levels, N instances, P positives, K c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 import torch
@@ -18,10 +18,11 @@ from swinkit.detection.assigners import assign_atss
 from swinkit.detection.dense_maps import as_rows, dense_levels, valid_cells
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
 from swinkit.detection.dynamic_masks import MaskOutputs
-from swinkit.detection.nms import nms_within
+from swinkit.detection.nms import suppressed
 from swinkit.detection.reppoints_head import PointOutputs, RepPointsHead
 from swinkit.detection.reppoints_losses import corner_focal_loss, old_giou_loss, quality_focal_loss, semantic_focal_loss
 from swinkit.detection.reppoints_targets import assign_points, box_middles, corner_targets, semantic_targets
+from swinkit.detection.soft_nms import Suppression
 from swinkit.errors import InputError
 from swinkit.layers.bifpn import BiFPN
 from swinkit.layers.pixels import PixelNormalisation
@@ -61,7 +62,9 @@ class RepPointsV2:
     """Best points of each level before non-maximum suppression (NMS)."""
     score_threshold: float = 0.05
     nms_iou: float = 0.6
-    """Of two detections of a class that overlap more than this, the worse one is left out."""
+    """Detections of a class that overlap more than this suppress each other."""
+    suppression: Suppression = field(default_factory=Suppression)
+    """Whether the worse one is left out, or loses score (soft-NMS)."""
     detections: int = 100
     """Detections of an image at most."""
 
@@ -286,9 +289,16 @@ class RepPointsDetector(DetectorModel):
             found = at_original_size(found, shown, size, None if scales is None else scales[image])
             places, labels = torch.nonzero(scores > self.config.score_threshold, as_tuple=True)
             score = scores[places, labels]
-            kept = nms_within(found[places], score, labels, self.config.nms_iou)[: self.config.detections]
+            kept, score = suppressed(
+                found[places],
+                score,
+                labels,
+                self.config.suppression,
+                iou=self.config.nms_iou,
+                limit=self.config.detections,
+            )
             masks = self.masks(outputs, image, points[places][kept], size)
-            results.append(Detections(found[places][kept], score[kept], labels[kept], masks, size))
+            results.append(Detections(found[places][kept], score, labels[kept], masks, size))
         return results
 
     def _best(

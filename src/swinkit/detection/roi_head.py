@@ -22,6 +22,7 @@ from swinkit.detection.mask_head import MaskHead
 from swinkit.detection.roi_align import align_regions
 from swinkit.detection.samplers import SamplerConfig, Samples, sample_proposals
 from swinkit.detection.semantic_head import SemanticHead, SemanticOutputs
+from swinkit.detection.soft_nms import Suppression
 from swinkit.ops.boxes import Stds, decode_boxes
 from swinkit.structures import Instances
 
@@ -52,7 +53,9 @@ class RegionSettings:
     score_threshold: float = 0.05
     """Detections below this score are left out."""
     nms_iou: float = 0.5
-    """Of two detections of a class that overlap more than this, the worse one is left out."""
+    """Detections of a class that overlap more than this suppress each other."""
+    suppression: Suppression = field(default_factory=Suppression)
+    """Whether the worse one is left out, or loses score (soft-NMS)."""
     detections: int = 100
     """Detections of an image at most."""
     interleaved: bool = False
@@ -204,6 +207,7 @@ class RoIHead(nn.Module):
                 stds=self.stages[-1].stds,
                 score_threshold=settings.score_threshold,
                 nms_iou=settings.nms_iou,
+                suppression=settings.suppression,
                 detections=settings.detections,
             )
             for each in zip(regions, parts, sizes, strict=True)
