@@ -20,6 +20,9 @@ class Instances(NamedTuple):
     """(N,) int64, 0..K-1."""
     masks: Tensor | None
     """(N, H, W) bool at the image's size; None where the data have boxes only."""
+    semantic: Tensor | None = None
+    """(H, W) uint8 at the image's size: the class of every pixel, things and stuff, 0..C-1, or 255 where it is unknown
+    (`swinkit.ops.labels.IGNORE`); None where the data have no such map or nobody asked for it."""
 
 
 class Detections(NamedTuple):
