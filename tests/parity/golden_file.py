@@ -28,7 +28,7 @@ class Golden:
     gradient_names: list[str]
     """The parameters whose norms `gradient_norms` lists."""
     weights: dict[str, Tensor]
-    """A state dict of the original code, buffers included, in fp16."""
+    """A state dict of the original code, buffers included, in fp16; empty in files of what has no weights."""
     stored: dict[str, Tensor]
 
     def tensor(self, name: str) -> Tensor:
@@ -49,8 +49,6 @@ def read_golden(path: Path) -> Golden:
         reason = str(error).strip().split("\n")[0]
         raise InputError(f"{path} cannot be read as a safetensors file ({reason}); copy it again") from None
     weights = {name.removeprefix(WEIGHTS): t for name, t in tensors.items() if name.startswith(WEIGHTS)}
-    if not weights:
-        raise InputError(f"{path} holds no tensors named {WEIGHTS}*, so it is not a golden file")
     config, names = _json(path, metadata, "config", dict), _json(path, metadata, "gradient_names", list)
     return Golden(path, config, names, weights, {n: t for n, t in tensors.items() if not n.startswith(WEIGHTS)})
 

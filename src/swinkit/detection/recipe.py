@@ -111,9 +111,7 @@ class DetectionRecipe:
         """Training and validation images; raises InputError where they cannot be used."""
         maps = SemanticMaps(self.semantic_classes, self.semantic) if self.semantic_classes else None
         if self.semantic is not None and maps is None:
-            raise InputError(
-                "--semantic names a folder of maps, but this detector learns none; leave it out"
-            )
+            raise InputError("--semantic names a folder of maps, but this detector learns none; leave it out")
         if self.dataset == "digit_scenes":
             return open_detection_scenes(self.scenes, semantic=maps)
         if self.data is None:

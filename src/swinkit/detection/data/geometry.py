@@ -19,13 +19,18 @@ Sample = tuple[Tensor, Instances]
 
 
 def resize_within(image: Tensor, objects: Instances, *, shorter_side: int, longest_side: int) -> Sample:
-    """The largest image of the same proportions with at most these sides.
+    """The largest image of the same proportions with at most these sides, see `resize_to`."""
+    height, width = image.shape[1:]
+    return resize_to(image, objects, resized_shape(height, width, 1.0, (shorter_side, longest_side)))
+
+
+def resize_to(image: Tensor, objects: Instances, size: tuple[int, int]) -> Sample:
+    """The image at this height and width.
 
     Pixels bilinearly without smoothing, rounded; masks and the semantic map from the nearest pixel at or before the
     place, as OpenCV does both. Each axis of the boxes is scaled by what rounding made of it.
     """
     height, width = image.shape[1:]
-    size = resized_shape(height, width, 1.0, (shorter_side, longest_side))
     if size == (height, width):
         return image, objects
     scale = torch.tensor([size[1] / width, size[0] / height] * 2, dtype=torch.float32)
