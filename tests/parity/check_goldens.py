@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from golden_atss import check_atss
+from golden_augmentation import check_augmentation
 from golden_comparison import Comparison, miss, uncompared
 from golden_detection import check_detection
 from golden_file import BUFFERS, WEIGHTS, Golden, read_golden
@@ -40,13 +41,17 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "reppoints_v2": check_reppoints,
     "mask_reppoints_v2": check_reppoints,
     "soft_nms": check_soft_nms,
+    "augmentation": check_augmentation,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 
+WITHOUT_WEIGHTS = {check_augmentation}
+"""The checks of files that hold no model."""
+
 BACKENDS: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa", "cpu")
-INPUTS = {"input", "target", "images", "labels"}
-INPUT_PARTS = ("images.", "targets.")
-"""Beginnings of the names of a detector's inputs."""
+INPUTS = {"input", "target", "images", "labels", "sizes.in"}
+INPUT_PARTS = ("images.", "targets.", "source.")
+"""Beginnings of the names of a detector's or an augmentation's inputs."""
 
 
 def kind_of(path: Path) -> Callable[[Golden, AttentionBackend], list[Comparison]]:
@@ -61,6 +66,8 @@ def check_file(path: Path, backend: AttentionBackend) -> list[Comparison]:
     """A line for every tensor of the file; raises InputError where the file cannot be checked."""
     check = kind_of(path)
     golden = read_golden(path)
+    if not golden.weights and check not in WITHOUT_WEIGHTS:
+        raise InputError(f"{path} holds no tensors named {WEIGHTS}*, so it is not a golden file")
     try:
         lines = check(golden, backend)
     except InputError as error:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swinkit import InputError
-from swinkit.ops.resizing import resized_shape
+from swinkit.ops.resizing import resized_image, resized_shape
 from swinkit.segmentation.inference import (
     MULTI_SCALE,
     WHOLE,
@@ -59,7 +59,7 @@ def averaged(model: UperNet, image: Tensor, scales: tuple[float, ...]) -> Tensor
     total = torch.zeros(model.num_classes, *size)
     for scale in scales:
         target = (int(size[0] * scale + 0.5), int(size[1] * scale + 0.5))
-        shown = resized(image.float(), target).round()
+        shown = resized_image(image, target)
         total += resized(whole_logits(model, shown), size).softmax(0)
         total += resized(whole_logits(model, shown.flip(2)), size).softmax(0).flip(2)
     return total / (2 * len(scales))
@@ -110,7 +110,7 @@ def test_scales_and_flips_are_averaged_at_the_original_size() -> None:
 def test_scales_of_sliding_windows() -> None:
     model, image = segmentor(), picture(3, 40, 50)
     settings = InferenceSettings(scales=(1.5,), crop=(32, 32), stride=(20, 20))
-    shown = resized(image.float(), (60, 75)).round()
+    shown = resized_image(image, (60, 75))
     expected = resized(slid_logits(model, shown, (32, 32), (20, 20)), (40, 50))
     assert torch.allclose(probabilities_of(model, image, settings), expected.softmax(0), atol=1e-4)
 
@@ -118,7 +118,7 @@ def test_scales_of_sliding_windows() -> None:
 def test_a_resized_image_is_painted_at_its_own_size() -> None:
     model, image = segmentor(), picture(3, 60, 30)
     settings = InferenceSettings(resize=(48, 192))
-    expected = resized(whole_logits(model, resized(image.float(), (96, 48)).round()), (60, 30))
+    expected = resized(whole_logits(model, resized_image(image, (96, 48))), (60, 30))
     assert torch.allclose(probabilities_of(model, image, settings), expected.softmax(0), atol=1e-4)
 
 

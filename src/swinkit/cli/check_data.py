@@ -16,7 +16,8 @@ from swinkit.cli.console import result_console
 from swinkit.detection.data.check import check_detection, problem_lines, sample_indices, summary_lines
 from swinkit.detection.data.coco_json import read_coco_table
 from swinkit.detection.data.scenes import open_detection_scenes
-from swinkit.detection.data.sources import find_detection_files
+from swinkit.detection.data.semantic import find_maps
+from swinkit.detection.data.sources import DetectionFiles, find_detection_files
 from swinkit.detection.evaluation import draw_data as draw_objects
 from swinkit.detection.pictures.data import plot_detection_data
 from swinkit.errors import InputError
@@ -38,6 +39,8 @@ class CheckOptions:
     """Of masks: 0 is "other", which is ignored, as in ADE20K."""
     images: Path | None = None
     """Of a COCO json: folder of the images, where they do not lie in one of the usual places."""
+    semantic: Path | None = None
+    """Of a COCO json: folder of the semantic maps. Default: stuffthingmaps/ beside the images, where there is one."""
     out: Path = Path("check")
     """Folder for the pictures."""
 
@@ -77,7 +80,8 @@ def _check_objects(source: Path, options: CheckOptions) -> None:
     problems = 0
     for part, files in find_detection_files(source, image_root=options.images).items():
         count = len(read_coco_table(files.json_path).image_ids)
-        report, data = check_detection(files.json_path, files.image_root, step=_bar(count, part))
+        maps = _maps(files, options) if part == "train" else None  # nobody validates on them
+        report, data = check_detection(files.json_path, files.image_root, maps=maps, step=_bar(count, part))
         print(f"\n{part}:")
         for line in (*summary_lines(report), *problem_lines(report)):
             print(f"  {line}")
@@ -88,6 +92,14 @@ def _check_objects(source: Path, options: CheckOptions) -> None:
             plot_detection_data(chosen, report.classes, report.objects_of_class, picture, title=part)
             print(f"  picture: {picture}")
     _conclude(source, problems)
+
+
+def _maps(files: DetectionFiles, options: CheckOptions) -> Path | None:
+    """The folder of the semantic maps, if there is one."""
+    found = find_maps(files.image_root, options.semantic)
+    if found is None and options.semantic is not None:
+        raise InputError(f"there is no folder {options.semantic} of semantic maps; check the path")
+    return found
 
 
 def _conclude(source: Path, problems: int) -> None:

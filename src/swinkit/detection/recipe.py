@@ -26,6 +26,7 @@ from swinkit.detection.data.augmentation import (
 from swinkit.detection.data.check import require_sound
 from swinkit.detection.data.samples import DetectionData, collate_detection
 from swinkit.detection.data.scenes import open_detection_scenes
+from swinkit.detection.data.semantic import SemanticMaps
 from swinkit.detection.data.sources import open_detection_data
 from swinkit.detection.dense_maps import FINEST
 from swinkit.detection.detector import DetectorConfig, DetectorModel
@@ -64,6 +65,10 @@ class DetectionRecipe:
     """What digit scenes are like."""
     masks: bool | None = None
     """Learn masks, or boxes alone; None learns masks where all annotations have them."""
+    semantic: Path | None = None
+    """Of detectors that learn the class of every pixel (`semantic_classes` above 0): folder of the maps, PNG files
+    named as the images, with a folder for each part of the data or without. None: stuffthingmaps/ beside the images,
+    as COCO-stuff has it. Digit scenes bring their own."""
     skip_empty: bool = True
     """Leave images without instances out of the training, as the published code does."""
     validation_fraction: float = 0.2
@@ -104,16 +109,28 @@ class DetectionRecipe:
 
     def open_data(self) -> tuple[DetectionData, DetectionData]:
         """Training and validation images; raises InputError where they cannot be used."""
+        maps = SemanticMaps(self.semantic_classes, self.semantic) if self.semantic_classes else None
+        if self.semantic is not None and maps is None:
+            raise InputError("--semantic names a folder of maps, but this detector learns none; leave it out")
         if self.dataset == "digit_scenes":
-            return open_detection_scenes(self.scenes)
+            return open_detection_scenes(self.scenes, semantic=maps)
         if self.data is None:
             raise InputError(f"the recipe {self.name} needs images with boxes; say where they are with --data DIR")
         train, val = open_detection_data(
-            self.data, image_root=self.images, masks=self.masks, validation_fraction=self.validation_fraction
+            self.data,
+            image_root=self.images,
+            masks=self.masks,
+            validation_fraction=self.validation_fraction,
+            semantic=maps,
         )
         for split in (train, val):
             require_sound(split)
         return (train.with_objects() if self.skip_empty else train), val
+
+    @property
+    def semantic_classes(self) -> int:
+        """Classes of the semantic maps that the detector learns from; 0 where it wants none."""
+        return getattr(self.detector, "semantic_classes", 0)
 
     def _batches(self, data: DetectionData, processes: Processes) -> EpochBatches:
         loop = self.loop

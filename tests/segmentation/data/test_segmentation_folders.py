@@ -10,6 +10,7 @@ from PIL import Image
 from shared_files import shared_path
 
 from swinkit.errors import InputError
+from swinkit.images.masks import MaskError
 from swinkit.segmentation.data.folders import (
     find_splits,
     hold_out,
@@ -18,7 +19,6 @@ from swinkit.segmentation.data.folders import (
     open_validation_split,
     read_classes,
 )
-from swinkit.segmentation.data.masks import MaskError
 
 LAYOUTS = {
     "ade20k": ("images/training", "annotations/training", "images/validation", "annotations/validation"),

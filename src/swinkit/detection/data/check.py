@@ -1,11 +1,11 @@
-"""What a COCO json and its images hold, and what is wrong with them, found before training.
+"""What a COCO json, its images and their semantic maps hold, and what is wrong with them, found before training.
 
 Shapes: K classes.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,25 @@ from pycocotools import mask as coco_mask
 from swinkit.detection.data.coco import CocoData, all_have_masks, missing_files, without_mask, wrong_size
 from swinkit.detection.data.coco_json import CONSEQUENCES, Problem, read_coco_table
 from swinkit.detection.data.coco_masks import run_lengths
+from swinkit.detection.data.semantic import SemanticFolder
 from swinkit.errors import InputError
+from swinkit.images.masks import MaskError
 from swinkit.images.read import ImageError, read_image, read_image_size
+from swinkit.ops.labels import IGNORE
 
 SMALL, LARGE = 32**2, 96**2
 """COCO's borders of small and large objects, in pixels of area."""
+
+
+@dataclass(frozen=True)
+class SemanticReport:
+    """The semantic maps beside a json's images."""
+
+    root: Path
+    maps: int
+    """Those that can be read."""
+    pixels: tuple[int, ...]
+    """(256,) how many have each value; 255 is unknown."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,8 @@ class DetectionReport:
     """Fewest, median, most."""
     problems: tuple[Problem, ...]
     """By file and id; `Problem.stops` tells those at which a run stops."""
+    semantic: SemanticReport | None = None
+    """Of data with semantic maps."""
 
     @property
     def unused_classes(self) -> tuple[str, ...]:
@@ -65,6 +81,7 @@ def check_detection(
     image_root: Path,
     *,
     masks: bool | None = None,
+    maps: Path | None = None,
     read_pixels: bool = True,
     step: Callable[[int], object] = lambda done: None,
 ) -> tuple[DetectionReport, CocoData]:
@@ -74,6 +91,7 @@ def check_detection(
         json_path: the COCO json.
         image_root: the folder of its images.
         masks: see `read_coco`.
+        maps: folder of the images' semantic maps, to be read, too.
         read_pixels: decode every image, which finds damaged files; else only their headers are read.
         step: called with the number of images done.
 
@@ -91,20 +109,26 @@ def check_detection(
     problems += absent
     missing = {problem.where for problem in absent}
     readable: list[int] = []
+    semantic = None if maps is None else _MapReader(SemanticFolder(maps, IGNORE))
     for index in range(len(data)):
         if f"image {data.image_ids[index]} of {json_path}" not in missing:
             found = _image_problem(data, index, read_pixels=read_pixels)
             problems += [found] if found else []
             readable += [] if found else [index]
         problems += _empty_masks(data, index) if has_masks else []
+        problems += semantic.problems(data, index) if semantic else []
         step(index + 1)
-    return _report(data, problems), data.subset(readable)
+    report = _report(data, problems)
+    return replace(report, semantic=semantic.report if semantic else None), data.subset(readable)
 
 
 def require_sound(data: CocoData) -> None:
-    """Raises InputError at the first image whose header shows that training would stop at it."""
+    """Raises InputError at the first image whose header, or that of its semantic map, shows that training would stop at
+    it."""
     for index in range(len(data)):
         found = _image_problem(data, index, read_pixels=False)
+        if found is None and data.semantic is not None:
+            found = _map_problem(data, index, data.semantic.check_header)
         if found is not None:
             raise InputError(f"{str(found)[0].upper()}{str(found)[1:]}")
 
@@ -141,7 +165,15 @@ def summary_lines(report: DetectionReport) -> list[str]:
     if report.unused_classes:
         names = ", ".join(report.unused_classes[:10]) + (", ..." if len(report.unused_classes) > 10 else "")
         lines.append(f"classes without objects: {len(report.unused_classes)} ({names})")
-    return lines
+    return lines + ([] if report.semantic is None else [_semantic_line(report.semantic)])
+
+
+def _semantic_line(report: SemanticReport) -> str:
+    *classes, unknown = report.pixels
+    present = [value for value, count in enumerate(classes) if count]
+    values = f"{len(present)} classes from {present[0]} to {present[-1]}" if present else "no class"
+    share = 100 * unknown / max(1, sum(report.pixels))
+    return f"semantic maps: {report.maps:,} in {report.root}, {values}, {share:.1f} % of the pixels unknown ({IGNORE})"
 
 
 def problem_lines(report: DetectionReport, *, most: int = 10) -> list[str]:
@@ -168,6 +200,37 @@ def _image_problem(data: CocoData, index: int, *, read_pixels: bool) -> Problem 
         return None
     sentence = wrong_size(path, size, (width, height), data.table.path)
     return Problem("image of another size", where, f"is of another size: {sentence}")
+
+
+def _map_problem(data: CocoData, index: int, look: Callable[[str, tuple[int, int]], object]) -> Problem | None:
+    """What `look` at the semantic map of an image says."""
+    try:
+        look(data.file_name(index), data.size(index))
+    except MaskError as error:
+        where = f"image {data.image_ids[index]} of {data.table.path}"
+        return Problem("bad semantic map", where, f"has a semantic map that cannot be learned from: {error}")
+    return None
+
+
+class _MapReader:
+    """Reads the maps one by one and counts their values."""
+
+    def __init__(self, folder: SemanticFolder) -> None:
+        self._folder = folder
+        self._maps, self._pixels = 0, np.zeros(IGNORE + 1, dtype=np.int64)
+
+    def problems(self, data: CocoData, index: int) -> Iterator[Problem]:
+        found = _map_problem(data, index, self._count)
+        if found is not None:
+            yield found
+
+    def _count(self, image_name: str, size: tuple[int, int]) -> None:
+        self._pixels += np.bincount(self._folder.read(image_name, size).flatten(), minlength=IGNORE + 1)
+        self._maps += 1
+
+    @property
+    def report(self) -> SemanticReport:
+        return SemanticReport(self._folder.root, self._maps, tuple(self._pixels.tolist()))
 
 
 def _empty_masks(data: CocoData, index: int) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from pycocotools import mask as coco_mask
 
 from swinkit.detection.data.coco_json import CocoTable, Problem, read_coco_table
 from swinkit.detection.data.coco_masks import decode_masks, run_lengths, sound_segmentation
+from swinkit.detection.data.semantic import WITHOUT, SemanticFolder, SemanticMaps
 from swinkit.errors import InputError
 from swinkit.images.read import ImageError, read_image
 from swinkit.structures import Instances
@@ -40,6 +41,7 @@ class CocoData:
         classes: names of the classes in the order of their labels; every category that has annotations is among them.
         has_masks: whether objects come with masks.
         images: which of the table's images these are, and in which order. Default: all.
+        semantic: the images' semantic maps, which then come with the objects.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class CocoData:
         *,
         has_masks: bool,
         images: np.ndarray | None = None,
+        semantic: SemanticFolder | None = None,
     ) -> None:
         self.table = table
         self.image_root = image_root
         self.classes = tuple(classes)
         self.has_masks = has_masks
+        self.semantic = semantic
         self.images = np.arange(len(table.image_ids)) if images is None else np.asarray(images, dtype=np.int64)
         position = {name: label for label, name in enumerate(classes)}
         self._label_of = np.array([position.get(name, -1) for name in table.category_names], dtype=np.int64)
@@ -64,6 +68,11 @@ class CocoData:
     def sizes(self) -> list[tuple[int, int]]:
         """Height and width of every image."""
         return [(int(height), int(width)) for height, width in self.table.sizes[self.images]]
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of image `index`, as the json has them."""
+        height, width = self.table.sizes[self.images[index]]
+        return int(height), int(width)
 
     @property
     def image_ids(self) -> list[int]:
@@ -80,21 +89,23 @@ class CocoData:
 
     def __getitem__(self, index: int) -> tuple[Image.Image, Instances]:
         """The image, as a viewer shows it, and its targets; ImageError where it has not the size that the json says."""
-        image = self.read_image(index)
-        return image, self.instances(index)
+        image, instances = self.read_image(index), self.instances(index)
+        if self.semantic is None:
+            return image, instances
+        return image, instances._replace(semantic=self.semantic.read(self.file_name(index), self.size(index)))
 
     def read_image(self, index: int) -> Image.Image:
         path = self.image_path(index)
         image = read_image(path)
-        height, width = self.table.sizes[self.images[index]]
+        height, width = self.size(index)
         if image.size != (width, height):
-            raise ImageError(wrong_size(path, image.size, (int(width), int(height)), self.table.path))
+            raise ImageError(wrong_size(path, image.size, (width, height), self.table.path))
         return image
 
     def instances(self, index: int) -> Instances:
         """The targets of image `index` without reading it."""
         table = self.table
-        height, width = (int(length) for length in table.sizes[self.images[index]])
+        height, width = self.size(index)
         rows = [row for row in self.rows(index) if self.is_target[row]]
         boxes = table.boxes[rows].reshape(-1, 4)
         edges = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
@@ -109,8 +120,12 @@ class CocoData:
         seen = found.masks.flatten(1).any(1)
         return found if seen.all() else Instances(found.boxes[seen], found.labels[seen], found.masks[seen])
 
+    def file_name(self, index: int) -> str:
+        """As the json has it, relative to the folder of the images."""
+        return self.table.file_names[int(self.images[index])]
+
     def image_path(self, index: int) -> Path:
-        return self.image_root / self.table.file_names[int(self.images[index])]
+        return self.image_root / self.file_name(index)
 
     def sample_name(self, index: int) -> str:
         """Path of the file."""
@@ -118,8 +133,25 @@ class CocoData:
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> Self:
         """The images at `indices`, in that order."""
-        images = self.images[np.asarray(indices, dtype=np.int64)]
-        return type(self)(self.table, self.image_root, self.classes, has_masks=self.has_masks, images=images)
+        return self._changed(self.images[np.asarray(indices, dtype=np.int64)], self.semantic)
+
+    def with_semantic(self, maps: SemanticMaps) -> Self:
+        """The same images with their semantic maps; raises InputError where their folder or one of them is missing."""
+        semantic = maps.of(self.image_root)
+        absent = list(absent_files([semantic.path(self.file_name(index)) for index in range(len(self))]))
+        if absent:
+            more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
+            path = semantic.path(self.file_name(absent[0]))
+            raise InputError(
+                f"image {self.image_ids[absent[0]]} of {self.table.path}{more} has no semantic map: there is no file "
+                f"{path}; put it there, give another folder with --semantic, {WITHOUT}"
+            )
+        return self._changed(self.images, semantic)
+
+    def _changed(self, images: np.ndarray, semantic: SemanticFolder | None) -> Self:
+        return type(self)(
+            self.table, self.image_root, self.classes, has_masks=self.has_masks, images=images, semantic=semantic
+        )
 
     def with_objects(self) -> Self:
         """The images that have something to learn, as the published training takes them.
@@ -170,7 +202,7 @@ class CocoData:
         if self.has_masks:
             found["segmentation"] = self.segmentation(row)
             if area != area:
-                height, width = (int(length) for length in table.sizes[self.images[index]])
+                height, width = self.size(index)
                 found["area"] = float(coco_mask.area(run_lengths(found["segmentation"], height, width)))
         return found
 
@@ -236,21 +268,25 @@ def without_mask(table: CocoTable) -> Iterator[Problem]:
 
 
 def missing_files(table: CocoTable, image_root: Path) -> Iterator[Problem]:
-    """The images of which there is no file. Every folder is listed once, instead of looking for each file."""
+    """The images of which there is no file."""
+    paths = [image_root / table.file_names[image] for image in range(len(table.image_ids))]
+    for image in absent_files(paths):
+        where = f"image {table.image_ids[image]} of {table.path}"
+        yield Problem("missing file", where, f"is missing: there is no file {paths[image]}")
+
+
+def absent_files(paths: Sequence[Path]) -> Iterator[int]:
+    """The numbers of the paths at which there is nothing. Every folder is listed once, instead of looking for each."""
     folders: defaultdict[Path, list[int]] = defaultdict(list)
-    for image in range(len(table.image_ids)):
-        folders[(image_root / table.file_names[image]).parent].append(image)
-    for folder, images in folders.items():
+    for number, path in enumerate(paths):
+        folders[path.parent].append(number)
+    for folder, numbers in folders.items():
         try:
             with os.scandir(folder) as entries:
                 present = {entry.name for entry in entries}
         except OSError:
             present = set()
-        for image in images:
-            path = image_root / table.file_names[image]
-            if path.name not in present:
-                where = f"image {table.image_ids[image]} of {table.path}"
-                yield Problem("missing file", where, f"is missing: there is no file {path}")
+        yield from (number for number in numbers if paths[number].name not in present)
 
 
 def wrong_size(path: Path, found: tuple[int, int], expected: tuple[int, int], json_path: Path) -> str:

@@ -32,6 +32,7 @@ ProblemKind = Literal[
     "missing file",
     "unreadable image",
     "image of another size",
+    "bad semantic map",
 ]
 
 CONSEQUENCES: dict[ProblemKind, Literal["stops", "left out", "corrected"]] = {
@@ -49,6 +50,7 @@ CONSEQUENCES: dict[ProblemKind, Literal["stops", "left out", "corrected"]] = {
     "missing file": "stops",
     "unreadable image": "stops",
     "image of another size": "stops",
+    "bad semantic map": "stops",
 }
 """What each kind of problem does to a run: what shows that the json is not what it says stops it; an object without
 pixels is left out of what is learned, with a warning, as in the published code; a box beyond the image is cut off at

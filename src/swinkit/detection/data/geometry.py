@@ -1,4 +1,4 @@
-"""What resizing, mirroring and cutting do to an image and to the objects in it.
+"""What resizing, mirroring and cutting do to an image, the objects in it and its semantic map.
 
 Images are (3, h, w) uint8 tensors. Boxes stay within the image; sizes and roundings are the published code's (mmcv's
 imrescale, imresize and imcrop).
@@ -19,32 +19,37 @@ Sample = tuple[Tensor, Instances]
 
 
 def resize_within(image: Tensor, objects: Instances, *, shorter_side: int, longest_side: int) -> Sample:
-    """The largest image of the same proportions with at most these sides.
+    """The largest image of the same proportions with at most these sides, see `resize_to`."""
+    height, width = image.shape[1:]
+    return resize_to(image, objects, resized_shape(height, width, 1.0, (shorter_side, longest_side)))
 
-    Pixels bilinearly without smoothing, rounded; masks from the nearest pixel at or before the place, as OpenCV does
-    both. Each axis of the boxes is scaled by what rounding made of it.
+
+def resize_to(image: Tensor, objects: Instances, size: tuple[int, int]) -> Sample:
+    """The image at this height and width.
+
+    Pixels bilinearly without smoothing, rounded; masks and the semantic map from the nearest pixel at or before the
+    place, as OpenCV does both. Each axis of the boxes is scaled by what rounding made of it.
     """
     height, width = image.shape[1:]
-    size = resized_shape(height, width, 1.0, (shorter_side, longest_side))
     if size == (height, width):
         return image, objects
     scale = torch.tensor([size[1] / width, size[0] / height] * 2, dtype=torch.float32)
     boxes = _within(objects.boxes * scale, size)
-    masks = None
-    if objects.masks is not None:
-        rows, columns = _nearest(height, size[0]), _nearest(width, size[1])
-        masks = objects.masks[:, rows][:, :, columns]
-    return resized_image(image, size), Instances(boxes, objects.labels, masks)
+    rows, columns = _nearest(height, size[0]), _nearest(width, size[1])
+    masks, semantic = (
+        None if each is None else each[..., rows, :][..., columns] for each in (objects.masks, objects.semantic)
+    )
+    return resized_image(image, size), Instances(boxes, objects.labels, masks, semantic)
 
 
 def mirror(image: Tensor, objects: Instances, *, vertically: bool = False) -> Sample:
     """Left and right exchanged, or top and bottom."""
     height, width = image.shape[1:]
     boxes = BoundingBoxes(objects.boxes, format=BoundingBoxFormat.XYXY, canvas_size=(height, width))
-    axis = 1 if vertically else 2
+    axis = -2 if vertically else -1
     flipped = (F.vertical_flip if vertically else F.horizontal_flip)(boxes).as_subclass(Tensor)
-    masks = None if objects.masks is None else objects.masks.flip(axis)
-    return image.flip(axis), Instances(flipped, objects.labels, masks)
+    masks, semantic = (None if each is None else each.flip(axis) for each in (objects.masks, objects.semantic))
+    return image.flip(axis), Instances(flipped, objects.labels, masks, semantic)
 
 
 def cut_out(image: Tensor, objects: Instances, *, top: int, left: int, height: int, width: int) -> Sample:
@@ -61,7 +66,8 @@ def cut_out(image: Tensor, objects: Instances, *, top: int, left: int, height: i
         masks = objects.masks[:, rows, columns]
         kept &= masks.flatten(1).any(1)
         masks = masks[kept]
-    return image[:, rows, columns], Instances(boxes[kept], objects.labels[kept], masks)
+    semantic = None if objects.semantic is None else objects.semantic[rows, columns]
+    return image[:, rows, columns], Instances(boxes[kept], objects.labels[kept], masks, semantic)
 
 
 def jitter_colours(image: Tensor, strength: float) -> Tensor:

@@ -31,7 +31,8 @@ class DetectionData(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> tuple[Image.Image, Instances]:
-        """The image in 8-bit RGB, and the objects to learn: never a crowd or an ignored region."""
+        """The image in 8-bit RGB, and the objects to learn: never a crowd or an ignored region; with its semantic map
+        where these are data to train a detector on that wants one."""
 
     def sample_name(self, index: int) -> str:
         """What to call sample `index` in messages and pictures."""

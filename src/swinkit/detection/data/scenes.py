@@ -1,25 +1,32 @@
-"""The embedded digit scenes as a detection data set: boxes and masks of ten digits."""
+"""The embedded digit scenes as a detection data set: boxes and masks of ten digits, and semantic maps of all pixels."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from pycocotools import mask as coco_masks
 
-from swinkit.images.digit_scenes import DIGITS, DigitScenes, SceneSettings, scene_name
+from swinkit.detection.data.semantic import SemanticMaps
+from swinkit.errors import InputError
+from swinkit.images.digit_scenes import DIGITS, SEMANTIC_CLASSES, DigitScenes, SceneSettings, scene_name
 from swinkit.structures import Instances
 
 
 class DetectionScenes:
-    """`DigitScenes` for detection, see `swinkit.detection.data.samples.DetectionData`; label i is the digit i."""
+    """`DigitScenes` for detection, see `swinkit.detection.data.samples.DetectionData`; label i is the digit i.
+
+    With `semantic` their maps come with the objects: 0 background, 1..10 the digits.
+    """
 
     classes = DIGITS
     has_masks = True
 
-    def __init__(self, scenes: DigitScenes) -> None:
+    def __init__(self, scenes: DigitScenes, *, semantic: bool = False) -> None:
         self.scenes = scenes
+        self.semantic = semantic
         self.sizes = [(scenes.settings.size, scenes.settings.size)] * len(scenes)
         self.image_ids = list(range(1, len(scenes) + 1))
 
@@ -28,7 +35,8 @@ class DetectionScenes:
 
     def __getitem__(self, index: int) -> tuple[Image.Image, Instances]:
         scene = self.scenes.scene(index)
-        return scene.image, scene.instances
+        semantic = torch.from_numpy(scene.semantic) if self.semantic else None
+        return scene.image, scene.instances._replace(semantic=semantic)
 
     def sample_name(self, index: int) -> str:
         return scene_name(self.scenes, index)
@@ -59,6 +67,17 @@ class DetectionScenes:
         return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def open_detection_scenes(settings: SceneSettings) -> tuple[DetectionScenes, DetectionScenes]:
-    """Training and validation scenes for detection."""
-    return DetectionScenes(DigitScenes(settings, "train")), DetectionScenes(DigitScenes(settings, "val"))
+def open_detection_scenes(
+    settings: SceneSettings, *, semantic: SemanticMaps | None = None
+) -> tuple[DetectionScenes, DetectionScenes]:
+    """Training and validation scenes for detection, the former with semantic maps where they are asked for.
+
+    Raises InputError where `semantic` has fewer classes than the scenes.
+    """
+    if semantic is not None and semantic.classes < len(SEMANTIC_CLASSES):
+        raise InputError(
+            f"digit scenes have {len(SEMANTIC_CLASSES)} semantic classes, the background and ten digits, and the "
+            f"detector {semantic.classes}; give --detector.semantic-classes {len(SEMANTIC_CLASSES)}, or 0 for none"
+        )
+    train = DetectionScenes(DigitScenes(settings, "train"), semantic=semantic is not None)
+    return train, DetectionScenes(DigitScenes(settings, "val"))

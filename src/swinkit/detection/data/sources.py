@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from swinkit.detection.data.coco import CocoData, read_coco
+from swinkit.detection.data.semantic import SemanticMaps
 from swinkit.errors import InputError
 from swinkit.files import read_text
 from swinkit.training.data.splits import stratified_split
@@ -44,7 +45,12 @@ class DetectionFiles:
 
 
 def open_detection_data(
-    source: Path, *, image_root: Path | None = None, masks: bool | None = None, validation_fraction: float = 0.2
+    source: Path,
+    *,
+    image_root: Path | None = None,
+    masks: bool | None = None,
+    validation_fraction: float = 0.2,
+    semantic: SemanticMaps | None = None,
 ) -> tuple[CocoData, CocoData]:
     """Training and validation images of a data set.
 
@@ -53,18 +59,21 @@ def open_detection_data(
         image_root: the folder of the images, where `source` is a json and they do not lie in one of the usual places.
         masks: see `read_coco`; decided by the training part for both where it is None.
         validation_fraction: how much is held out where there is no validation json, the same images every time.
+        semantic: the semantic maps that the training images come with; none are needed to validate.
 
     Raises:
-        InputError: as `read_coco` does, or listing the accepted layouts where none is found.
+        InputError: as `read_coco` and `CocoData.with_semantic` do, or listing the accepted layouts where none is found.
     """
     parts = find_detection_files(source, image_root=image_root)
     if "train" not in parts:
         raise InputError(f"{source} has a json to validate on, but none to train on; it must hold {ACCEPTED}")
     train = read_coco(parts["train"].json_path, parts["train"].image_root, masks=masks)
-    if "val" not in parts:
-        return hold_out(train, validation_fraction)
-    val = parts["val"]
-    return train, read_coco(val.json_path, val.image_root, classes=train.classes, masks=train.has_masks)
+    if "val" in parts:
+        files = parts["val"]
+        val = read_coco(files.json_path, files.image_root, classes=train.classes, masks=train.has_masks)
+    else:
+        train, val = hold_out(train, validation_fraction)
+    return (train if semantic is None else train.with_semantic(semantic)), val
 
 
 def open_detection_evaluation(

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from swinkit.errors import InputError
+from swinkit.images.masks import MaskError, check_mask_header
 from swinkit.images.read import ImageError, read_image, read_image_size
 from swinkit.ops.labels import IGNORE
 from swinkit.segmentation.data.folders import Pairs
-from swinkit.segmentation.data.masks import MaskError, check_mask_header
 from swinkit.segmentation.data.samples import SegmentationImages
 
 MASKS_BEFORE_TRAINING = 1000

@@ -16,9 +16,9 @@ import numpy as np
 
 from swinkit.errors import InputError
 from swinkit.files import read_text
+from swinkit.images.masks import MASK_SUFFIXES
 from swinkit.images.read import is_image_name
 from swinkit.ops.labels import IGNORE
-from swinkit.segmentation.data.masks import MASK_SUFFIXES
 from swinkit.segmentation.data.samples import SegmentationImages
 from swinkit.training.data.splits import stratified_split
 

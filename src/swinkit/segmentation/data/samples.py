@@ -10,9 +10,10 @@ from typing import Protocol, Self
 import numpy as np
 from PIL import Image
 
+from swinkit.images.masks import MaskError, read_mask
 from swinkit.images.names import NameTable
 from swinkit.images.read import read_image
-from swinkit.segmentation.data.masks import MaskError, as_labels, read_mask
+from swinkit.segmentation.data.labels import as_labels
 
 
 class SegmentationData(Protocol):
