@@ -21,12 +21,8 @@ class Instances(NamedTuple):
     masks: Tensor | None
     """(N, H, W) bool at the image's size; None where the data have boxes only."""
     semantic: Tensor | None = None
-<<<<<<< HEAD
-    """(H, W) uint8 at the image's size: the class of every pixel, 255 ignored; None where the data have none."""
-=======
     """(H, W) uint8 at the image's size: the class of every pixel, things and stuff, 0..C-1, or 255 where it is unknown
     (`swinkit.ops.labels.IGNORE`); None where the data have no such map or nobody asked for it."""
->>>>>>> 4ed0a3805a6ae1af14d7d99fbb8448ebd27d08e5
 
 
 class Detections(NamedTuple):

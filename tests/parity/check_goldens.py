@@ -45,7 +45,7 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 
-WITHOUT_WEIGHTS = {check_augmentation}
+WITHOUT_WEIGHTS = {check_augmentation, check_soft_nms}
 """The checks of files that hold no model."""
 
 BACKENDS: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa", "cpu")

@@ -18,9 +18,10 @@ from swinkit.detection.rcnn import RCNN, RCNNConfig, RCNNOutputs
 from swinkit.detection.roi_head import StageConfig
 from swinkit.detection.rpn import ProposalConfig, RPNConfig
 from swinkit.detection.samplers import SamplerConfig
-from swinkit.detection.semantic_head import IGNORED, SemanticHead, semantic_loss
+from swinkit.detection.semantic_head import SemanticHead, semantic_loss
 from swinkit.errors import InputError
 from swinkit.ops.boxes import Stds
+from swinkit.ops.labels import IGNORE
 from swinkit.structures import Instances
 
 FUSION_LEVEL = 1
@@ -62,7 +63,7 @@ class HTC(RCNNConfig):
     """What the semantic loss is multiplied with."""
     semantic_mean: Literal["valid", "all"] = "valid"
     """The semantic loss is the mean over cells that have a class, as in mmdetection 2, or over all, as in 3."""
-    semantic_padding: int = IGNORED
+    semantic_padding: int = IGNORE
     """The class of padding in the semantic loss: ignored, as in mmdetection 3; mmdetection 2 has class 0."""
 
     names_stages: ClassVar[bool] = True
@@ -70,8 +71,8 @@ class HTC(RCNNConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.semantic_classes <= IGNORED or self.semantic_convs < 0:
-            raise InputError(f"semantic classes must be 0 to {IGNORED}, and layers not below 0: {self}")
+        if not 0 <= self.semantic_classes <= IGNORE or self.semantic_convs < 0:
+            raise InputError(f"semantic classes must be 0 to {IGNORE}, and layers not below 0: {self}")
 
     @property
     def detector_class(self) -> type[RCNN]:

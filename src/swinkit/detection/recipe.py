@@ -31,6 +31,7 @@ from swinkit.detection.data.sources import open_detection_data
 from swinkit.detection.dense_maps import FINEST
 from swinkit.detection.detector import DetectorConfig, DetectorModel
 from swinkit.detection.evaluation_images import EvaluationImages
+from swinkit.detection.htc import HTC
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.predictor import describe_detector
 from swinkit.detection.rcnn import RCNNConfig
@@ -130,7 +131,7 @@ class DetectionRecipe:
     @property
     def semantic_classes(self) -> int:
         """Classes of the semantic maps that the detector learns from; 0 where it wants none."""
-        return getattr(self.detector, "semantic_classes", 0)
+        return self.detector.semantic_classes if isinstance(self.detector, HTC) else 0
 
     def _batches(self, data: DetectionData, processes: Processes) -> EpochBatches:
         loop = self.loop

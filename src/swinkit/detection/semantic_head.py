@@ -14,10 +14,8 @@ from torch.nn import functional as F
 
 from swinkit.errors import InputError
 from swinkit.layers.conv import ConvReLU
+from swinkit.ops.labels import IGNORE
 from swinkit.structures import Instances
-
-IGNORED = 255
-"""The class of pixels that nothing is learned from."""
 
 
 class SemanticOutputs(NamedTuple):
@@ -70,7 +68,7 @@ def semantic_loss(
     targets: Sequence[Instances],
     *,
     stride: int,
-    padding: int = IGNORED,
+    padding: int = IGNORE,
     mean: Literal["valid", "all"] = "valid",
 ) -> Tensor:
     """Mean cross entropy of the cells, each compared with the pixel at its upper left.
@@ -96,6 +94,6 @@ def semantic_loss(
             )
         cells = target.semantic[::stride, ::stride]
         wanted[number, : cells.shape[0], : cells.shape[1]] = cells
-    summed = F.cross_entropy(logits.float(), wanted, ignore_index=IGNORED, reduction="sum")
-    count = wanted.numel() if mean == "all" else (wanted != IGNORED).sum().clamp(min=1)
+    summed = F.cross_entropy(logits.float(), wanted, ignore_index=IGNORE, reduction="sum")
+    count = wanted.numel() if mean == "all" else (wanted != IGNORE).sum().clamp(min=1)
     return summed / count
