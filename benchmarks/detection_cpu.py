@@ -1,138 +1,160 @@
-"""How long does a detector take on a CPU, and on what?
+"""How long does each detector take on a CPU, on what, and how much memory?
 
-Cascade Mask R-CNN with Swin-T on one image of 800 x 1333 (padded to 800 x 1344), fp32, batch 1: seconds of backbone,
-neck, proposal network with its proposals, box heads, mask heads, and of what comes after them: non-maximum suppression
-and pasting every mask into the image. Weights are random ones under which 100 objects are found. Prints medians and the
-peak memory of the process, and writes them to benchmarks/results/.
+Every detector with Swin-T, and Mask R-CNN with ResNet-50 beside torchvision's, on one image of 800 x 1333, in
+fp32, batch 1, interleaved. Weights are random ones, class scores far apart, so that about a hundred objects are found.
+Prints medians and shares by part, and the memory of each in a process of its own, and writes them to
+benchmarks/results/.
 
-    python benchmarks/detection_cpu.py [--rounds 3] [--threads N]
+    python benchmarks/detection_cpu.py [--rounds 3] [--threads N] [--only NAME...]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import resource
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
-from importlib.metadata import version
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torchvision.models.detection import maskrcnn_resnet50_fpn
+from torchvision.models.detection.mask_rcnn import MaskRCNN as TorchvisionMaskRCNN
 
+from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_T
-from swinkit.detection.box_head import BoxOutputs
-from swinkit.detection.cascade import CascadeMaskRCNN
-from swinkit.detection.inference import detect
-from swinkit.detection.mask_head import of_class
-from swinkit.detection.rcnn import RCNN
-from swinkit.detection.roi_align import align_regions
-from swinkit.detection.roi_head import StageOutputs, refined_boxes
+from swinkit.benchmark.machine import describe_machine, device_name, file_name
+from swinkit.benchmark.memory import peak_of_process
+from swinkit.benchmark.timing import interleave
+from swinkit.detection.architectures import DETECTORS
+from swinkit.detection.dense_maps import FINEST
+from swinkit.detection.detector import DetectorModel
+from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.layers.pixels import pad_batch
 from swinkit.ops.masks import paste_masks
 
 SIZE = (800, 1333)
-Result = TypeVar("Result")
+CLASSES = 80
+OURS_R50, THEIRS_R50 = "mask_rcnn, ResNet-50", "torchvision's Mask R-CNN, ResNet-50"
+NAMES = (*(f"{name}, Swin-T" for name in DETECTORS), OURS_R50, THEIRS_R50)
+DENSE = ("atss", "reppoints_v2", "mask_reppoints_v2")
+PARTS = ("backbone", "neck", "rpn_head", "bbox_head", "mask_head", "semantic_head")
+"""Modules whose time is told apart, by the last word of their name; the rest is reading regions and suppression."""
 
 
-class Stopwatch:
-    """Seconds by the name of what was done."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def run(self, name: str, work: Callable[[], Result]) -> Result:
-        began = time.perf_counter()
-        result = work()
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
-        return result
-
-
-def detector() -> RCNN:
-    """Random weights: class scores far apart, so that about a hundred detections are over the threshold."""
+def build(name: str) -> nn.Module:
+    """The detector of this name."""
     torch.manual_seed(0)
-    model = CascadeMaskRCNN().build(SWIN_T.build(), 80).eval()
-    with torch.no_grad():
-        for head in model.roi_head.bbox_head:
-            head.fc_cls.weight.normal_(std=0.3)
-    return model
+    if name == THEIRS_R50:
+        theirs = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=CLASSES + 1).eval()
+        nn.init.normal_(theirs.roi_heads.box_predictor.cls_score.weight, std=0.3)
+        return theirs
+    if name == OURS_R50:
+        return _apart(MaskRCNN().build(TimmConfig("resnet50").build(), CLASSES))
+    kind = name.partition(",")[0]
+    backbone = SWIN_T.from_stride(FINEST) if kind in DENSE else SWIN_T
+    return _apart(DETECTORS[kind]().build(backbone.build(), CLASSES))
+
+
+def _apart(model: DetectorModel) -> DetectorModel:
+    for name, module in model.named_modules():
+        if name.endswith("fc_cls"):
+            nn.init.normal_(module.weight, std=0.3)
+        elif name.endswith(("atss_cls", "reppoints_cls_out")):
+            nn.init.normal_(module.weight, std=0.1)
+    return model.eval()
 
 
 @torch.inference_mode()
-def one_image(model: RCNN, image: Tensor) -> tuple[dict[str, float], int]:
-    """Seconds of every part, and how many instances were found."""
-    watch, heads, config = Stopwatch(), model.roi_head, model.config
+def detect(model: nn.Module, image: Tensor) -> int:
+    """From 8-bit pixels to whole masks; how many instances were found."""
+    if isinstance(model, TorchvisionMaskRCNN):
+        return len(model([image.float() / 255])[0]["boxes"])  # it pastes its masks itself
+    assert isinstance(model, DetectorModel)
     batch, sizes = pad_batch([image])
-    images = watch.run("normalise", lambda: model.normalise(batch, sizes))
-    features = watch.run("backbone", lambda: model.backbone(images))
-    maps = watch.run("neck", lambda: model.neck(features))
-    anchors = watch.run("proposal_network", lambda: model.rpn_head(maps))
-    proposals = watch.run("proposals", lambda: model.rpn_head.proposals(anchors, sizes, config.rpn.inference))
-
-    def read(boxes: Tensor, size: int) -> Tensor:
-        return align_regions(maps[: len(heads.strides)], heads.strides, [boxes], size, config.finest_scale)
-
-    boxes, stages = proposals[0].boxes, []
-    for head, stage in zip(heads.bbox_head, config.stages, strict=True):
-        said = watch.run("box_heads", lambda h=head, b=boxes: h(read(b, config.roi_size)))
-        stages.append(StageOutputs([boxes], said, None, None))
-        (boxes,) = refined_boxes(stages[-1], stage.stds, sizes, None)
-    mean = BoxOutputs(
-        torch.stack([stage.box_outputs.logits for stage in stages]).mean(0), stages[-1].box_outputs.deltas
-    )
-    limits = {"score_threshold": config.score_threshold, "nms_iou": config.nms_iou, "detections": config.detections}
-    regions, stds = stages[-1].regions[0], config.stages[-1].stds
-    found = watch.run("suppression", lambda: detect(regions, mean, sizes[0], stds=stds, **limits))
-
-    def masks_of() -> Tensor:
-        logits = [of_class(head(read(found.boxes, config.mask_roi_size)), found.labels) for head in heads.mask_head]
-        return torch.stack(logits).sigmoid().mean(0)
-
-    masks = watch.run("mask_heads", masks_of)
-    watch.run("pasting", lambda: sum(int(mask.any()) for mask in paste_masks(masks, found.boxes, sizes[0])))
-    return watch.seconds, len(found.boxes)
+    (found,) = model.postprocess(model(batch, sizes), sizes)
+    if found.masks is not None:
+        for mask in paste_masks(found.masks, found.boxes, found.size):
+            mask.any()
+    return len(found.boxes)
 
 
-def processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+class Shares:
+    """Seconds in the parts of a model, since `clear`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.seconds: dict[str, float] = {}
+        for name, module in model.named_modules():
+            words = name.split(".")
+            parts = [word for word in words if word in PARTS]
+            is_list = isinstance(module, nn.ModuleList)
+            if parts and not is_list and (words[-1] in PARTS or words[-2:-1] == parts[-1:]) and len(parts) == 1:
+                self._watch(module, parts[0])
+
+    def _watch(self, module: nn.Module, part: str) -> None:
+        began: list[float] = []
+        module.register_forward_pre_hook(lambda *_: began.append(time.perf_counter()))
+
+        def stop(*_: object) -> None:
+            self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - began.pop()
+
+        module.register_forward_hook(stop)
+
+
+def measure_memory(name: str, threads: int) -> float:
+    """The most memory of a process that builds the detector and runs it twice, in MiB."""
+    torch.set_num_threads(threads)
+    model = build(name)
+    for _ in range(2):
+        detect(model, _image())
+    return peak_of_process() / 2**20
+
+
+def _image() -> Tensor:
+    torch.manual_seed(1)
+    return torch.randint(0, 256, (3, *SIZE), dtype=torch.uint8)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    model, image = detector(), torch.randint(0, 256, (3, *SIZE), dtype=torch.uint8)
-    one_image(model, image[:, :320, :320])  # warms up
-    rounds = [one_image(model, image) for _ in range(options.rounds)]
-    parts = {name: statistics.median(seconds[name] for seconds, _ in rounds) for name in rounds[0][0]}
-    total = statistics.median(sum(seconds.values()) for seconds, _ in rounds)
-    after = parts["suppression"] + parts["pasting"]
-    results = {
-        "device": processor(),
-        "threads": options.threads,
-        "image": SIZE,
-        "versions": {name: version(name) for name in ("swinkit", "torch", "torchvision")},
-        "objects": rounds[0][1],
-        "seconds": parts | {"total": total},
-        "post_processing_share": after / total,
-        "peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-    }
-    for name, value in (parts | {"total": total}).items():
-        print(f"  {name:17} {value:7.3f} s  {value / total:6.1%}")
-    print(f"  post-processing {after / total:.2%} of it, {rounds[0][1]} objects, {results['peak_memory_gib']:.2f} GiB")
-    device = "".join(c if c.isalnum() else "-" for c in results["device"]).strip("-").lower()
-    out = Path(__file__).parent / "results" / f"detection-cpu-{device}.json"
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps(results, indent=2) + "\n")
+    models = {name: build(name) for name in options.only}
+    shares = {name: Shares(model) for name, model in models.items() if name != THEIRS_R50}
+    found: dict[str, int] = {}
+
+    def run(name: str) -> Callable[[], None]:
+        return lambda: found.__setitem__(name, detect(models[name], _image()))
+
+    seconds = interleave({name: run(name) for name in models}, rounds=options.rounds, warm_up=1)
+    context = multiprocessing.get_context("spawn")
+    rows: dict[str, Any] = {}
+    for name, times in seconds.items():
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            memory = pool.submit(measure_memory, name, options.threads).result()
+        median = statistics.median(times)
+        parts = shares[name].seconds if name in shares else {}
+        whole = sum(times) / len(times) * (options.rounds + 1)
+        rows[name] = {
+            "seconds": median,
+            "objects": found[name],
+            "peak_memory_mib": memory,
+            "shares": {part: spent / whole for part, spent in parts.items()},
+        }
+        told = "  ".join(f"{part} {share:.0%}" for part, share in rows[name]["shares"].items())
+        print(f"  {name:38} {median:7.2f} s {memory:6.0f} MiB {found[name]:4} objects  {told}", flush=True)
+    if OURS_R50 in rows and THEIRS_R50 in rows:
+        print(f"  torchvision's over ours: {rows[THEIRS_R50]['seconds'] / rows[OURS_R50]['seconds']:.2f}")
+    machine = describe_machine(torch.device("cpu"))
+    out = Path(__file__).parent / "results" / f"detection-800x1333-{file_name(device_name(torch.device('cpu')))}.json"
+    out.write_text(json.dumps({"machine": machine, "image": SIZE, "detectors": rows}, indent=2) + "\n")
     print(f"\n{out}")
 
 

@@ -8,22 +8,25 @@ those of attention included (mmdetection's counter leaves them out, 3G of Swin-T
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from swinkit.backbone.swin import SwinTransformer
+from swinkit.backbone.swin import SwinConfig, SwinTransformer
 from swinkit.backbone.timm import TimmConfig
-from swinkit.backbone.variants import SWIN_B, SWIN_S, SWIN_T
+from swinkit.backbone.variants import SWIN_B, SWIN_L, SWIN_S, SWIN_T
 from swinkit.detection.atss import ATSS
 from swinkit.detection.cascade import CascadeMaskRCNN
+from swinkit.detection.mask_head import MaskHead
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.mask_reppoints_v2 import MaskRepPointsV2
 from swinkit.detection.rcnn import RCNN, RCNNConfig
 from swinkit.detection.reppoints_v2 import RepPointsV2
 from swinkit.detection.sparse_rcnn import SparseRCNN
+from swinkit.recipes.coco_htc import HTC_PLUS_PLUS
 
 DEFORMABLE = torch.ops.torchvision.deform_conv2d
 Size = Sequence[int]
@@ -49,8 +52,9 @@ def billions(work: Callable[[], object]) -> float:
 
 def multiply_adds(model: RCNN) -> dict[str, float]:
     def through(heads: Iterable[nn.Module], regions: int, side: int) -> None:
-        for head in heads:
-            head(torch.empty(regions, 256, side, side))
+        for number, head in enumerate(heads):
+            seen = torch.empty(regions, 256, side, side)
+            head(seen, seen) if number and isinstance(head, MaskHead) else head(seen)
 
     with torch.device("meta"):
         features = model.backbone(torch.empty(1, 3, 800, 1280))
@@ -62,6 +66,7 @@ def multiply_adds(model: RCNN) -> dict[str, float]:
             "rpn": billions(lambda: model.rpn_head(maps)),
             "boxes": billions(lambda: through(model.roi_head.bbox_head, 1000, 7)),
             "masks": billions(lambda: through(model.roi_head.mask_head, 100, 14)),
+            "semantic": billions(lambda: model.roi_head.semantic_head and model.roi_head.semantic_head(maps)),
         }
 
 
@@ -83,6 +88,29 @@ def test_multiply_adds_at_1280_x_800(config, backbone, published):
     total = sum(parts.values())
     print(f"\n{backbone}: {total:.1f}G, published {published}G; {parts}")
     assert total == pytest.approx(published, rel=0.03)
+
+
+@pytest.mark.parametrize(("name", "counted", "published"), [("b", 1042.3, 1043), ("l", 1469.3, 1470)])
+def test_multiply_adds_of_htc_plus_plus(name: str, counted: float, published: int) -> None:
+    """Table 2c: with the block, which nobody released, both rows come out."""
+    backbone = replace({"b": SWIN_B, "l": SWIN_L}[name], global_block=True)
+    with torch.device("meta"):
+        body = SwinTransformer(backbone, attention_backend="reference")
+        parts = multiply_adds(HTC_PLUS_PLUS.build(body, 80).eval())
+    total = sum(parts.values()) + _projected_padding(backbone)
+    print(f"\nHTC++ {name}: {total:.1f}G, published {published}G; {parts}")
+    assert total == pytest.approx(counted, abs=0.1) and total == pytest.approx(published, rel=0.001)
+
+
+def _projected_padding(backbone: SwinConfig) -> float:
+    """The original cuts the windows' padding off behind the output projection of attention, here it is before: billions
+    of multiply-adds of an image of 1280 x 800 that are saved."""
+    extra = 0
+    for depth, width, stride in zip(backbone.depths, backbone.widths, backbone.strides, strict=True):
+        height, length = 800 // stride, 1280 // stride
+        windows = math.ceil(height / backbone.window_size) * math.ceil(length / backbone.window_size)
+        extra += depth * width**2 * (windows * backbone.window_size**2 - height * length)
+    return extra / 1e9
 
 
 DENSE = [

@@ -35,15 +35,15 @@ def _measure(case: Case, library: Library, threads: int) -> float | None:
     before = _resident()
     for _ in range(3):
         run()
-    return (_peak() - before) / 2**20
+    return (peak_of_process() - before) / 2**20
 
 
 def _resident() -> int:
     """The memory that this process has now, in bytes; where the system does not tell, the most it has had."""
-    return _from_status("VmRSS") or _peak()
+    return _from_status("VmRSS") or peak_of_process()
 
 
-def _peak() -> int:
+def peak_of_process() -> int:
     """The most memory this process has had, in bytes."""
     known = _from_status("VmHWM")  # ru_maxrss begins with what the parent had when this process was born
     if known is not None:

@@ -13,7 +13,7 @@ from swinkit.recipes.published import Published
 _ORDER = (
     *("finetune", "finetune_detection", "finetune_segmentation"),
     *("digits", "digit_scenes"),
-    *("imagenet1k", "imagenet22k", "coco", "coco_resnet", "coco_frameworks", "ade20k"),
+    *("imagenet1k", "imagenet22k", "coco", "coco_resnet", "coco_frameworks", "coco_htc", "ade20k"),
 )
 """Modules in reading order: your own data, embedded data, published runs. Others come after them."""
 
