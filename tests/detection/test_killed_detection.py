@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ OPTIONS = (
     *("--accumulate", "2", "--backbone.drop-path-rate", "0.2", "--augmentation.horizontal-flip", "0.5"),
     *("--augmentation.crop-probability", "0.5", "--augmentation.sides-before-crop", "32", "40"),
     *("--augmentation.crop-range", "24", "32"),
+    *(("--augmentation.instaboost.probability", "0.5") if find_spec("cv2") else ()),
 )
 ATSS_OBJECTS = (
     *(

@@ -24,6 +24,7 @@ from swinkit.detection.data.augmentation import (
     detection_transform,
 )
 from swinkit.detection.data.check import require_sound
+from swinkit.detection.data.instaboost import check_instaboost
 from swinkit.detection.data.samples import DetectionData, collate_detection
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.data.semantic import SemanticMaps
@@ -135,6 +136,7 @@ class DetectionRecipe:
 
     def _batches(self, data: DetectionData, processes: Processes) -> EpochBatches:
         loop = self.loop
+        check_instaboost(self.augmentation.instaboost, has_masks=data.has_masks)
         sampler = AspectRatioSampler(
             data.sizes,
             batch_size=loop.batch_size,

@@ -73,7 +73,7 @@ def coco_mask_reppoints_v2_swin_t_3x() -> DetectionRecipe:
 
     Shorter sides of any number of pixels from 480 to 960, no crops.
     """
-    augmentation = DetectionAugmentation(shorter_sides=tuple(range(480, 961)), crop_probability=0.0)
+    augmentation = DetectionAugmentation(shorter_side_range=(480, 960), crop_probability=0.0)
     return replace(coco_reppoints_v2_swin_t_3x(), detector=MaskRepPointsV2(), augmentation=augmentation)
 
 

@@ -147,6 +147,21 @@ def test_published_draws():
     assert 20 <= sum(ratios) <= 45 and 0 < mirrored < sum(ratios)
 
 
+def test_stronger_multi_scale_training_draws_any_side():
+    """The paper's best system: 400 to 1400 pixels, the longer side up to 1600."""
+    settings = DetectionAugmentation(crop_probability=0.0, shorter_side_range=(400, 1400), longest_side=1600)
+    transform, image = detection_transform(settings), Image.new("RGB", (64, 48))
+    objects = Instances(torch.tensor([[0.0, 0.0, 10.0, 10.0]]), torch.zeros(1, dtype=torch.long), None)
+    sizes = []
+    for seed in range(60):
+        torch.manual_seed(seed)
+        sizes.append(tuple(transform(image, objects)[0].shape[1:]))
+    sides = sorted({min(size) for size in sizes})
+    assert 400 <= sides[0] < 500 and 1100 < sides[-1] <= 1200 and len(sides) > 35
+    assert any(side % 32 for side in sides) and all(max(size) <= 1600 for size in sizes)
+    assert sizes.count((1200, 1600)) >= 5  # where the longer side limits
+
+
 def test_paper_text_never_crops():
     transform = detection_transform(DetectionAugmentation(crop_probability=0.0, horizontal_flip=1.0))
     image, objects = (
@@ -193,6 +208,7 @@ def test_a_batch_is_padded_and_knows_the_sizes():
     [
         (lambda: DetectionAugmentation(shorter_sides=()), "shorter_sides"),
         (lambda: DetectionAugmentation(crop_range=(600, 384)), "crop_range"),
+        (lambda: DetectionAugmentation(shorter_side_range=(1400, 400)), "shorter_side_range"),
         (lambda: DetectionAugmentation(crop_probability=1.5), "crop_probability is 1.5"),
         (lambda: DetectionAugmentation(longest_side=0), "longest_side"),
         (lambda: SmallDetectionAugmentation(shorter_side=(9, 8)), "shorter_side"),

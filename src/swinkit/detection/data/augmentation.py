@@ -4,13 +4,14 @@ A transform makes of (RGB PIL image, Instances) an image (3, h, w) uint8 and Ins
 padding to a common size are the model's. All draws come from torch's global generator (`seeding` seeds it per sample).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
+from swinkit.detection.data.draws import happens, whole_number
 from swinkit.detection.data.geometry import Sample, cut_out, jitter_colours, mirror, resize_within
+from swinkit.detection.data.instaboost import InstaBoost, boosted
 from swinkit.errors import InputError
 from swinkit.structures import Instances
 
@@ -22,11 +23,13 @@ class DetectionAugmentation:
     """The published detectors' training augmentation; the defaults are the values of their code (configs/swin).
 
     The image is mirrored with the probability `horizontal_flip`. Then its shorter side is resized to one of
-    `shorter_sides` pixels, drawn evenly, or less where the longer side would exceed `longest_side`. With the
-    probability `crop_probability` it is first resized to one of `sides_before_crop` and a random part is cut out, each
-    of whose sides is drawn between the two numbers of `crop_range` (DETR's policy, arXiv 2005.12872 A.4).
+    `shorter_sides` pixels, drawn evenly, or with `shorter_side_range` to any number of pixels between its two, or less
+    where the longer side would exceed `longest_side`. With the probability `crop_probability` it is first resized to
+    one of `sides_before_crop` and a random part is cut out, each of whose sides is drawn between the two numbers of
+    `crop_range` (DETR's policy, arXiv 2005.12872 A.4).
 
-    The paper's text (4.2) says multi-scale training alone: crop_probability 0.
+    The paper's text (4.2) says multi-scale training alone: crop_probability 0; for its best system "stronger
+    multi-scale training" besides: shorter_side_range (400, 1400), longest_side 1600.
     """
 
     shorter_sides: tuple[int, ...] = tuple(range(480, 801, 32))
@@ -35,9 +38,14 @@ class DetectionAugmentation:
     crop_probability: float = 0.5
     sides_before_crop: tuple[int, ...] = (400, 500, 600)
     crop_range: tuple[int, int] = (384, 600)
+    shorter_side_range: tuple[int, int] | None = None
+    instaboost: InstaBoost = field(default_factory=lambda: InstaBoost(probability=0.0))
+    """Comes before all else; off unless its probability is set."""
 
     def __post_init__(self) -> None:
         _check_sides("shorter_sides", self.shorter_sides)
+        if self.shorter_side_range is not None:
+            _check_range("shorter_side_range", self.shorter_side_range)
         _check_sides("sides_before_crop", self.sides_before_crop)
         _check_sides("longest_side", (self.longest_side,))
         _check_range("crop_range", self.crop_range)
@@ -61,6 +69,8 @@ class SmallDetectionAugmentation:
     crop_probability: float = 0.0
     smallest_crop: float = 0.6
     color_jitter: float = 0.0
+    instaboost: InstaBoost = field(default_factory=lambda: InstaBoost(probability=0.0))
+    """Comes before all else; off unless its probability is set."""
 
     def __post_init__(self) -> None:
         _check_range("shorter_side", self.shorter_side)
@@ -98,16 +108,18 @@ class DetectionTransform:
 
     def __call__(self, image: Image.Image, objects: Instances) -> Sample:
         augmentation = self.augmentation
+        image, objects = boosted(image, objects, augmentation.instaboost)
         sample = F.pil_to_tensor(image), objects
-        if _happens(augmentation.horizontal_flip):
+        if happens(augmentation.horizontal_flip):
             sample = mirror(*sample)
-        if _happens(augmentation.crop_probability):
-            sample = self._resized(sample, augmentation.sides_before_crop)
+        if happens(augmentation.crop_probability):
+            sample = self._resized(sample, _one_of(augmentation.sides_before_crop))
             sample = _random_part(sample, augmentation.crop_range)
-        return self._resized(sample, augmentation.shorter_sides)
+        if augmentation.shorter_side_range is None:
+            return self._resized(sample, _one_of(augmentation.shorter_sides))
+        return self._resized(sample, whole_number(*augmentation.shorter_side_range))
 
-    def _resized(self, sample: Sample, sides: tuple[int, ...]) -> Sample:
-        side = sides[_whole_number(0, len(sides) - 1)]
+    def _resized(self, sample: Sample, side: int) -> Sample:
         return resize_within(*sample, shorter_side=side, longest_side=self.augmentation.longest_side)
 
 
@@ -119,14 +131,15 @@ class SmallDetectionTransform:
 
     def __call__(self, image: Image.Image, objects: Instances) -> Sample:
         augmentation = self.augmentation
+        image, objects = boosted(image, objects, augmentation.instaboost)
         sample = F.pil_to_tensor(image), objects
-        if _happens(augmentation.crop_probability):
+        if happens(augmentation.crop_probability):
             sample = self._cropped(sample)
-        side = _whole_number(*augmentation.shorter_side)
+        side = whole_number(*augmentation.shorter_side)
         sample = resize_within(*sample, shorter_side=side, longest_side=augmentation.longest_side)
-        if _happens(augmentation.horizontal_flip):
+        if happens(augmentation.horizontal_flip):
             sample = mirror(*sample)
-        if _happens(augmentation.vertical_flip):
+        if happens(augmentation.vertical_flip):
             sample = mirror(*sample, vertically=True)
         if augmentation.color_jitter:
             sample = jitter_colours(sample[0], augmentation.color_jitter), sample[1]
@@ -135,7 +148,7 @@ class SmallDetectionTransform:
     def _cropped(self, sample: Sample) -> Sample:
         height, width = sample[0].shape[1:]
         least = self.augmentation.smallest_crop
-        return _cut(sample, *(_whole_number(max(1, round(least * length)), length) for length in (height, width)))
+        return _cut(sample, *(whole_number(max(1, round(least * length)), length) for length in (height, width)))
 
 
 class DetectionEvaluation:
@@ -166,26 +179,21 @@ def detection_transform(
             return DetectionEvaluation(settings)
 
 
+def _one_of(sides: tuple[int, ...]) -> int:
+    return sides[whole_number(0, len(sides) - 1)]
+
+
 def _random_part(sample: Sample, crop_range: tuple[int, int]) -> Sample:
     low, high = crop_range
     height, width = sample[0].shape[1:]
-    return _cut(sample, *(_whole_number(min(length, low), min(length, high)) for length in (height, width)))
+    return _cut(sample, *(whole_number(min(length, low), min(length, high)) for length in (height, width)))
 
 
 def _cut(sample: Sample, height: int, width: int) -> Sample:
     """A part of this size at a random place."""
-    top = _whole_number(0, sample[0].shape[1] - height)
-    left = _whole_number(0, sample[0].shape[2] - width)
+    top = whole_number(0, sample[0].shape[1] - height)
+    left = whole_number(0, sample[0].shape[2] - width)
     return cut_out(*sample, top=top, left=left, height=height, width=width)
-
-
-def _happens(probability: float) -> bool:
-    return bool(torch.rand(()) < probability)
-
-
-def _whole_number(low: int, high: int) -> int:
-    """Drawn evenly from low..high."""
-    return int(torch.randint(low, high + 1, ()))
 
 
 def _check_sides(name: str, sides: tuple[int, ...]) -> None:
