@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_MODULES` says the sam
     from swinkit.export.program import export_program
     from swinkit.opening import open_model as open
     from swinkit.segmentation.model import UperNet, UperNetConfig
+    from swinkit.structures import Views
     from swinkit.training.run import train
     from swinkit.weights.catalogue import CATALOGUE
     from swinkit.weights.load import LoadReport, load_weights
@@ -51,6 +52,7 @@ __all__ = [
     "TimmConfig",
     "UperNet",
     "UperNetConfig",
+    "Views",
     "build_classifier",
     "compile",
     "export_program",
@@ -84,6 +86,7 @@ _MODULES = {
     "TimmConfig": "backbone.timm",
     "UperNet": "segmentation.model",
     "UperNetConfig": "segmentation.model",
+    "Views": "structures",
     "build_classifier": "classification.variants",
     "compile": "compilation",
     "export_program": "export.program",

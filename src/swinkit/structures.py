@@ -5,9 +5,12 @@ Shapes: N instances, H W image, M side of a mask that fills its box.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor
+
+from swinkit.errors import InputError
 
 
 class Instances(NamedTuple):
@@ -51,3 +54,35 @@ class Detections(NamedTuple):
         kept = (self.scores >= score).nonzero()[:top, 0]
         masks = None if self.masks is None else self.masks[kept]
         return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], masks, self.size)
+
+
+@dataclass(frozen=True)
+class Views:
+    """In how many ways an image is shown to a model whose answers are merged: test-time augmentation. The default is
+    the one way that the model was validated in.
+
+    Raises InputError where a side is below 1.
+    """
+
+    scales: tuple[int, ...] = ()
+    """Shorter sides in pixels; none is the model's own."""
+    flip: bool = False
+    """Show every one of them mirrored, too."""
+    longest_side: int | None = None
+    """Pixels that no side exceeds. Default: the model's own limit, which grows with the scale."""
+
+    def __post_init__(self) -> None:
+        if min(*self.scales, 1, 1 if self.longest_side is None else self.longest_side) < 1:
+            raise InputError(f"scales and the longest side are 1 pixel or more, not {self.scales}, {self.longest_side}")
+
+    def limits(self, own: tuple[int, int]) -> list[tuple[int, int]]:
+        """Shorter and longest side of every scale, where the model's own are `own`."""
+        shorter, longest = own
+        return [
+            (side, max(side, round(longest * side / shorter) if self.longest_side is None else self.longest_side))
+            for side in self.scales or (shorter,)
+        ]
+
+
+ONE_VIEW = Views()
+"""An image is shown once, as in the validation of the training."""

@@ -9,10 +9,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from swinkit.backbone.swin import SwinConfig
-from swinkit.classification.data.preprocessing import EvalPreprocessing
+from swinkit.classification.data.preprocessing import EvalPreprocessing, eval_transform
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.predictor import Classifier, as_preprocessing, class_names
 from swinkit.errors import InputError
+from swinkit.structures import Views
 from swinkit.weights.catalogue import CATALOGUE
 from swinkit.weights.model_file import read_model_file, write_description
 from swinkit.weights.save import save_weights
@@ -148,3 +149,22 @@ def test_class_names() -> None:
     names = class_names(1000)
     assert len(set(names)) == 1000
     assert (names[0], names[134], names[517], names[999]) == ("tench", "crane bird", "crane", "toilet tissue")
+
+
+def test_views_are_averaged(model: SwinClassifier) -> None:
+    classifier = Classifier(model, classes=("cat", "dog"), preprocessing=EvalPreprocessing(32, shorter_side=36))
+    parts = []
+    for side in (32, 40):
+        shown = eval_transform(EvalPreprocessing(32, shorter_side=side))(IMAGES[0])
+        parts += [classifier.logits(each[None]).softmax(-1)[0] for each in (shown, shown.flip(2))]
+    expected = torch.stack(parts).mean(0)
+    views = Views(scales=(32, 40), flip=True)
+    result = classifier.predict(IMAGES[0], views=views)
+    assert result.best == ("cat", "dog")[expected.argmax()]
+    assert result.probabilities == pytest.approx(expected.sort(descending=True).values.tolist(), abs=1e-6)
+    assert classifier.predict(IMAGES[0]) != result
+    assert classifier.predict(IMAGES[0], views=Views()) == classifier.predict(IMAGES[0])
+    with pytest.raises(InputError, match="too few to cut out 32"):
+        classifier.predict(IMAGES[0], views=Views(scales=(31,)))
+    with pytest.raises(InputError, match="longest side says nothing"):
+        classifier.predict(IMAGES[0], views=Views(longest_side=40))

@@ -88,6 +88,21 @@ def test_evaluation_repeats_the_result_of_the_training(objects_run: Path, capsys
     assert len(rows) == results["detections"] and {row["category_id"] for row in rows} <= {3, 7}
 
 
+def test_scales_and_flip(objects_run: Path, objects: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = as_json(capsys, "evaluate", objects_run, "--workers", "0")
+    several = as_json(capsys, "evaluate", objects_run, "--workers", "0", "--scales", 40, 56, "--flip")
+    assert several["images"] == 5 and several["boxes"]["ap"] != plain["boxes"]["ap"]
+    assert several["boxes"]["ap50"] > 0.8 * plain["boxes"]["ap50"] > 0.1
+    assert several["masks"]["ap50"] > 0.8 * plain["masks"]["ap50"]
+    views = swinkit.Views(scales=(40, 56), flip=True, longest_side=64)
+    options = ("--threshold", "0.1", "--scales", 40, 56, "--flip", "--longest-side", 64)
+    (row,) = as_json(capsys, "predict", objects_run, objects / "val" / "val00.png", *options)
+    found = swinkit.open(objects_run).predict(objects / "val" / "val00.png", threshold=0.1, views=views)
+    assert row["objects"] == found.to_dict() != []
+    line = refused(capsys, "evaluate", objects_run, "--scales", 40, 0)
+    assert "scales and the longest side are 1 pixel or more" in line
+
+
 def test_evaluation_as_a_table(objects_run: Path, objects: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(objects_run), "--data", str(objects), "--out", "out", "--workers", "0"]) == 0
     text = capsys.readouterr().out

@@ -40,6 +40,14 @@ def test_repeats_the_result_of_the_training_on_the_same_images(
             image.verify()
 
 
+def test_scales_and_flip(colours_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain, several = evaluated(capsys, colours_run), evaluated(capsys, colours_run, "--scales", 40, 48, "--flip")
+    assert several["images"] == 9 and several["loss"] != plain["loss"]
+    assert several["loss"] == pytest.approx(plain["loss"], abs=0.3)
+    assert main(["evaluate", str(colours_run), "--scales", "16", "--device", "cpu"]) == 2
+    assert "too few to cut out" in capsys.readouterr().err
+
+
 def test_table(colours_run: Path, colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [
         "evaluate",

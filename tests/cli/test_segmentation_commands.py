@@ -118,6 +118,15 @@ def test_modes_of_inference(masks_run: Path, capsys: pytest.CaptureFixture[str])
     assert all(results["miou"] > 0.3 for results in (slide, several, windows))
 
 
+@pytest.mark.usefixtures("without_pages")
+def test_scales_and_flip(masks_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = evaluated(capsys, masks_run)
+    several = evaluated(capsys, masks_run, "--scales", 32, 48, 64, "--flip")
+    assert several["iou"] != plain["iou"] and several["miou"] > 0.3
+    line = refused(capsys, "evaluate", masks_run, "--mode", "multi_scale", "--scales", 48)
+    assert "--mode multi_scale has scales and flip of its own" in line
+
+
 def test_windows_without_a_mode(masks_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--crop and --stride go with --mode slide" in refused(capsys, "evaluate", masks_run, "--crop", 32, 32)
     line = refused(capsys, "evaluate", masks_run, "--mode", "slide", "--crop", 32, 32, "--stride", 33, 33)

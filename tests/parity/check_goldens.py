@@ -20,6 +20,7 @@ from golden_augmentation import check_augmentation
 from golden_comparison import Comparison, miss, uncompared
 from golden_detection import check_detection
 from golden_file import BUFFERS, WEIGHTS, Golden, read_golden
+from golden_htc_tta import check_htc_tta
 from golden_models import check_classification, check_dense_backbone
 from golden_reppoints import check_reppoints
 from golden_segmentation import check_upernet
@@ -35,6 +36,7 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "upernet": check_upernet,
     "mask_rcnn": check_detection,
     "cascade_mask_rcnn": check_detection,
+    "htc_tta": check_htc_tta,
     "htc": check_detection,
     "atss": check_atss,
     "sparse_rcnn": check_sparse_rcnn,

@@ -355,19 +355,20 @@ def _compare_proposals(golden: Golden, model: RCNN, outputs: RCNNOutputs) -> lis
     lines = []
     found = model.rpn_head.proposals(outputs.rpn, outputs.sizes, model.config.rpn.inference)
     for image, ours in enumerate(found):
-        name = f"proposals.{image}"
-        if f"{name}.boxes" in golden.stored:
-            theirs = Detections(
-                golden.stored[f"{name}.boxes"],
-                golden.stored[f"{name}.scores"],
-                torch.zeros(len(golden.stored[f"{name}.boxes"]), dtype=torch.int64),
-                None,
-                (0, 0),
-            )
-            zeros = torch.zeros(len(ours.boxes), dtype=torch.int64)
-            order = match_detections(Detections(ours.boxes, ours.scores, zeros, None, (0, 0)), theirs)
-            lines += _compare_matched(name, ours.boxes, ours.scores, theirs, order)
+        if f"proposals.{image}.boxes" in golden.stored:
+            lines += compare_boxes(golden, f"proposals.{image}", ours.boxes, ours.scores)[0]
     return lines
+
+
+def compare_boxes(golden: Golden, name: str, boxes: Tensor, scores: Tensor) -> tuple[list[Comparison], Tensor]:
+    """Boxes without class beside those stored under `name`, and which of ours is each of theirs."""
+    stored = golden.tensor(f"{name}.boxes"), golden.tensor(f"{name}.scores")
+    ours, theirs = (
+        Detections(*pair, torch.zeros(len(pair[0]), dtype=torch.int64), None, (0, 0))
+        for pair in ((boxes, scores), stored)
+    )
+    order = match_detections(ours, theirs)
+    return _compare_matched(name, boxes, scores, theirs, order), order
 
 
 def match_detections(ours: Detections, theirs: Detections) -> Tensor:
@@ -446,18 +447,22 @@ def compare_detections(golden: Golden, model: DetectorModel, outputs: Any) -> li
     scales = [tuple(each["scale_factor"][:2]) for each in meta]
     lines = []
     for image, ours in enumerate(model.postprocess(outputs, sizes, scales=scales)):
-        name = f"detections.{image}"
-        if f"{name}.boxes" not in golden.stored:
-            continue
-        boxes, scores, labels = (golden.stored[f"{name}.{part}"] for part in ("boxes", "scores", "labels"))
-        theirs = Detections(boxes, scores, labels, None, ours.size)
-        order = match_detections(ours, theirs)
-        lines += _compare_matched(name, ours.boxes, ours.scores, theirs, order)
-        wrong = float((ours.labels[order] != labels).sum()) if len(ours.labels) == len(labels) else float("inf")
-        lines.append(Comparison(f"{name}.labels", wrong, 0.0))
-        if f"{name}.masks_packed" in golden.stored:
-            lines.append(_compare_masks(f"{name}.masks_packed", ours, golden.stored[f"{name}.masks_packed"], order))
+        if f"detections.{image}.boxes" in golden.stored:
+            lines += compare_found(golden, f"detections.{image}", ours)[0]
     return lines
+
+
+def compare_found(golden: Golden, name: str, ours: Detections) -> tuple[list[Comparison], Tensor]:
+    """Detections beside those stored under `name`, and which of ours is each of theirs."""
+    boxes, scores, labels = (golden.tensor(f"{name}.{part}") for part in ("boxes", "scores", "labels"))
+    theirs = Detections(boxes, scores, labels, None, ours.size)
+    order = match_detections(ours, theirs)
+    lines = _compare_matched(name, ours.boxes, ours.scores, theirs, order)
+    wrong = float((ours.labels[order] != labels).sum()) if len(ours.labels) == len(labels) else float("inf")
+    lines.append(Comparison(f"{name}.labels", wrong, 0.0))
+    if f"{name}.masks_packed" in golden.stored:
+        lines.append(_compare_masks(f"{name}.masks_packed", ours, golden.stored[f"{name}.masks_packed"], order))
+    return lines, order
 
 
 def _compare_mean_masks(golden: Golden, model: RCNN, outputs: RCNNOutputs) -> list[Comparison]:
@@ -497,6 +502,7 @@ def _compare_masks(name: str, ours: Detections, packed: Tensor, order: Tensor) -
 def detection_meta(golden: Golden) -> list[dict[str, Any]]:
     with safe_open(golden.path, framework="pt") as file:
         meta = json.loads((file.metadata() or {}).get("meta", "[]"))
+    meta = meta.get("images") if isinstance(meta, dict) else meta
     if not isinstance(meta, list) or not meta:
         raise InputError("its metadata has no meta: scale_factor, ori_shape and img_shape of every image")
     return meta

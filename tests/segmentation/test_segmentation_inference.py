@@ -1,5 +1,7 @@
 """Whole images, sliding windows, scales and flips equal the published rules written out plainly."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from small_segmentation import picture, segmentor
@@ -18,6 +20,7 @@ from swinkit.segmentation.inference import (
     window_starts,
 )
 from swinkit.segmentation.model import UperNet
+from swinkit.structures import Views
 
 
 def classes_of(model: UperNet, image: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
@@ -199,3 +202,21 @@ def test_a_model_in_training_mode_is_refused() -> None:
 def test_what_is_no_rgb_image_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"should be RGB \(B, 3, H, W\)"):
         class_probabilities(segmentor(), torch.zeros(shape))
+
+
+def test_views_are_scales_in_pixels_and_mirrored_images() -> None:
+    model, image = segmentor(), picture(3, 50, 70)
+    resize = InferenceSettings(resize=(40, 160))
+    several = class_probabilities(model, image[None], resize, Views(scales=(20, 60), flip=True))[0]
+    same = replace(resize, scales=(0.5, 1.5), flip=True)  # of 40
+    assert torch.allclose(several, probabilities_of(model, image, same), atol=1e-6)
+    kept = class_probabilities(model, image[None], WHOLE, Views(scales=(25, 75), flip=True))[0]
+    assert torch.allclose(kept, averaged(model, image, (0.5, 1.5)), atol=1e-4)
+    (one,) = WHOLE.ways(Views(scales=(25,), longest_side=30))
+    assert one == ((25, 30), 1.0, False)
+    assert torch.equal(predict_classes(model, image[None], WHOLE, Views()), predict_classes(model, image[None]))
+    windows = InferenceSettings(crop=(32, 32))
+    slid = class_probabilities(model, image[None], windows, Views(scales=(75,)))[0]
+    assert torch.allclose(slid, probabilities_of(model, image, replace(windows, scales=(1.5,))), atol=1e-6)
+    with pytest.raises(InputError, match="a longest side needs scales"):
+        predict_classes(model, image[None], WHOLE, Views(longest_side=60))

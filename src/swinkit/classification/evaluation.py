@@ -1,6 +1,6 @@
 """What a trained classifier makes of labelled images: scores, and pictures of them.
 
-Shapes: N images.
+Shapes: N images, B of a batch, V views, H W image, K classes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from swinkit.classification.data.preprocessing import ViewsTransform
 from swinkit.classification.data.samples import ClassificationData
 from swinkit.classification.pictures.confusion import plot_confusion
 from swinkit.classification.pictures.predictions import PredictionSample, choose_predictions, plot_predictions
@@ -19,6 +20,7 @@ from swinkit.classification.predictor import Classifier
 from swinkit.classification.scores import ClassificationScores
 from swinkit.files import save_image
 from swinkit.pictures.curves import plot_curves
+from swinkit.structures import ONE_VIEW, Views
 from swinkit.training.data.loading import load_batches
 from swinkit.training.data.sampling import EvalSampler
 from swinkit.training.data.seeding import SeededView
@@ -39,18 +41,33 @@ class Measured:
 
 
 @torch.inference_mode()
-def measure(classifier: Classifier, data: ClassificationData, *, workers: int = 0, batch_size: int = 64) -> Measured:
-    """The scores and predictions of `classifier` on `data`; the images are loaded by `workers` processes."""
+def measure(
+    classifier: Classifier,
+    data: ClassificationData,
+    *,
+    workers: int = 0,
+    batch_size: int = 64,
+    views: Views = ONE_VIEW,
+) -> Measured:
+    """The scores and predictions of `classifier` on `data`; the images are loaded by `workers` processes, and shown as
+    `views` says."""
     scores = ClassificationScores(len(classifier.classes))
-    view = SeededView(data, classifier.transform, seed=0)
+    view = SeededView(data, ViewsTransform(classifier.preprocessing, views), seed=0)
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for images, labels in load_batches(view, EvalSampler(len(view), batch_size=batch_size).batches(), workers=workers):
-        logits = classifier.logits(images).cpu()
+        logits = _logits(classifier, images).cpu()
         scores.update(logits, labels)
         best = logits.softmax(-1).max(-1)
         parts.append((labels, best.indices, best.values))
     labels, predicted, probabilities = (torch.cat(column) for column in zip(*parts, strict=True))
     return Measured(scores, labels, predicted, probabilities)
+
+
+def _logits(classifier: Classifier, images: Tensor) -> Tensor:
+    """Of views (B, V, 3, H, W): those of the one, or of several the logarithm of their mean probabilities."""
+    if images.shape[1] == 1:
+        return classifier.logits(images[:, 0])
+    return classifier.probabilities(images).clamp(min=torch.finfo(torch.float32).tiny).log()
 
 
 def draw_results(

@@ -1,6 +1,6 @@
 """A trained classifier, ready for images.
 
-Shapes: B images, H W image, K classes.
+Shapes: B images, V views, H W image, K classes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 from swinkit.classification.data.preprocessing import (
     EvalPreprocessing,
     EvalTransform,
+    ViewsTransform,
     eval_transform,
     published_preprocessing,
 )
@@ -23,6 +24,7 @@ from swinkit.classification.result import Classification
 from swinkit.errors import InputError
 from swinkit.images.given import GivenImage, given_images
 from swinkit.serialization import from_plain, to_plain
+from swinkit.structures import ONE_VIEW, Views
 from swinkit.weights.catalogue import CATALOGUE, Preprocessing
 from swinkit.weights.hub import Shareable
 from swinkit.weights.infer import infer_config
@@ -118,8 +120,22 @@ class Classifier(Shareable):
         """Transformed images (B, 3, H, W), 0..255, to float32 logits (B, K) on the model's device."""
         return self.model(self.normalise(images.to(self.device))).float()
 
+    @torch.inference_mode()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """The views of transformed images (B, V, 3, H, W), 0..255, to the mean of their softmax, (B, K) on the model's
+        device; one view of all images at a time."""
+        total = torch.zeros(len(images), len(self.classes), device=self.device)
+        for view in images.unbind(1):
+            total += self.logits(view).softmax(-1)
+        return total / images.shape[1]
+
     def predict(
-        self, images: GivenImage | Sequence[GivenImage], *, top: int = 5, batch_size: int = 32
+        self,
+        images: GivenImage | Sequence[GivenImage],
+        *,
+        top: int = 5,
+        batch_size: int = 32,
+        views: Views = ONE_VIEW,
     ) -> Classification | list[Classification]:
         """The most probable classes of one image or many.
 
@@ -128,6 +144,8 @@ class Classifier(Shareable):
                 such; an array or tensor of four dimensions is a batch.
             top: how many classes of each.
             batch_size: how many images are computed at once.
+            views: show each image at several scales (of the shorter side, before the middle is cut out), or mirrored,
+                too, and average the probabilities.
 
         Returns:
             One result, or a list of results where many images were given.
@@ -140,12 +158,13 @@ class Classifier(Shareable):
         given, is_one = given_images(images)
         results: list[Classification] = []
         for start in range(0, len(given), batch_size):
-            results += self._predicted(given[start : start + batch_size], top)
+            results += self._predicted(given[start : start + batch_size], top, views)
         return results[0] if is_one else results
 
-    def _predicted(self, images: Sequence[Image.Image], top: int) -> list[Classification]:
-        logits = self.logits(torch.stack([self.transform(image) for image in images]))
-        best = logits.softmax(-1).topk(min(top, len(self.classes)))
+    def _predicted(self, images: Sequence[Image.Image], top: int, views: Views) -> list[Classification]:
+        show = ViewsTransform(self.preprocessing, views)
+        shown = torch.stack([show(image) for image in images])
+        best = self.probabilities(shown).topk(min(top, len(self.classes)))
         return [
             Classification(tuple(self.classes[index] for index in indices), tuple(values), image)
             for image, indices, values in zip(images, best.indices.tolist(), best.values.tolist(), strict=True)

@@ -34,7 +34,7 @@ class EvaluateClassifierOptions(EvaluateOptions):
 def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptions) -> None:
     """Accuracy of a classifier on labelled images."""
     data = _data(options, classifier)
-    measured = measure(classifier, data, workers=options.workers)
+    measured = measure(classifier, data, workers=options.workers, views=options.views)
     pictures = draw_results(measured, data, options.folder, classes=classifier.classes)
     scores = measured.scores
     if options.json:

@@ -32,7 +32,7 @@ class EvaluateDetectorOptions(EvaluateOptions):
 def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> None:
     """COCO's average precision of a detector, of boxes and masks, on images with ground truth."""
     data = _data(options, detector)
-    results, written = draw_results(detector, data, options.folder, workers=options.workers)
+    results, written = draw_results(detector, data, options.folder, workers=options.workers, views=options.views)
     if options.json:
         print(json.dumps(_plain(results, written)))
         return

@@ -34,8 +34,8 @@ class EvaluateSegmentorOptions(EvaluateOptions):
 def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) -> None:
     """Mean IoU of a segmentor, IoU of each class, pixel and mean accuracy, on images with masks."""
     data = _data(options, segmentor)
-    settings = options.shown.settings(segmentor.preprocessing)
-    scores, samples = measure(segmentor, data, settings=settings, workers=options.workers)
+    settings = options.shown.settings(segmentor.preprocessing, options.views)
+    scores, samples = measure(segmentor, data, settings=settings, workers=options.workers, views=options.views)
     pictures = draw_results(scores, samples, segmentor.classes, options.folder)
     if options.json:
         paths = [str(picture) for picture in pictures]

@@ -28,7 +28,7 @@ def predict_classes(classifier: Classifier, options: PredictClassesOptions) -> N
         raise InputError(f"--top must be at least 1, not {options.top}")
 
     def predict(image: Image.Image, path: Path, picture: Path) -> dict[str, Any]:
-        result = classifier.predict(image, top=options.top)
+        result = classifier.predict(image, top=options.top, views=options.views)
         assert isinstance(result, Classification)
         if not options.json:
             result.save(picture)

@@ -25,10 +25,10 @@ class PredictMasksOptions(PredictOptions):
 def predict_masks(segmentor: Segmentor, options: PredictMasksOptions) -> None:
     """Paint the class of every pixel over images, and write index masks (NAME_mask.png), whose values are the
     classes."""
-    settings = options.shown.settings(segmentor.preprocessing)
+    settings = options.shown.settings(segmentor.preprocessing, options.views)
 
     def predict(image: Image.Image, path: Path, picture: Path) -> dict[str, Any]:
-        result = segmentor.predict(image, settings=settings)
+        result = segmentor.predict(image, settings=settings, views=options.views)
         assert isinstance(result, Segmentation)
         mask = result.save_mask(picture.with_name(f"{picture.stem}_mask.png"))
         if not options.json:

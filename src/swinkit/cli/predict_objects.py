@@ -27,7 +27,7 @@ def predict_objects(detector: Detector, options: PredictObjectsOptions) -> None:
         raise InputError(f"--threshold must lie in 0..1, not {options.threshold}")
 
     def predict(image: Image.Image, path: Path, picture: Path) -> dict[str, Any]:
-        result = detector.predict(image, threshold=options.threshold)
+        result = detector.predict(image, threshold=options.threshold, views=options.views)
         assert isinstance(result, DetectionResult)
         if options.json:
             return {"objects": result.to_dict()}

@@ -7,6 +7,7 @@ from typing import Literal
 
 from swinkit.errors import InputError
 from swinkit.segmentation.inference import MULTI_SCALE, InferenceSettings
+from swinkit.structures import ONE_VIEW, Views
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,13 @@ class ShownAs:
     keep_size: bool = False
     """Show images as large as they are, also where the model was validated on resized ones."""
 
-    def settings(self, trained: InferenceSettings) -> InferenceSettings:
-        """The inference that is meant, for a model that was validated with `trained`."""
+    def settings(self, trained: InferenceSettings, views: Views = ONE_VIEW) -> InferenceSettings:
+        """The inference that is meant, for a model that was validated with `trained`, where --scales and --flip say
+        `views`."""
+        if self.mode == "multi_scale" and views != ONE_VIEW:
+            raise InputError(
+                "--mode multi_scale has scales and flip of its own; leave it out where --scales say others"
+            )
         if self.mode in ("trained", "whole") and (self.crop or self.stride):
             raise InputError(f"--crop and --stride go with --mode slide or multi_scale, not {self.mode}")
         resize = None if self.keep_size else trained.resize

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from PIL import Image
 from swinkit.cli.image_paths import image_paths, picture_paths, run_name
 from swinkit.errors import InputError
 from swinkit.images.read import read_image
+from swinkit.structures import Views
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class PredictOptions:
     """Print JSON instead of text, and draw no annotated pictures."""
     device: str | None = None
     """Device such as cuda or cpu. Default: the GPU if there is one."""
+    views: Annotated[Views, tyro.conf.arg(name="")] = field(default_factory=Views)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class EvaluateOptions:
     """Device such as cuda or cpu. Default: the GPU if there is one."""
     json: bool = False
     """Print the results as JSON instead of tables."""
+    views: Annotated[Views, tyro.conf.arg(name="")] = field(default_factory=Views)
 
     def __post_init__(self) -> None:
         if self.workers < 0:

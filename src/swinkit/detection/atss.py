@@ -19,9 +19,9 @@ from swinkit.backbone.contract import Backbone
 from swinkit.detection.anchors import level_anchors
 from swinkit.detection.assigners import assign_atss
 from swinkit.detection.box_losses import giou_loss
+from swinkit.detection.dense_detector import Candidates, DenseDetector
 from swinkit.detection.dense_maps import as_rows, dense_levels, valid_cells
-from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
-from swinkit.detection.nms import suppressed
+from swinkit.detection.detector import Size, at_original_size, check_targets
 from swinkit.detection.soft_nms import Suppression
 from swinkit.errors import InputError
 from swinkit.layers.conv import ConvGroupNorm
@@ -29,7 +29,7 @@ from swinkit.layers.fpn import FPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import Stds, decode_boxes
 from swinkit.ops.distributed import mean_over_processes
-from swinkit.structures import Detections, Instances
+from swinkit.structures import Instances
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -149,7 +149,7 @@ class ATSSOutputs(NamedTuple):
     sizes: list[Size]
 
 
-class ATSSDetector(DetectorModel):
+class ATSSDetector(DenseDetector):
     """A dense detector, from its parts; `ATSS().build(...)` puts them together."""
 
     config: ATSS
@@ -229,30 +229,23 @@ class ATSSDetector(DetectorModel):
         ]
         return anchors, [(level[:, :2] + level[:, 2:]) / 2 for level in anchors]
 
-    @torch.no_grad()
-    def postprocess(
-        self, outputs: ATSSOutputs, sizes: Sequence[Size], *, scales: Sequence[tuple[float, float]] | None = None
-    ) -> list[Detections]:
-        """See `DetectorModel.postprocess`: thresholds and NMS within each class, at the original size."""
+    def candidates(self, outputs: ATSSOutputs, image: int, size: Size, scale: tuple[float, float] | None) -> Candidates:
+        """See `DenseDetector.candidates`."""
         anchors, _ = self._anchors(outputs)
-        results = []
-        for image, (shown, size) in enumerate(zip(outputs.sizes, sizes, strict=True)):
-            levels = zip(outputs.logits, outputs.deltas, outputs.centreness, anchors, strict=True)
-            parts = [self._best(x[image], d[image], c[image], base, shown) for x, d, c, base in levels]
-            boxes, scores, labels = (torch.cat(column) for column in zip(*parts, strict=True))
-            boxes = at_original_size(boxes, shown, size, None if scales is None else scales[image])
-            large = (boxes[:, 2:] > boxes[:, :2]).all(1)
-            boxes, scores, labels = boxes[large], scores[large], labels[large]
-            kept, scores = suppressed(
-                boxes, scores, labels, self.config.suppression, iou=self.config.nms_iou, limit=self.config.detections
-            )
-            results.append(Detections(boxes[kept], scores, labels[kept], None, size))
-        return results
+        shown, parts, start = outputs.sizes[image], [], 0
+        for x, d, c, base in zip(outputs.logits, outputs.deltas, outputs.centreness, anchors, strict=True):
+            boxes, scores, labels, cells = self._best(x[image], d[image], c[image], base, shown)
+            parts.append((boxes, scores, labels, cells + start))
+            start += len(base)
+        boxes, *rest = (torch.cat(column) for column in zip(*parts, strict=True))
+        boxes = at_original_size(boxes, shown, size, scale)
+        large = (boxes[:, 2:] > boxes[:, :2]).all(1)
+        return Candidates(boxes[large], *(each[large] for each in rest))
 
     def _best(
         self, logits: Tensor, deltas: Tensor, centreness: Tensor, anchors: Tensor, size: Size
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Boxes, scores and labels of a level's best (anchor, class) pairs in one image."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Boxes, scores, labels and cells of a level's best (anchor, class) pairs in one image."""
         classes = logits.permute(1, 2, 0).flatten(0, 1).float().sigmoid()  # (H * W, K)
         places, labels = torch.nonzero(classes > self.config.score_threshold, as_tuple=True)
         score, order = classes[places, labels].sort(descending=True)
@@ -260,7 +253,7 @@ class ATSSDetector(DetectorModel):
         score, places, labels = score[: self.config.pre_nms], places[order], labels[order]
         boxes = decode_boxes(anchors[places], deltas.permute(1, 2, 0).flatten(0, 1)[places], self.config.stds, size)
         product = score * centreness.flatten().float().sigmoid()[places]
-        return boxes, product.sqrt() if self.config.root_scores else product, labels
+        return boxes, product.sqrt() if self.config.root_scores else product, labels, places
 
 
 def _centreness(spots: Tensor, boxes: Tensor) -> Tensor:

@@ -9,10 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
+import torch
 from torch import Tensor, nn
 
 from swinkit.backbone.contract import Backbone
+from swinkit.detection.views import View, merged_detections
 from swinkit.errors import InputError
+from swinkit.layers.pixels import pad_batch
 from swinkit.structures import Detections, Instances
 
 Size = tuple[int, int]
@@ -23,7 +26,8 @@ class DetectorModel(nn.Module, ABC):
     """A network with the three methods that all detectors share.
 
     Subclasses set `backbone`, `num_classes` and `config`, and `has_masks` where they find masks beside boxes.
-    Nothing but `forward` uses weights: FSDP, DDP, torch.compile and torch.export see it alone.
+    Nothing but `forward` uses weights: FSDP, DDP, torch.compile and torch.export see it alone. Test-time augmentation
+    runs it or, of detectors of regions, its parts.
     """
 
     backbone: Backbone
@@ -64,6 +68,22 @@ class DetectorModel(nn.Module, ABC):
             scales: what its (width, height) was multiplied with to become the model's input; by default the quotient
                 of the two sizes.
         """
+
+    @torch.no_grad()
+    def detect_views(self, views: Sequence[View], size: Size) -> Detections:
+        """The detections of one image that is shown in several ways, best first, in the pixels of the original.
+
+        So of any detector: those of all views together, see `merged_detections`. Views are run one after another.
+
+        Args:
+            views: how the image is shown.
+            size: its height and width.
+        """
+        parts = []
+        for view in views:
+            (found,) = self.postprocess(self(*pad_batch([view.image])), [size], scales=[view.scale])
+            parts.append(view.upright(found))
+        return merged_detections(parts)
 
 
 class DetectorConfig(Protocol):

@@ -11,7 +11,7 @@ from swinkit.detection.predictor import Detector
 from swinkit.detection.scores import DetectionResults, DetectionScores
 from swinkit.files import save_image
 from swinkit.pictures.curves import plot_curves
-from swinkit.structures import Detections
+from swinkit.structures import ONE_VIEW, Detections, Views
 from swinkit.training.data.sampling import evenly_spread
 from swinkit.training.processes import Processes
 from swinkit.training.run_folder import RunFolder
@@ -40,11 +40,12 @@ def draw_data(data: DetectionData, out: Path, *, count: int = SHOWN) -> None:
 
 
 def draw_results(
-    detector: Detector, data: DetectionData, folder: Path, *, workers: int = 0
+    detector: Detector, data: DetectionData, folder: Path, *, workers: int = 0, views: Views = ONE_VIEW
 ) -> tuple[DetectionResults, tuple[Path, ...]]:
     """COCO's numbers of `detector` on `data`; in `folder`, a page of detections as PNG, and all of them as COCO results
-    json."""
-    images = EvaluationImages(data, detector.preprocessing, workers=workers, processes=Processes(0, 1, detector.device))
+    json. `views` is in how many ways each image is shown."""
+    one = Processes(0, 1, detector.device)
+    images = EvaluationImages(data, detector.preprocessing, workers=workers, processes=one, views=views)
     scores = DetectionScores(data.coco(), has_masks=detector.model.has_masks and data.has_masks)
     shown = set(evenly_spread(len(data), SHOWN))
     kept: dict[int, Detections] = {}

@@ -10,23 +10,34 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize
+from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize, as_it_is
 from swinkit.detection.data.samples import DetectionData
 from swinkit.detection.detector import DetectorModel
 from swinkit.detection.scores import DetectionResults, DetectionScores
+from swinkit.detection.views import ImageViews
 from swinkit.layers.pixels import pad_batch
-from swinkit.structures import Detections
+from swinkit.structures import ONE_VIEW, Detections, Views
 from swinkit.training.data.loading import load_batches, one_by_one
 from swinkit.training.data.seeding import SeededSamples
 from swinkit.training.processes import Processes
 
 
 class EvaluationImages:
-    """Images with ground truth to measure a detector on, one at a time, shared out over the processes."""
+    """Images with ground truth to measure a detector on, one at a time, shared out over the processes; `views` is in
+    how many ways each is shown."""
 
-    def __init__(self, data: DetectionData, resize: DetectionResize, *, workers: int, processes: Processes) -> None:
+    def __init__(
+        self,
+        data: DetectionData,
+        resize: DetectionResize,
+        *,
+        workers: int,
+        processes: Processes,
+        views: Views = ONE_VIEW,
+    ) -> None:
         self.data = data
         self.resize = resize
+        self.views = views
         self.workers = workers
         self.processes = processes
 
@@ -49,11 +60,15 @@ class EvaluationImages:
         mine = list(range(self.processes.rank, len(self.data), count))
         idle = -(-len(self.data) // count) - len(mine)
         shown = mine + (mine or [0])[-1:] * idle
-        view = SeededSamples(self.data, DetectionEvaluation(self.resize), seed=0)
+        transform = DetectionEvaluation(self.resize) if self.views == ONE_VIEW else as_it_is
+        view = SeededSamples(self.data, transform, seed=0)
         batches = load_batches(view, [[(0, index)] for index in shown], workers=self.workers, collate=one_by_one)
         for number, batch in enumerate(batches):
-            image = batch[0][0].to(device)
-            (found,) = detect_in(model, [image], [self.data.sizes[shown[number]]])
+            image = batch[0][0]
+            if self.views == ONE_VIEW:
+                (found,) = detect_in(model, [image.to(device)], [self.data.sizes[shown[number]]])
+            else:
+                found = detect_in_views(model, image, self.resize, self.views, device=device)
             if number < len(mine):
                 yield mine[number], found
 
@@ -68,3 +83,21 @@ def detect_in(model: DetectorModel, images: list[Tensor], sizes: list[tuple[int,
         sizes: height and width of the originals, which the boxes will refer to.
     """
     return [found.cpu() for found in model.postprocess(model(*pad_batch(images)), sizes)]
+
+
+@torch.no_grad()
+def detect_in_views(
+    model: DetectorModel, image: Tensor, resize: DetectionResize, views: Views, *, device: torch.device
+) -> Detections:
+    """The detections of one image that is shown in several ways, on the CPU.
+
+    Args:
+        model: in evaluation mode, on `device`.
+        image: the original, (3, H, W) uint8.
+        resize: how it is shown otherwise.
+        views: how it is shown.
+        device: where the views go.
+    """
+    own = (resize.shorter_side, resize.longest_side)
+    size = (image.shape[1], image.shape[2])
+    return model.detect_views(ImageViews(image, views, own, device), size).cpu()

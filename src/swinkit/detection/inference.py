@@ -29,6 +29,23 @@ class Found(NamedTuple):
 
 
 @torch.no_grad()
+def detect_scored(
+    boxes: Tensor,
+    scores: Tensor,
+    *,
+    score_threshold: float,
+    nms_iou: float,
+    suppression: Suppression,
+    detections: int,
+) -> Found:
+    """As `detect`, of boxes (R, K, 4), or (R, 1, 4) where they do not depend on the class, and scores (R, K + 1)."""
+    regions, labels = torch.nonzero(scores[:, :-1] > score_threshold, as_tuple=True)
+    found = boxes.expand(-1, scores.shape[1] - 1, 4)[regions, labels]
+    kept, score = suppressed(found, scores[regions, labels], labels, suppression, iou=nms_iou, limit=detections)
+    return Found(found[kept], score, labels[kept])
+
+
+@torch.no_grad()
 def detect(
     boxes: Tensor,
     outputs: BoxOutputs,

@@ -187,9 +187,9 @@ class MaskRepPointsDetector(RepPointsDetector):
             chosen[torch.randperm(total, device=device)[self.config.mask_count :]] = False
         return list(chosen.split(list(counts)))
 
-    def masks(self, outputs: RepPointsOutputs, image: int, points: Tensor, size: Size) -> Tensor | None:
+    def masks(self, outputs: RepPointsOutputs, image: int, cells: Tensor, size: Size) -> Tensor:
         """(R, height, width) bool."""
-        return whole_masks(self._logits(outputs, image, points)[2], outputs.sizes[image], size)
+        return whole_masks(self._logits(outputs, image, cells)[2], outputs.sizes[image], size)
 
     def _logits(self, outputs: RepPointsOutputs, image: int, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `mask_logits`."""

@@ -12,20 +12,22 @@ from PIL import Image
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import backbone_config, describe_backbone
 from swinkit.detection.architectures import DETECTORS, architecture_of, config_class, recognise_detector
-from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize
+from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize, as_it_is
 from swinkit.detection.detector import DetectorConfig, DetectorModel
-from swinkit.detection.evaluation_images import detect_in
+from swinkit.detection.evaluation_images import detect_in, detect_in_views
 from swinkit.detection.result import DetectionResult
 from swinkit.errors import InputError
 from swinkit.images.given import GivenImage, given_images
 from swinkit.serialization import from_plain, to_plain
-from swinkit.structures import Instances
+from swinkit.structures import ONE_VIEW, Instances, Views
 from swinkit.weights.hub import Shareable
 from swinkit.weights.infer import infer_backbone
 from swinkit.weights.model_file import ModelFile
 
 BATCH = 4
 """Images of one size that are shown at once, unless told otherwise."""
+
+_NOTHING = Instances(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), None)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Detector(Shareable):
         threshold: float = 0.0,
         top: int | None = None,
         batch_size: int = BATCH,
+        views: Views = ONE_VIEW,
     ) -> DetectionResult | list[DetectionResult]:
         """The instances in one image or many.
 
@@ -58,6 +61,7 @@ class Detector(Shareable):
             threshold: least score, 0..1.
             top: at most so many, the best; None keeps all that the detector gives.
             batch_size: images of one size that are shown at once.
+            views: show each image in several ways, one after the other, and merge what is found.
 
         Returns:
             A `DetectionResult`, or of several images a list of them.
@@ -68,13 +72,19 @@ class Detector(Shareable):
         if not 0 <= threshold <= 1:
             raise InputError(f"the threshold must lie in 0..1, not {threshold}")
         pictures, is_single = given_images(images)
-        results = [each.above(threshold, top=top) for each in self._results(pictures, batch_size)]
+        found = self._results(pictures, batch_size) if views == ONE_VIEW else self._in_views(pictures, views)
+        results = [each.above(threshold, top=top) for each in found]
         return results[0] if is_single else results
+
+    def _in_views(self, pictures: Sequence[Image.Image], views: Views) -> Iterator[DetectionResult]:
+        for picture in pictures:
+            image, _ = as_it_is(picture, _NOTHING)
+            found = detect_in_views(self.model, image, self.preprocessing, views, device=self.device)
+            yield DetectionResult(found, self.classes, picture)
 
     def _results(self, pictures: Sequence[Image.Image], batch_size: int) -> Iterator[DetectionResult]:
         show = DetectionEvaluation(self.preprocessing)
-        nothing = Instances(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), None)
-        shown = [show(picture, nothing)[0] for picture in pictures]
+        shown = [show(picture, _NOTHING)[0] for picture in pictures]
         start = 0
         while start < len(shown):
             size = shown[start].shape

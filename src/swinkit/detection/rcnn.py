@@ -17,12 +17,15 @@ from swinkit.detection.box_head import BoxHead, box_head_losses
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
 from swinkit.detection.inference import Found
 from swinkit.detection.mask_head import MaskHead, mask_loss, mask_targets, of_class
-from swinkit.detection.roi_head import RegionSettings, RoIHead, RoIOutputs, StageConfig, StageOutputs
-from swinkit.detection.rpn import AnchorSamples, RPNConfig, RPNHead, RPNOutputs
+from swinkit.detection.region_views import ScoredBoxes, detect_in_views
+from swinkit.detection.roi_head import RegionSettings, RoIHead, RoIOutputs, StageConfig, StageOutputs, mean_logits
+from swinkit.detection.rpn import AnchorSamples, Proposals, RPNConfig, RPNHead, RPNOutputs
 from swinkit.detection.semantic_head import SemanticHead
+from swinkit.detection.views import View
 from swinkit.errors import InputError
 from swinkit.layers.fpn import FPN
-from swinkit.layers.pixels import PixelNormalisation
+from swinkit.layers.pixels import PixelNormalisation, pad_batch
+from swinkit.ops.boxes import decode_boxes
 from swinkit.structures import Detections, Instances
 
 
@@ -181,7 +184,7 @@ class RCNN(DetectorModel):
         """See `DetectorModel.forward`; raises InputError where targets do not fit."""
         if targets is not None:
             check_targets(targets, sizes, num_classes=self.num_classes, masks=self.has_masks)
-        maps = self.neck(self.backbone(self.normalise(images, sizes)))
+        maps = self._maps(images, sizes)
         rpn = self.rpn_head(maps)
         samples = None if targets is None else self.rpn_head.sample(rpn, [t.boxes for t in targets], sizes)
         kept = self.config.rpn.inference if targets is None else self.config.rpn.training
@@ -248,5 +251,39 @@ class RCNN(DetectorModel):
         logits = [each.masks for each in stages if each.masks is not None]
         if not logits:
             return None
-        masks = torch.stack([of_class(each, labels).sigmoid() for each in self.chosen_masks(logits)]).mean(0)
-        return list(masks.split([len(each.labels) for each in found]))
+        return list(self._mean_masks(logits, labels).split([len(each.labels) for each in found]))
+
+    def _mean_masks(self, logits: list[Tensor], labels: Tensor) -> Tensor:
+        """Masks (R, M, M), 0..1, of the stages' logits."""
+        return torch.stack([of_class(each, labels).sigmoid() for each in self.chosen_masks(logits)]).mean(0)
+
+    def detect_views(self, views: Sequence[View], size: Size) -> Detections:
+        """See `DetectorModel.detect_views`; merged as `region_views` says."""
+        if len(views) == 1:
+            return super().detect_views(views, size)
+        config = self.config
+        return detect_in_views(self, views, size, proposals=config.rpn.inference, settings=config)
+
+    def proposals_of(self, image: Tensor) -> Proposals:
+        """See `RegionDetector`."""
+        batch, sizes = pad_batch([image])
+        return self.rpn_head.proposals(self.rpn_head(self._maps(batch, sizes)), sizes, self.config.rpn.inference)[0]
+
+    def scores_of(self, image: Tensor, proposals: Tensor) -> ScoredBoxes:
+        """See `RegionDetector`: the last stage's boxes, and the scores of all stages' mean logits."""
+        batch, sizes = pad_batch([image])
+        stages = self.roi_head.refine(self.roi_head.readable(self._maps(batch, sizes)), [proposals], sizes)
+        last, stds = stages[-1], self.config.stages[-1].stds
+        boxes = decode_boxes(last.regions[0][:, None], last.box_outputs.deltas, stds, sizes[0])
+        return ScoredBoxes(boxes, mean_logits(stages).softmax(1))
+
+    def masks_of(self, image: Tensor, boxes: Tensor, labels: Tensor) -> Tensor | None:
+        """See `RegionDetector`."""
+        if not self.has_masks:
+            return None
+        logits = self.roi_head.mask_logits(self.roi_head.readable(self._maps(*pad_batch([image]))), [boxes])
+        return self._mean_masks(logits, labels)
+
+    def _maps(self, images: Tensor, sizes: Sequence[Size]) -> list[Tensor]:
+        """The pyramid, (B, C, H_i, W_i) each."""
+        return self.neck(self.backbone(self.normalise(images, sizes)))

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from swinkit.backbone.contract import Backbone
 from swinkit.detection.assigners import assign_atss
+from swinkit.detection.dense_detector import Candidates, DenseDetector
 from swinkit.detection.dense_maps import as_rows, dense_levels, valid_cells
-from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
+from swinkit.detection.detector import Size, at_original_size, check_targets
 from swinkit.detection.dynamic_masks import MaskOutputs
-from swinkit.detection.nms import suppressed
 from swinkit.detection.reppoints_head import PointOutputs, RepPointsHead
 from swinkit.detection.reppoints_losses import corner_focal_loss, old_giou_loss, quality_focal_loss, semantic_focal_loss
 from swinkit.detection.reppoints_targets import assign_points, box_middles, corner_targets, semantic_targets
@@ -27,7 +27,7 @@ from swinkit.errors import InputError
 from swinkit.layers.bifpn import BiFPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import clip_boxes
-from swinkit.structures import Detections, Instances
+from swinkit.structures import Instances
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class RepPointsOutputs(NamedTuple):
     """Of Mask RepPoints v2."""
 
 
-class RepPointsDetector(DetectorModel):
+class RepPointsDetector(DenseDetector):
     """The detector, from its parts; `RepPointsV2().build(...)` puts them together."""
 
     config: RepPointsV2
@@ -199,10 +199,6 @@ class RepPointsDetector(DetectorModel):
         """Of every image's positive points, (P,), and their ground truth, (P,); nothing, as this finds boxes alone."""
         return {}
 
-    def masks(self, outputs: RepPointsOutputs, image: int, points: Tensor, size: Size) -> Tensor | None:
-        """The masks of what was found at `points` (R,) of an image, at its original size; None, as here are none."""
-        return None
-
     @torch.no_grad()
     def _first(self, truth: Instances, points: Sequence[Tensor], valid: Tensor) -> tuple[Tensor, Tensor]:
         """Numbers of the positive points for first boxes, (P,), and their ground truth, (P,)."""
@@ -271,35 +267,21 @@ class RepPointsDetector(DetectorModel):
             )
         return semantic_focal_loss(*(torch.cat(column) for column in zip(*rows, strict=True)))
 
-    @torch.no_grad()
-    def postprocess(
-        self, outputs: RepPointsOutputs, sizes: Sequence[Size], *, scales: Sequence[tuple[float, float]] | None = None
-    ) -> list[Detections]:
-        """See `DetectorModel.postprocess`: corners are moved to their heat maps' peaks; thresholds, NMS."""
+    def candidates(
+        self, outputs: RepPointsOutputs, image: int, size: Size, scale: tuple[float, float] | None
+    ) -> Candidates:
+        """See `DenseDetector.candidates`: corners are moved to their heat maps' peaks."""
         counts = [len(points) for points in self._points(outputs)]
         boxes = self._boxes(outputs, "refined").split(counts, 1)
-        results = []
-        for image, (shown, size) in enumerate(zip(outputs.sizes, sizes, strict=True)):
-            parts, start = [], 0
-            for level, count in enumerate(counts):
-                best, scores, order = self._best(outputs, level, boxes[level][image], image, shown)
-                parts.append((best, scores, order + start))
-                start += count
-            found, scores, points = (torch.cat(column) for column in zip(*parts, strict=True))
-            found = at_original_size(found, shown, size, None if scales is None else scales[image])
-            places, labels = torch.nonzero(scores > self.config.score_threshold, as_tuple=True)
-            score = scores[places, labels]
-            kept, score = suppressed(
-                found[places],
-                score,
-                labels,
-                self.config.suppression,
-                iou=self.config.nms_iou,
-                limit=self.config.detections,
-            )
-            masks = self.masks(outputs, image, points[places][kept], size)
-            results.append(Detections(found[places][kept], score, labels[kept], masks, size))
-        return results
+        shown, parts, start = outputs.sizes[image], [], 0
+        for level, count in enumerate(counts):
+            best, scores, order = self._best(outputs, level, boxes[level][image], image, shown)
+            parts.append((best, scores, order + start))
+            start += count
+        found, scores, points = (torch.cat(column) for column in zip(*parts, strict=True))
+        found = at_original_size(found, shown, size, scale)
+        places, labels = torch.nonzero(scores > self.config.score_threshold, as_tuple=True)
+        return Candidates(found[places], scores[places, labels], labels, points[places])
 
     def _best(
         self, outputs: RepPointsOutputs, level: int, boxes: Tensor, image: int, size: Size

@@ -20,6 +20,7 @@ from swinkit.segmentation.model import UperNet
 from swinkit.segmentation.pictures import SegmentationSample, plot_class_iou, plot_segmentations
 from swinkit.segmentation.predictor import Segmentor
 from swinkit.segmentation.scores import SegmentationScores
+from swinkit.structures import ONE_VIEW, Views
 from swinkit.training.data.loading import load_batches, one_by_one
 from swinkit.training.data.sampling import evenly_spread
 from swinkit.training.data.seeding import SeededSamples
@@ -37,9 +38,16 @@ class EvaluationImages:
     """Images with masks to measure a segmentor on, one at a time at their own size, shared out over the processes."""
 
     def __init__(
-        self, data: SegmentationData, inference: InferenceSettings, *, workers: int, processes: Processes
+        self,
+        data: SegmentationData,
+        inference: InferenceSettings,
+        *,
+        workers: int,
+        processes: Processes,
+        views: Views = ONE_VIEW,
     ) -> None:
         self.data = data
+        self.views = views
         self.inference = inference
         self.workers = workers
         self.processes = processes
@@ -65,13 +73,18 @@ class EvaluationImages:
         batches = load_batches(view, [[(0, index)] for index in shown], workers=self.workers, collate=one_by_one)
         for number, batch in enumerate(batches):
             image, truth = batch[0]
-            classes = predict_classes(model, image[None].to(self.processes.device), self.inference)[0]
+            classes = predict_classes(model, image[None].to(self.processes.device), self.inference, self.views)[0]
             if number < len(mine):
                 yield classes, truth.to(classes.device)
 
 
 def measure(
-    segmentor: Segmentor, data: SegmentationData, *, settings: InferenceSettings | None = None, workers: int = 0
+    segmentor: Segmentor,
+    data: SegmentationData,
+    *,
+    settings: InferenceSettings | None = None,
+    workers: int = 0,
+    views: Views = ONE_VIEW,
 ) -> tuple[SegmentationScores, list[SegmentationSample]]:
     """The scores of a segmentor on images with masks, and some of the images with what was predicted.
 
@@ -80,9 +93,10 @@ def measure(
         data: images, and masks whose values are its classes.
         settings: how images are shown; None is the segmentor's own way.
         workers: processes that load images; 0 loads them in this one.
+        views: scales and mirroring, whose probabilities are averaged.
     """
     one = Processes(0, 1, segmentor.device)
-    images = EvaluationImages(data, settings or segmentor.preprocessing, workers=workers, processes=one)
+    images = EvaluationImages(data, settings or segmentor.preprocessing, workers=workers, processes=one, views=views)
     scores = SegmentationScores(len(segmentor.classes))
     chosen = set(evenly_spread(len(data), SHOWN))
     samples = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from swinkit.errors import InputError
 from swinkit.ops.resizing import resized_image, resized_shape
 from swinkit.segmentation.bands import resized_bands
 from swinkit.segmentation.model import UperNet
+from swinkit.structures import ONE_VIEW, Views
 
 MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 """The scales of the paper's results (section A2.3), each with and without flip."""
@@ -61,47 +63,80 @@ class InferenceSettings:
             return self.stride or (1, 1)
         return max(1, self.crop[0] * 2 // 3), max(1, self.crop[1] * 2 // 3)
 
-    @property
-    def views(self) -> list[tuple[float, bool]]:
-        """Scale and whether mirrored, of every time that the image is shown."""
-        return [(scale, mirrored) for scale in self.scales for mirrored in ((False, True) if self.flip else (False,))]
+    def ways(self, views: Views) -> list[Way]:
+        """Every time that an image is shown; scales of `views` take the place of these.
 
+        Raises InputError where `views` has a longest side without scales, and images keep their size.
+        """
+        mirrored = (False, True) if self.flip or views.flip else (False,)
+        return [Way(*limits, flip) for limits in self._limits(views) for flip in mirrored]
+
+    def _limits(self, views: Views) -> list[tuple[tuple[int, int] | None, float]]:
+        if not views.scales and views.longest_side is None:
+            return [(self.resize, scale) for scale in self.scales]
+        if self.resize is not None:
+            shorter, longest = sorted(self.resize)
+            return [(limits, 1.0) for limits in views.limits((shorter, longest))]
+        if not views.scales:
+            raise InputError("images keep their size here; a longest side needs scales beside it")
+        return [((side, views.longest_side or UNLIMITED), 1.0) for side in views.scales]
+
+
+class Way(NamedTuple):
+    """One way in which an image is shown."""
+
+    resize: tuple[int, int] | None
+    """Shorter and longer side at most, before it is multiplied."""
+    scale: float
+    """What these, or the image's, are multiplied with."""
+    is_mirrored: bool
+
+
+UNLIMITED = 10**9
+"""Pixels that no image has."""
 
 WHOLE = InferenceSettings()
 
 
 @torch.inference_mode()
-def predict_classes(model: UperNet, images: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
+def predict_classes(
+    model: UperNet, images: Tensor, settings: InferenceSettings = WHOLE, views: Views = ONE_VIEW
+) -> Tensor:
     """The class of every pixel, (B, H, W) int64 on the model's device.
 
     Args:
         model: in evaluation mode.
         images: RGB (B, 3, H, W), values 0..255 of any number type, on any device.
         settings: how they are shown.
+        views: the scales at which they are shown instead, and whether mirrored, too.
 
     Raises:
         InputError: where the images have another shape, or the model is in training mode.
     """
-    if len(settings.views) > 1:
-        return class_probabilities(model, images, settings).argmax(1)
+    ways = settings.ways(views)
+    if len(ways) > 1:
+        return class_probabilities(model, images, settings, views).argmax(1)
     _check(model, images)
-    return torch.cat([band.argmax(1) for band in _bands(model, images, settings, *settings.views[0])], 1)
+    return torch.cat([band.argmax(1) for band in _bands(model, images, settings, ways[0])], 1)
 
 
 @torch.inference_mode()
-def class_probabilities(model: UperNet, images: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
+def class_probabilities(
+    model: UperNet, images: Tensor, settings: InferenceSettings = WHOLE, views: Views = ONE_VIEW
+) -> Tensor:
     """The mean over all views of the softmax, (B, K, H, W) float32: the published code's rule. Arguments and errors are
     those of `predict_classes`."""
     _check(model, images)
     batch, _, height, width = images.shape
     total = torch.zeros(batch, model.num_classes, height, width, device=_device(model))
-    for scale, mirrored in settings.views:
+    ways = settings.ways(views)
+    for way in ways:
         top = 0
-        for band in _bands(model, images, settings, scale, mirrored):
+        for band in _bands(model, images, settings, way):
             rows = total[:, :, top : top + band.shape[2]]
             rows += band.softmax(1)
             top += band.shape[2]
-    return total.div_(len(settings.views))
+    return total.div_(len(ways))
 
 
 def sliding_bands(model: UperNet, images: Tensor, settings: InferenceSettings) -> Iterator[Tensor]:
@@ -139,18 +174,16 @@ def window_starts(length: int, crop: int, step: int) -> list[int]:
     return [max(min(index * step, length - crop), 0) for index in range(count)]
 
 
-def _bands(
-    model: UperNet, images: Tensor, settings: InferenceSettings, scale: float, mirrored: bool
-) -> Iterator[Tensor]:
+def _bands(model: UperNet, images: Tensor, settings: InferenceSettings, way: Way) -> Iterator[Tensor]:
     """Logits of one view at the images' own size and the right way round, in bands (B, K, R, W)."""
     batch, _, height, width = images.shape
-    size = resized_shape(height, width, scale, settings.resize)
+    size = resized_shape(height, width, way.scale, way.resize)
     shown = resized_image(images.flatten(0, 1), size).unflatten(0, (batch, 3))
-    if mirrored:
+    if way.is_mirrored:
         shown = shown.flip(3)
     bands = _whole_bands(model, shown) if settings.crop is None else sliding_bands(model, shown, settings)
     for band in resized_bands(bands, size, (height, width)):
-        yield band.flip(3) if mirrored else band
+        yield band.flip(3) if way.is_mirrored else band
 
 
 def _whole_bands(model: UperNet, images: Tensor) -> Iterator[Tensor]:

@@ -17,6 +17,7 @@ from swinkit.segmentation.architectures import SEGMENTORS, describe_segmentor, r
 from swinkit.segmentation.inference import InferenceSettings, predict_classes
 from swinkit.segmentation.model import UperNet
 from swinkit.segmentation.result import Segmentation
+from swinkit.structures import ONE_VIEW, Views
 from swinkit.weights.hub import Shareable
 from swinkit.weights.infer import infer_config
 from swinkit.weights.model_file import ModelFile
@@ -78,12 +79,22 @@ class Segmentor(Shareable):
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # a str is a sequence of str, too, and one image
-        self, images: GivenImage, *, settings: InferenceSettings | None = None, batch_size: int = 4
+        self,
+        images: GivenImage,
+        *,
+        settings: InferenceSettings | None = None,
+        batch_size: int = 4,
+        views: Views = ONE_VIEW,
     ) -> Segmentation: ...
 
     @overload
     def predict(
-        self, images: Sequence[GivenImage], *, settings: InferenceSettings | None = None, batch_size: int = 4
+        self,
+        images: Sequence[GivenImage],
+        *,
+        settings: InferenceSettings | None = None,
+        batch_size: int = 4,
+        views: Views = ONE_VIEW,
     ) -> list[Segmentation]: ...
 
     def predict(
@@ -92,6 +103,7 @@ class Segmentor(Shareable):
         *,
         settings: InferenceSettings | None = None,
         batch_size: int = 4,
+        views: Views = ONE_VIEW,
     ) -> Segmentation | list[Segmentation]:
         """The class of every pixel of one image or of many.
 
@@ -99,6 +111,7 @@ class Segmentor(Shareable):
             images: a path, PIL image, array, tensor or bytes, or a sequence of them, see `swinkit.images.given`.
             settings: how they are shown; None is `preprocessing`.
             batch_size: how many images of one size are shown at once at most; how many changes rounding alone.
+            views: show each image at several scales or mirrored, too, and average the probabilities.
 
         Returns:
             One result, or one for each image.
@@ -109,16 +122,17 @@ class Segmentor(Shareable):
         pictures, is_one = given_images(images)
         results: dict[int, Segmentation] = {}
         for numbers in _batches(pictures, batch_size):
-            masks = self._masks([pictures[number] for number in numbers], settings or self.preprocessing)
+            masks = self._masks([pictures[number] for number in numbers], settings or self.preprocessing, views)
             for number, mask in zip(numbers, masks, strict=True):
                 results[number] = Segmentation(mask.numpy(), self.classes, pictures[number])
         ordered = [results[number] for number in range(len(pictures))]
         return ordered[0] if is_one else ordered
 
-    def _masks(self, pictures: Sequence[Image.Image], settings: InferenceSettings) -> Tensor:
+    def _masks(self, pictures: Sequence[Image.Image], settings: InferenceSettings, views: Views) -> Tensor:
         """The class of every pixel of images of one size, (B, H, W) int64 on the CPU."""
         try:
-            return predict_classes(self.model, torch.stack([pil_to_tensor(x) for x in pictures]), settings).cpu()
+            images = torch.stack([pil_to_tensor(x) for x in pictures])
+            return predict_classes(self.model, images, settings, views).cpu()
         except torch.OutOfMemoryError:
             width, height = pictures[0].size
             count = "an image" if len(pictures) == 1 else f"{len(pictures)} images"

@@ -1,8 +1,9 @@
 """From an image to the tensor a model is evaluated on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
@@ -10,8 +11,9 @@ from torchvision.transforms.v2 import functional as F
 
 from swinkit.errors import InputError
 from swinkit.layers.pixels import IMAGENET_MEAN, IMAGENET_STD, PixelNormalisation, Triple
+from swinkit.structures import Views
 
-# Shape legend: H W image.
+# Shape legend: H W image, V views of it.
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
@@ -95,6 +97,24 @@ class EvalTransform:
         if max(width, height) > limit:
             image = F.center_crop(image, [min(height, limit), min(width, limit)])
         return F.center_crop(F.resize(image, [shorter_side], self._interpolation), list(self._size))
+
+
+class ViewsTransform:
+    """RGB image of any size to uint8 (V, 3, H, W), 0..255: its middle at several scales, mirrored, too, where it is so.
+
+    Raises InputError where a scale leaves too little to cut out, or there is a longest side.
+    """
+
+    def __init__(self, preprocessing: EvalPreprocessing, views: Views) -> None:
+        if views.longest_side is not None:
+            raise InputError("a classifier sees the middle of an image, whose longest side says nothing; leave it out")
+        shown = [replace(preprocessing, shorter_side=side) for side in views.scales] or [preprocessing]
+        self.transforms = [EvalTransform(each) for each in shown]
+        self.flip = views.flip
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        shown = [transform(image) for transform in self.transforms]
+        return torch.stack([*shown, *(each.flip(2) for each in shown)] if self.flip else shown)
 
 
 def normalisation(mean: Triple, std: Triple) -> PixelNormalisation:

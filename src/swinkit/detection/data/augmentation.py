@@ -166,6 +166,11 @@ class DetectionEvaluation:
         )
 
 
+def as_it_is(image: Image.Image, objects: Instances) -> Sample:
+    """(RGB image, Instances) to ((3, h, w) uint8, Instances), nothing changed."""
+    return F.pil_to_tensor(image), objects
+
+
 def detection_transform(
     settings: DetectionAugmentation | SmallDetectionAugmentation | DetectionResize,
 ) -> DetectionTransform | SmallDetectionTransform | DetectionEvaluation:
