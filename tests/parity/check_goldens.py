@@ -23,6 +23,7 @@ from golden_models import check_classification, check_dense_backbone
 from golden_reppoints import check_reppoints
 from golden_segmentation import check_upernet
 from golden_sparse_rcnn import check_sparse_rcnn
+from golden_trajectory_tasks import check_trajectory
 
 from swinkit import InputError
 from swinkit.ops.window_attention import AttentionBackend
@@ -37,13 +38,14 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "sparse_rcnn": check_sparse_rcnn,
     "reppoints_v2": check_reppoints,
     "mask_reppoints_v2": check_reppoints,
+    "trajectory_": check_trajectory,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 
 BACKENDS: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa", "cpu")
 INPUTS = {"input", "target", "images", "labels"}
-INPUT_PARTS = ("images.", "targets.")
-"""Beginnings of the names of a detector's inputs."""
+INPUT_PARTS = ("images.", "targets.", "labels.", "micro.")
+"""Beginnings of the names of inputs of which there are several."""
 
 
 def kind_of(path: Path) -> Callable[[Golden, AttentionBackend], list[Comparison]]:
