@@ -60,6 +60,7 @@ class ToyBatches:
 
     def __init__(self, *, accumulate: int = 1, spoiled: tuple[int, ...] = ()) -> None:
         self.accumulate = accumulate
+        self.batches_per_epoch = STEPS * accumulate
         self.spoiled = spoiled
 
     def batches(self, start: int, stop: int) -> Iterator[Any]:

@@ -26,6 +26,7 @@ from golden_reppoints import check_reppoints
 from golden_segmentation import check_upernet
 from golden_soft_nms import check_soft_nms
 from golden_sparse_rcnn import check_sparse_rcnn
+from golden_trajectory_tasks import check_trajectory
 
 from swinkit import InputError
 from swinkit.ops.window_attention import AttentionBackend
@@ -44,6 +45,7 @@ KINDS: dict[str, Callable[[Golden, AttentionBackend], list[Comparison]]] = {
     "mask_reppoints_v2": check_reppoints,
     "soft_nms": check_soft_nms,
     "augmentation": check_augmentation,
+    "trajectory_": check_trajectory,
 }
 """How file names begin, to the function that checks such a file. A new kind of golden file is one more line here."""
 
@@ -52,8 +54,8 @@ WITHOUT_WEIGHTS = {check_augmentation, check_soft_nms}
 
 BACKENDS: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa", "cpu")
 INPUTS = {"input", "target", "images", "labels", "sizes.in"}
-INPUT_PARTS = ("images.", "targets.", "source.")
-"""Beginnings of the names of a detector's or an augmentation's inputs."""
+INPUT_PARTS = ("images.", "targets.", "source.", "labels.", "micro.")
+"""Beginnings of the names of inputs of which there are several."""
 
 
 def kind_of(path: Path) -> Callable[[Golden, AttentionBackend], list[Comparison]]:

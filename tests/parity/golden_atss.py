@@ -19,7 +19,7 @@ from swinkit.structures import Instances
 
 def check_atss(golden: Golden, backend: AttentionBackend) -> list[Comparison]:
     """Pyramid, raw outputs of the head, losses, gradients, detections."""
-    model = _model(golden.config, backend)
+    model = build_atss(golden.config, backend)
     lines = load(model, golden)
     assert isinstance(model.backbone, SwinTransformer)
     lines += compare_buffers(model.backbone, golden, prefix="backbone.")
@@ -55,7 +55,7 @@ def check_atss(golden: Golden, backend: AttentionBackend) -> list[Comparison]:
         return lines + compare_detections(golden, model, outputs)
 
 
-def _model(config: dict[str, Any], backend: AttentionBackend) -> ATSSDetector:
+def build_atss(config: dict[str, Any], backend: AttentionBackend) -> ATSSDetector:
     given = {key: value for key, value in config["backbone"].items() if key not in ("type", "init_cfg")}
     backbone = SwinTransformer(dense_config(constructor_arguments(given, DENSE)), attention_backend=backend)
     head, neck, test = config["bbox_head"], config["neck"], config["test_cfg"]

@@ -81,9 +81,7 @@ HYBRID |= {"semantic_fusion": ("bbox", "mask"), "interleaved": True, "mask_info_
 
 def check_detection(golden: Golden, backend: AttentionBackend) -> list[Comparison]:
     """Pyramid, proposals, every loss, gradients, detections and masks."""
-    config = constructor_arguments(golden.config, MODEL)
-    _check_preprocessor(config["data_preprocessor"] or {})
-    model = detector_of(config, backend)
+    model = build_rcnn(golden.config, backend)
     lines = load(model, golden)
     backbone = model.backbone
     assert isinstance(backbone, SwinTransformer)
@@ -104,7 +102,9 @@ def check_detection(golden: Golden, backend: AttentionBackend) -> list[Compariso
         return lines + compare_detections(golden, model, outputs) + _compare_mean_masks(golden, model, outputs)
 
 
-def detector_of(config: dict[str, Any], backend: AttentionBackend) -> RCNN:
+def build_rcnn(config: dict[str, Any], backend: AttentionBackend) -> RCNN:
+    config = constructor_arguments(config, MODEL)
+    _check_preprocessor(config["data_preprocessor"] or {})
     given = {key: value for key, value in config["backbone"].items() if key not in ("type", "init_cfg")}
     arguments = constructor_arguments(given, DENSE)
     backbone = SwinTransformer(
@@ -422,7 +422,7 @@ def _compare_losses(golden: Golden, model: RCNN, outputs: RCNNOutputs, count: in
         if name in golden.stored
     ]
     lines += [miss(name, "the file has no such loss") for name in ours if name not in golden.stored]
-    accuracies = _accuracies(model, outputs, targets)
+    accuracies = class_accuracies(model, outputs, targets)
     lines += [compare_values(name, value, golden.stored[name]) for name, value in present(golden, accuracies)]
     sum(losses.values()).backward()
     gradients = official_names({name: parameter.grad for name, parameter in model.named_parameters()}, golden)
@@ -430,7 +430,7 @@ def _compare_losses(golden: Golden, model: RCNN, outputs: RCNNOutputs, count: in
 
 
 @torch.no_grad()
-def _accuracies(model: RCNN, outputs: RCNNOutputs, targets: list[Instances]) -> dict[str, Tensor]:
+def class_accuracies(model: RCNN, outputs: RCNNOutputs, targets: list[Instances]) -> dict[str, Tensor]:
     """Percent of each stage's samples whose class is right, which the original logs beside the losses."""
     accuracies = {}
     for number, stage in enumerate(outputs.stages):

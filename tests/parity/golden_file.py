@@ -30,6 +30,11 @@ class Golden:
     weights: dict[str, Tensor]
     """A state dict of the original code, buffers included, in fp16; empty where a function was run and no model."""
     stored: dict[str, Tensor]
+    metadata: dict[str, str]
+
+    def json(self, key: str, kind: type) -> Any:
+        """An entry of the metadata, parsed; raises InputError where it is not there or of another kind."""
+        return _json(self.path, self.metadata, key, kind)
 
     def tensor(self, name: str) -> Tensor:
         """A tensor that the check cannot do without; raises InputError where it is not there."""
@@ -50,7 +55,8 @@ def read_golden(path: Path) -> Golden:
         raise InputError(f"{path} cannot be read as a safetensors file ({reason}); copy it again") from None
     weights = {name.removeprefix(WEIGHTS): t for name, t in tensors.items() if name.startswith(WEIGHTS)}
     config, names = _json(path, metadata, "config", dict), _json(path, metadata, "gradient_names", list)
-    return Golden(path, config, names, weights, {n: t for n, t in tensors.items() if not n.startswith(WEIGHTS)})
+    stored = {name: tensor for name, tensor in tensors.items() if not name.startswith(WEIGHTS)}
+    return Golden(path, config, names, weights, stored, metadata)
 
 
 def _json(path: Path, metadata: dict[str, str], key: str, kind: type) -> Any:

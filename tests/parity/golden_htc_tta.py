@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from golden_comparison import Comparison, miss
-from golden_detection import MODEL, compare_boxes, compare_found, detection_meta, detector_of, require
+from golden_detection import build_rcnn, compare_boxes, compare_found, detection_meta, require
 from golden_file import Golden
-from golden_models import compare_buffers, constructor_arguments, load
+from golden_models import compare_buffers, load
 from torch import Tensor
 
 from swinkit import SwinTransformer
@@ -44,7 +44,7 @@ TRAINED = {
 def check_htc_tta(golden: Golden, backend: AttentionBackend) -> list[Comparison]:
     """Proposals, boxes and scores of every view, merged proposals, boxes, scores and masks, detections, and those of a
     single view."""
-    model = detector_of(constructor_arguments(as_in_mmdet_3(golden.config), MODEL), backend)
+    model = build_rcnn(as_in_mmdet_3(golden.config), backend)
     assert isinstance(model.config, HTC) and isinstance(model.backbone, SwinTransformer)
     model.config = replace(model.config, mask_ensemble="mean")
     lines = load(model, golden) + compare_buffers(model.backbone, golden, prefix="backbone.")

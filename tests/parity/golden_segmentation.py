@@ -45,15 +45,9 @@ TIE = 1e-4
 
 def check_upernet(golden: Golden, backend: AttentionBackend) -> list[Comparison]:
     """Both heads' logits, losses, accuracies, gradients, and what whole images and sliding windows give."""
-    config = constructor_arguments(golden.config, MODEL)
-    if not all(isinstance(config[part], dict) for part in ("backbone", "decode_head", "auxiliary_head")):
-        raise InputError("its config has no backbone, decode_head or auxiliary_head")
-    preprocessor = constructor_arguments(config["data_preprocessor"] or {}, PREPROCESSOR)
-    decode = constructor_arguments(config["decode_head"], DECODE)
-    auxiliary = constructor_arguments(config["auxiliary_head"], AUXILIARY)
-    _check_supported(preprocessor, decode, auxiliary)
-    backbone = _backbone(config["backbone"], backend)
-    model = _model(backbone, decode, auxiliary)
+    model, decode, auxiliary = build_upernet(golden.config, backend)
+    backbone = model.backbone
+    assert isinstance(backbone, SwinTransformer)
     lines = load(model, golden) + compare_buffers(backbone, golden, prefix="backbone.")
     images = golden.tensor("images")
     features = backbone(model.normalise(images))
@@ -66,7 +60,19 @@ def check_upernet(golden: Golden, backend: AttentionBackend) -> list[Comparison]
     lines += [compare_values(name, value, golden.stored[name]) for name, value in present(golden, ours)]
     sum(value for name, value in ours.items() if "loss_" in name).backward()
     lines += compare_gradients(golden, {name: parameter.grad for name, parameter in model.named_parameters()})
-    return lines + _compare_predictions(golden, model, outputs.head.detach(), config["test_cfg"] or {})
+    return lines + _compare_predictions(golden, model, outputs.head.detach(), golden.config.get("test_cfg") or {})
+
+
+def build_upernet(config: dict[str, Any], backend: AttentionBackend) -> tuple[UperNet, dict[str, Any], dict[str, Any]]:
+    """The model, and the arguments of its two heads with their losses."""
+    config = constructor_arguments(config, MODEL)
+    if not all(isinstance(config[part], dict) for part in ("backbone", "decode_head", "auxiliary_head")):
+        raise InputError("its config has no backbone, decode_head or auxiliary_head")
+    preprocessor = constructor_arguments(config["data_preprocessor"] or {}, PREPROCESSOR)
+    decode = constructor_arguments(config["decode_head"], DECODE)
+    auxiliary = constructor_arguments(config["auxiliary_head"], AUXILIARY)
+    _check_supported(preprocessor, decode, auxiliary)
+    return _model(_backbone(config["backbone"], backend), decode, auxiliary), decode, auxiliary
 
 
 def _check_supported(preprocessor: dict[str, Any], decode: dict[str, Any], auxiliary: dict[str, Any]) -> None:
@@ -134,12 +140,12 @@ def _losses(
     return {
         f"losses.decode.{loss['loss_name']}": loss["loss_weight"] * losses["loss_decode"],
         f"losses.aux.{loss['loss_name']}": losses["loss_auxiliary"],
-        "losses.decode.acc_seg": _pixel_accuracy(outputs.head, labels),
-        "losses.aux.acc_seg": _pixel_accuracy(outputs.auxiliary, labels),
+        "losses.decode.acc_seg": pixel_accuracy(outputs.head, labels),
+        "losses.aux.acc_seg": pixel_accuracy(outputs.auxiliary, labels),
     }
 
 
-def _pixel_accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+def pixel_accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     """Percent of the labelled pixels whose class has the highest logit, as the published code logs it (`acc_seg`)."""
     resized = F.interpolate(logits.detach().float(), size=labels.shape[1:], mode="bilinear", align_corners=False)
     labelled = labels != IGNORE

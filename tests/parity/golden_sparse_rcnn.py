@@ -20,7 +20,7 @@ from swinkit.structures import Instances
 
 def check_sparse_rcnn(golden: Golden, backend: AttentionBackend) -> list[Comparison]:
     """Pyramid, losses of each stage, share of right classes among the matched, gradients, detections."""
-    model = _model(golden.config, backend)
+    model = build_sparse_rcnn(golden.config, backend)
     lines = load(model, golden)
     assert isinstance(model.backbone, SwinTransformer)
     lines += compare_buffers(model.backbone, golden, prefix="backbone.")
@@ -62,7 +62,7 @@ def _accuracies(model: SparseDetector, outputs: SparseOutputs, targets: list[Ins
     return accuracies
 
 
-def _model(config: dict[str, Any], backend: AttentionBackend) -> SparseDetector:
+def build_sparse_rcnn(config: dict[str, Any], backend: AttentionBackend) -> SparseDetector:
     given = {key: value for key, value in config["backbone"].items() if key not in ("type", "init_cfg")}
     backbone = SwinTransformer(dense_config(constructor_arguments(given, DENSE)), attention_backend=backend)
     heads = config["roi_head"]["bbox_head"]

@@ -100,17 +100,11 @@ def published_cases() -> list:
 
 
 def learning_rates(recipe: ClassificationRecipe) -> list[float]:
-    """The rate of every step at the recipe's batch, built as the loop builds it, with short epochs."""
-    scale = recipe.loop.batch_size / recipe.optimizer.reference_batch
-    steps = recipe.loop.epochs * EPOCH_STEPS
-    schedule = Schedule(
-        recipe.schedule,
-        peak=recipe.optimizer.lr * scale,
-        scale=scale,
-        epoch_steps=EPOCH_STEPS,
-        total_steps=steps,
-    )
-    return [schedule.lr(step) for step in range(steps)]
+    """The rate of every step at the recipe's batch, with short epochs, and set before the step (the rates of the runs
+    themselves: test_official_training)."""
+    settings = replace(recipe.schedule, set_after_step=False)
+    schedule = Schedule.of(settings, recipe.loop, recipe.optimizer, epoch_steps=EPOCH_STEPS, epoch_batches=EPOCH_STEPS)
+    return [schedule.lr(step) for step in range(schedule.total_steps)]
 
 
 def test_every_imagenet_recipe_is_in_the_table():

@@ -35,7 +35,6 @@ class ClassificationTask(Task):
 
     best_metric = "val/top1"
     best_shown = "top-1"
-    best_shown = "top-1"
     pictures = ("curves", "confusion", "predictions", "sample")
     model: SwinClassifier
 
@@ -55,10 +54,14 @@ class ClassificationTask(Task):
         self.normalise = evaluation.preprocessing.normalisation()
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """Normalised images (B, C, H, W) and labels (B,) to the soft-target cross entropy of their mixture."""
-        # The loop has seeded the global generator for this step, so the mixture depends on the step alone.
-        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
-        images, targets = mix(*batch, num_classes=self.model.num_classes, mixing=self.mixing, generator=generator)
+        """Normalised images (B, C, H, W) and labels (B,) to the soft-target cross entropy of their mixture; or with
+        targets (B, K) in place of labels, of images that are mixed already, to theirs."""
+        images, targets = batch
+        if targets.ndim == 1:
+            # The loop has seeded the global generator for this step, so the mixture depends on the step alone.
+            generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+            classes = self.model.num_classes
+            images, targets = mix(images, targets, num_classes=classes, mixing=self.mixing, generator=generator)
         return {"loss": soft_target_cross_entropy(self.model(images), targets)}
 
     def evaluate(self) -> dict[str, float]:

@@ -12,15 +12,30 @@ from dataclasses import replace
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_L, SWIN_S, SWIN_T
+from swinkit.recipes.official_training import DenseTraining
 from swinkit.recipes.published import Launch, Published
 from swinkit.recipes.recipe import published_recipe
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNetConfig
 from swinkit.segmentation.recipe import SegmentationRecipe
-from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
 LAUNCH = Launch(data="ADEChallengeData2016", images=2)
+
+TRAINING = DenseTraining(
+    type="AdamW",
+    lr=6e-5,
+    weight_decay=0.01,
+    policy="poly",
+    by_epoch=False,
+    power=1.0,
+    min_lr=0.0,
+    warmup_iters=1500,
+    warmup_ratio=1e-6,
+    max_iters=160_000,
+    grad_clip=None,
+    batch_size=16,
+)
 
 
 @published_recipe(Published(miou=44.51, miou_multi_scale=45.81, source="official README"), LAUNCH)
@@ -30,6 +45,7 @@ def ade20k_swin_t() -> SegmentationRecipe:
     160,000 steps, AdamW, linear decay after 1,500 steps of warm-up, in fp32; stochastic depth 0.3, where the paper
     has 0.2. Starts from the ImageNet-1K weights, which are downloaded once; --weights takes a file, too.
     """
+    training = TRAINING.settings()
     return SegmentationRecipe(
         reduce_zero_label=True,
         weights="swin_tiny_patch4_window7_224",
@@ -47,19 +63,9 @@ def ade20k_swin_t() -> SegmentationRecipe:
         ),
         inference=InferenceSettings(resize=(512, 2048)),
         auxiliary_weight=0.4,
-        optimizer=OptimizerSettings(
-            kind="adamw", lr=6e-5, reference_batch=None, weight_decay=0.01, no_decay="dense", betas=(0.9, 0.999)
-        ),
-        schedule=ScheduleSettings(decay="poly", power=1.0, min_lr=0.0, warmup_steps=1500, warmup_ratio=1e-6),
-        loop=LoopSettings(
-            steps=160_000,
-            batch_size=16,
-            clip_grad=None,
-            precision="fp32",
-            evaluate_every_steps=16_000,
-            checkpoint_every=1000,
-            log_every=50,
-        ),
+        optimizer=training.optimizer,
+        schedule=training.schedule,
+        loop=replace(training.loop, evaluate_every_steps=16_000, checkpoint_every=1000, log_every=50),
     )
 
 
@@ -133,15 +139,15 @@ def ade20k_resnet101() -> SegmentationRecipe:
     Needs timm, whose ResNet-101 and ImageNet weights it starts from. The paper does not say how it was trained; this is
     mmsegmentation's usual 160,000 steps with SGD (0.01, momentum 0.9, weight decay 0.0005, poly 0.9 down to 0.0001).
     """
-    recipe = ade20k_swin_t()
+    sgd = replace(
+        TRAINING, type="SGD", lr=0.01, weight_decay=5e-4, momentum=0.9, power=0.9, min_lr=1e-4, warmup_iters=0
+    )
     return replace(
-        recipe,
+        ade20k_swin_t(),
         weights=None,
         backbone=TimmConfig("resnet101", pretrained=True),
-        optimizer=OptimizerSettings(
-            kind="sgd", lr=0.01, reference_batch=None, weight_decay=5e-4, no_decay="dense", momentum=0.9
-        ),
-        schedule=ScheduleSettings(decay="poly", power=0.9, min_lr=1e-4),
+        optimizer=sgd.settings().optimizer,
+        schedule=sgd.settings().schedule,
     )
 
 

@@ -19,11 +19,27 @@ from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.recipe import DetectionRecipe
+from swinkit.recipes.official_training import DenseTraining
 from swinkit.recipes.published import Launch, Published
 from swinkit.recipes.recipe import published_recipe
-from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
 LAUNCH = Launch(data="coco", images=2)
+
+ONCE = DenseTraining(
+    type="AdamW",
+    lr=1e-4,
+    weight_decay=0.05,
+    policy="step",
+    step=(8, 11),
+    warmup_iters=500,
+    warmup_ratio=1e-3,
+    max_epochs=12,
+    grad_clip=None,
+    batch_size=16,
+)
+"""The 1x schedule."""
+THREE_TIMES = replace(ONCE, step=(27, 33), max_epochs=36)
+"""The 3x schedule."""
 
 
 @published_recipe(Published(box_ap=43.7, mask_ap=39.8, source="official README"), LAUNCH)
@@ -32,6 +48,7 @@ def coco_mask_rcnn_swin_t_1x() -> DetectionRecipe:
 
     Stochastic depth 0.1.
     """
+    training = ONCE.settings()
     return DetectionRecipe(
         weights="swin_tiny_patch4_window7_224",
         backbone=replace(SWIN_T, drop_path_rate=0.1),
@@ -45,13 +62,9 @@ def coco_mask_rcnn_swin_t_1x() -> DetectionRecipe:
             crop_range=(384, 600),
         ),
         resize=DetectionResize(shorter_side=800, longest_side=1333),
-        optimizer=OptimizerSettings(
-            kind="adamw", lr=1e-4, reference_batch=None, weight_decay=0.05, no_decay="dense", betas=(0.9, 0.999)
-        ),
-        schedule=ScheduleSettings(decay="step", milestones=(8, 11), gamma=0.1, warmup_steps=500, warmup_ratio=1e-3),
-        loop=LoopSettings(
-            epochs=12, batch_size=16, clip_grad=None, precision="fp16", checkpoint_every=1000, log_every=50
-        ),
+        optimizer=training.optimizer,
+        schedule=training.schedule,
+        loop=replace(training.loop, precision="fp16", checkpoint_every=1000, log_every=50),
     )
 
 
@@ -137,11 +150,8 @@ def coco_cascade_swin_b_3x_paper() -> DetectionRecipe:
 
 
 def _three_times(recipe: DetectionRecipe) -> DetectionRecipe:
-    return replace(
-        recipe,
-        schedule=replace(recipe.schedule, milestones=(27, 33)),
-        loop=replace(recipe.loop, epochs=36),
-    )
+    training = THREE_TIMES.settings()
+    return replace(recipe, schedule=training.schedule, loop=replace(recipe.loop, epochs=training.loop.epochs))
 
 
 def _as_in_paper(recipe: DetectionRecipe) -> DetectionRecipe:

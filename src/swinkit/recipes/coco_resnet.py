@@ -12,10 +12,9 @@ from dataclasses import replace
 
 from swinkit.backbone.timm import TimmConfig
 from swinkit.detection.recipe import DetectionRecipe
-from swinkit.recipes.coco import LAUNCH, coco_cascade_swin_t_3x
+from swinkit.recipes.coco import LAUNCH, THREE_TIMES, coco_cascade_swin_t_3x
 from swinkit.recipes.published import Published
 from swinkit.recipes.recipe import published_recipe
-from swinkit.training.settings import OptimizerSettings
 
 
 @published_recipe(Published(box_ap=46.3, mask_ap=40.1, source="paper, tables 2 and 9"), LAUNCH)
@@ -64,7 +63,5 @@ def _on(backbone: str) -> DetectionRecipe:
 
 
 def _with_sgd(recipe: DetectionRecipe) -> DetectionRecipe:
-    optimizer = OptimizerSettings(
-        kind="sgd", lr=0.02, reference_batch=None, weight_decay=1e-4, no_decay="dense", momentum=0.9
-    )
-    return replace(recipe, optimizer=optimizer)
+    training = replace(THREE_TIMES, type="SGD", lr=0.02, weight_decay=1e-4, momentum=0.9)
+    return replace(recipe, optimizer=training.settings().optimizer)

@@ -10,16 +10,33 @@ from dataclasses import replace
 
 from swinkit.backbone.variants import SWIN_B, SWIN_B_384, SWIN_S, SWIN_T
 from swinkit.classification.data.augmentation import TrainAugmentation
-from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import published_preprocessing
 from swinkit.classification.data.rand_augment import RandAugment
 from swinkit.classification.recipe import ClassificationRecipe
+from swinkit.recipes.official_training import ClassificationTraining
 from swinkit.recipes.published import Launch, Published
 from swinkit.recipes.recipe import published_recipe
-from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.training.settings import ScheduleSettings
 
 LAUNCH = Launch(data="IMAGENET", images=128, source="official get_started.md")
 LAUNCH_IN_TWO = replace(LAUNCH, images=64, accumulate=2)
+
+SCRATCH = ClassificationTraining(
+    batch_size=128,
+    epochs=300,
+    warmup_epochs=20,
+    weight_decay=0.05,
+    base_lr=5e-4,
+    warmup_lr=5e-7,
+    min_lr=5e-6,
+    clip_grad=5.0,
+    mixup=0.8,
+    cutmix=1.0,
+    label_smoothing=0.1,
+)
+"""config.py."""
+TUNING = replace(SCRATCH, epochs=30, warmup_epochs=5, weight_decay=1e-8, base_lr=2e-5, warmup_lr=2e-8, min_lr=2e-7)
+"""configs/swin/*_finetune.yaml."""
 
 
 @published_recipe(Published(top1=81.2, top5=95.5, source="official README"), LAUNCH)
@@ -27,9 +44,11 @@ def imagenet1k_swin_t() -> ClassificationRecipe:
     """Swin-T on ImageNet-1K at 224, as in the official code.
 
     The cosine starts after the warm-up, as in the official code since October 2022. The released weights are older:
-    their cosine counted from the first update, which --schedule.no-warmup-prefix brings back. Mixed precision is the
-    official code's (fp16); --precision bf16 needs no loss scaling.
+    their cosine counted from the first step, which --schedule.no-warmup-prefix brings back. Rates are set after a step,
+    so the first two have the same (--schedule.no-set-after-step gives each its own). Mixed precision is the official
+    code's (fp16); --precision bf16 needs no loss scaling.
     """
+    training = SCRATCH.settings(processes=8)
     return ClassificationRecipe(
         backbone=replace(SWIN_T, drop_path_rate=0.2),
         augmentation=TrainAugmentation(
@@ -39,10 +58,10 @@ def imagenet1k_swin_t() -> ClassificationRecipe:
             erase_probability=0.25,
         ),
         preprocessing=published_preprocessing(224),
-        mixing=Mixing(mixup_alpha=0.8, cutmix_alpha=1.0, probability=1.0, switch_probability=0.5, label_smoothing=0.1),
-        optimizer=OptimizerSettings(kind="adamw", lr=5e-4, reference_batch=512, weight_decay=0.05),
-        schedule=ScheduleSettings(decay="cosine", warmup_epochs=20, warmup_lr=5e-7, min_lr=5e-6),
-        loop=LoopSettings(epochs=300, batch_size=1024, clip_grad=5.0, precision="fp16"),
+        mixing=SCRATCH.mixing(),
+        optimizer=training.optimizer,
+        schedule=training.schedule,
+        loop=training.loop,
     )
 
 
@@ -73,16 +92,13 @@ def imagenet1k_swin_b_384_finetune() -> ClassificationRecipe:
 
     The released weights were trained with --schedule.no-warmup-prefix, see imagenet1k_swin_t.
     """
-    base = imagenet1k_swin_b()
+    base = with_training(imagenet1k_swin_b(), TUNING, processes=8)
     return replace(
         base,
         weights="swin_base_patch4_window7_224",
         backbone=replace(SWIN_B_384, drop_path_rate=base.backbone.drop_path_rate),
         augmentation=replace(base.augmentation, image_size=384),
         preprocessing=published_preprocessing(384, crop=False),
-        optimizer=replace(base.optimizer, lr=2e-5, weight_decay=1e-8),
-        schedule=replace(base.schedule, warmup_epochs=5, warmup_lr=2e-8, min_lr=2e-7),
-        loop=replace(base.loop, epochs=30),
     )
 
 
@@ -116,6 +132,14 @@ def imagenet1k_swin_b_384_finetune_paper() -> ClassificationRecipe:
     """
     recipe = constant_rate(imagenet1k_swin_b_384_finetune())
     return replace(recipe, backbone=replace(recipe.backbone, drop_path_rate=0.1))
+
+
+def with_training(
+    recipe: ClassificationRecipe, training: ClassificationTraining, *, processes: int
+) -> ClassificationRecipe:
+    """The same recipe, trained so on so many GPUs."""
+    settings = training.settings(processes)
+    return replace(recipe, optimizer=settings.optimizer, schedule=settings.schedule, loop=settings.loop)
 
 
 def constant_rate(recipe: ClassificationRecipe) -> ClassificationRecipe:

@@ -14,16 +14,18 @@ from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_B_384, SWIN_L, SWIN_L_384, SWIN_S, SWIN_T
 from swinkit.classification.data.preprocessing import published_preprocessing
 from swinkit.classification.recipe import ClassificationRecipe
-from swinkit.recipes.imagenet1k import constant_rate, imagenet1k_swin_t
+from swinkit.recipes.imagenet1k import SCRATCH, TUNING, constant_rate, imagenet1k_swin_t, with_training
 from swinkit.recipes.published import Launch, Published
 from swinkit.recipes.recipe import published_recipe
 
+TRAINING = replace(SCRATCH, epochs=90, warmup_epochs=5, base_lr=1.25e-4, warmup_lr=1.25e-7, min_lr=1.25e-6)
+"""configs/swin/*_22k.yaml."""
 PRETRAINING = Launch(data="IMAGENET22K", images=128, machines=4, source="not published")
-TUNING = Launch(data="IMAGENET", images=128, options="--class-map map22kto1k.txt", source="official get_started.md")
-TUNING_IN_TWO = replace(TUNING, images=64, accumulate=2)
-TUNING_AS_SWIN_B = replace(TUNING_IN_TWO, source="as for Swin-B at 224")
-TUNING_IN_FOUR = replace(
-    TUNING,
+TO_1K = Launch(data="IMAGENET", images=128, options="--class-map map22kto1k.txt", source="official get_started.md")
+TO_1K_IN_TWO = replace(TO_1K, images=64, accumulate=2)
+TO_1K_AS_SWIN_B = replace(TO_1K_IN_TWO, source="as for Swin-B at 224")
+TO_1K_IN_FOUR = replace(
+    TO_1K,
     images=32,
     accumulate=4,
     options="--checkpoint-activations --class-map map22kto1k.txt",
@@ -39,14 +41,8 @@ def imagenet22k_swin_t() -> ClassificationRecipe:
 
     As on ImageNet-1K, the released weights were trained with --schedule.no-warmup-prefix (see imagenet1k_swin_t).
     """
-    base = imagenet1k_swin_t()
-    return replace(
-        base,
-        backbone=replace(SWIN_T, drop_path_rate=0.1),
-        optimizer=replace(base.optimizer, lr=1.25e-4),
-        schedule=replace(base.schedule, warmup_epochs=5, warmup_lr=1.25e-7, min_lr=1.25e-6),
-        loop=replace(base.loop, epochs=90, batch_size=4096),
-    )
+    base = replace(imagenet1k_swin_t(), backbone=replace(SWIN_T, drop_path_rate=0.1))
+    return with_training(base, TRAINING, processes=32)
 
 
 @published_recipe(Published(after="imagenet22k_to_1k_swin_s"), PRETRAINING)
@@ -86,7 +82,7 @@ def imagenet22k_swin_l_paper() -> ClassificationRecipe:
     return _linear(imagenet22k_swin_l())
 
 
-@published_recipe(Published(top1=80.9, source="official README"), TUNING)
+@published_recipe(Published(top1=80.9, source="official README"), TO_1K)
 def imagenet22k_to_1k_swin_t() -> ClassificationRecipe:
     """Swin-T from ImageNet-22K to 1K at 224, as in the official code.
 
@@ -95,36 +91,32 @@ def imagenet22k_to_1k_swin_t() -> ClassificationRecipe:
     The result is below that of training on ImageNet-1K alone. The released weights were trained with
     --schedule.no-warmup-prefix, see imagenet1k_swin_t.
     """
-    base = imagenet1k_swin_t()
     return replace(
-        base,
+        with_training(imagenet1k_swin_t(), TUNING, processes=8),
         weights="swin_tiny_patch4_window7_224_22k",
         backbone=replace(SWIN_T, drop_path_rate=0.1),
-        optimizer=replace(base.optimizer, lr=2e-5, weight_decay=1e-8),
-        schedule=replace(base.schedule, warmup_epochs=5, warmup_lr=2e-8, min_lr=2e-7),
-        loop=replace(base.loop, epochs=30),
     )
 
 
-@published_recipe(Published(top1=83.2, source="official README"), TUNING)
+@published_recipe(Published(top1=83.2, source="official README"), TO_1K)
 def imagenet22k_to_1k_swin_s() -> ClassificationRecipe:
     """Swin-S from ImageNet-22K to 1K at 224, as in the official code."""
     return _to_1k(SWIN_S, weights="swin_small_patch4_window7_224_22k")
 
 
-@published_recipe(Published(top1=85.2, top5=97.5, source="official README"), TUNING_IN_TWO)
+@published_recipe(Published(top1=85.2, top5=97.5, source="official README"), TO_1K_IN_TWO)
 def imagenet22k_to_1k_swin_b() -> ClassificationRecipe:
     """Swin-B from ImageNet-22K to 1K at 224, as in the official code."""
     return _to_1k(SWIN_B, weights="swin_base_patch4_window7_224_22k")
 
 
-@published_recipe(Published(top1=86.3, top5=97.9, source="official README"), TUNING_AS_SWIN_B)
+@published_recipe(Published(top1=86.3, top5=97.9, source="official README"), TO_1K_AS_SWIN_B)
 def imagenet22k_to_1k_swin_l() -> ClassificationRecipe:
     """Swin-L from ImageNet-22K to 1K at 224, as in the official code."""
     return _to_1k(SWIN_L, weights="swin_large_patch4_window7_224_22k")
 
 
-@published_recipe(Published(top1=86.4, top5=98.0, source="official README"), TUNING_AS_SWIN_B)
+@published_recipe(Published(top1=86.4, top5=98.0, source="official README"), TO_1K_AS_SWIN_B)
 def imagenet22k_to_1k_swin_b_384() -> ClassificationRecipe:
     """Swin-B from ImageNet-22K to 1K at 384, as in the official code.
 
@@ -135,7 +127,7 @@ def imagenet22k_to_1k_swin_b_384() -> ClassificationRecipe:
     return _at_384(recipe)
 
 
-@published_recipe(Published(top1=87.3, top5=98.2, source="official README"), TUNING_IN_FOUR)
+@published_recipe(Published(top1=87.3, top5=98.2, source="official README"), TO_1K_IN_FOUR)
 def imagenet22k_to_1k_swin_l_384() -> ClassificationRecipe:
     """Swin-L from ImageNet-22K to 1K at 384, as in the official code.
 
@@ -145,7 +137,7 @@ def imagenet22k_to_1k_swin_l_384() -> ClassificationRecipe:
     return _at_384(recipe)
 
 
-@published_recipe(Published(top1=85.2, source="paper, table 1"), TUNING_IN_TWO)
+@published_recipe(Published(top1=85.2, source="paper, table 1"), TO_1K_IN_TWO)
 def imagenet22k_to_1k_swin_b_paper() -> ClassificationRecipe:
     """Swin-B from ImageNet-22K to 1K at 224, as in the paper's text: constant 1e-5.
 
@@ -154,7 +146,7 @@ def imagenet22k_to_1k_swin_b_paper() -> ClassificationRecipe:
     return constant_rate(imagenet22k_to_1k_swin_b())
 
 
-@published_recipe(Published(top1=86.4, source="paper, table 1"), TUNING_AS_SWIN_B)
+@published_recipe(Published(top1=86.4, source="paper, table 1"), TO_1K_AS_SWIN_B)
 def imagenet22k_to_1k_swin_b_384_paper() -> ClassificationRecipe:
     """Swin-B from ImageNet-22K to 1K at 384, as in the paper's text: constant 1e-5, pretrained at 224.
 
@@ -164,7 +156,7 @@ def imagenet22k_to_1k_swin_b_384_paper() -> ClassificationRecipe:
     return replace(recipe, weights="swin_base_patch4_window7_224_22k")
 
 
-@published_recipe(Published(top1=87.3, source="paper, table 1"), TUNING_IN_FOUR)
+@published_recipe(Published(top1=87.3, source="paper, table 1"), TO_1K_IN_FOUR)
 def imagenet22k_to_1k_swin_l_384_paper() -> ClassificationRecipe:
     """Swin-L from ImageNet-22K to 1K at 384, as in the paper's text: constant 1e-5, pretrained at 224.
 

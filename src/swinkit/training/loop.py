@@ -94,13 +94,12 @@ class _Trainer:
         if loop.compile:
             task.model.compile()
         self.wrapped = distribute(task, processes, sharding=loop.sharding)
-        scale = 1.0 if optimizer.reference_batch is None else loop.batch_size / optimizer.reference_batch
-        self.schedule = Schedule(
+        self.schedule = Schedule.of(
             settings.schedule,
-            peak=optimizer.lr * scale,
-            scale=scale,
+            loop,
+            optimizer,
             epoch_steps=self.data.steps_per_epoch,
-            total_steps=loop.total_steps(self.data.steps_per_epoch),
+            epoch_batches=self.data.batches_per_epoch,
         )
         self.optimizer = build_optimizer(task.model, optimizer, lr=self.schedule.peak)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=loop.precision == "fp16")

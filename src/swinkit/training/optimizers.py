@@ -8,19 +8,20 @@ from torch import nn
 from swinkit.training.settings import OptimizerSettings
 
 POSITION = ("absolute_pos_embed", "relative_position_bias_table")
+DENSE = (*POSITION, "norm")
 
 
-def has_decay(name: str, parameter: nn.Parameter, rule: str) -> bool:
+def has_decay(name: str, parameter: nn.Parameter, rule: str | tuple[str, ...]) -> bool:
     """Whether weight decay acts on a parameter.
 
     `rule` "classification": not on 1-D parameters, biases and position parameters. "dense": not on names that contain
-    `norm` and position parameters; biases and batch norm weights named `bn` do decay, as in the published code.
+    `norm` and position parameters; biases and batch norm weights named `bn` do decay, as in the published code. A
+    tuple: not on names that contain one of its parts.
     """
-    if any(key in name for key in POSITION):
-        return False
-    if rule == "dense":
-        return "norm" not in name
-    return parameter.ndim > 1 and not name.endswith(".bias")
+    if rule == "classification":
+        is_position = any(part in name for part in POSITION)
+        return not is_position and parameter.ndim > 1 and not name.endswith(".bias")
+    return not any(part in name for part in (DENSE if rule == "dense" else rule))
 
 
 def parameter_groups(model: nn.Module, settings: OptimizerSettings) -> list[dict[str, object]]:
@@ -38,4 +39,4 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings, *, lr: float)
     groups = [group for group in parameter_groups(model, settings) if group["params"]]
     if settings.kind == "adamw":
         return torch.optim.AdamW(groups, lr=lr, betas=settings.betas, eps=settings.eps)
-    return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum)
+    return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum, nesterov=settings.nesterov)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Self
 
-from swinkit.training.settings import ScheduleSettings
+from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Schedule:
         scale: what `settings`' own rates are multiplied with for this run's batch.
         epoch_steps: steps in an epoch.
         total_steps: steps in the run.
+        epoch_length: an epoch in steps, with the parts of a step that are left over at its end; None: there are none.
     """
 
     settings: ScheduleSettings
@@ -25,6 +28,28 @@ class Schedule:
     scale: float
     epoch_steps: int
     total_steps: int
+    epoch_length: Fraction | None = None
+
+    @classmethod
+    def of(
+        cls,
+        settings: ScheduleSettings,
+        loop: LoopSettings,
+        optimizer: OptimizerSettings,
+        *,
+        epoch_steps: int,
+        epoch_batches: int,
+    ) -> Self:
+        """The schedule of a run with `epoch_steps` steps and `epoch_batches` micro-batches in an epoch."""
+        scale = 1.0 if optimizer.reference_batch is None else loop.batch_size / optimizer.reference_batch
+        return cls(
+            settings,
+            peak=optimizer.lr * scale,
+            scale=scale,
+            epoch_steps=epoch_steps,
+            total_steps=loop.total_steps(epoch_steps),
+            epoch_length=Fraction(epoch_batches, loop.accumulate),
+        )
 
     @property
     def warmup_steps(self) -> int:
@@ -35,6 +60,15 @@ class Schedule:
 
     def lr(self, step: int) -> float:
         """The learning rate of step `step`, 0 <= step < total_steps."""
+        return self._at(self._number_of_last(step) if self.settings.set_after_step else step)
+
+    def _number_of_last(self, step: int) -> int:
+        """What the published classification code calls the step before `step`: its number among all micro-batches,
+        divided by the parts of a step."""
+        epoch, place = divmod(max(0, step - 1), self.epoch_steps)
+        return place + math.ceil(epoch * (self.epoch_length or self.epoch_steps))
+
+    def _at(self, step: int) -> float:
         settings, warmup = self.settings, self.warmup_steps
         if step >= warmup:
             return self._decayed(step)
@@ -50,7 +84,7 @@ class Schedule:
             return self.peak
         if settings.decay == "step":
             passed = sum(step >= round(epoch * self.epoch_steps) for epoch in settings.milestones)
-            return self.peak * settings.gamma**passed
+            return max(self.peak * settings.gamma**passed, settings.min_lr * self.scale)
         # Where the decay counts from the first step, warm-up and decay overlap in time.
         offset = self.warmup_steps if settings.warmup_prefix and settings.warmup_ratio is None else 0
         done = min(1.0, max(0.0, (step - offset) / max(1, self.total_steps - offset)))

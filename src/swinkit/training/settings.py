@@ -18,17 +18,21 @@ class OptimizerSettings:
     lr: float = 5e-4
     """Peak learning rate for `reference_batch` images a step (for any batch, where that is None)."""
     reference_batch: int | None = 512
-    """The learning rates are multiplied with batch size / this number, as in the published classification code."""
+    """All rates (peak, start of the warm-up, minimum) are multiplied with batch size / this number, as in the published
+    classification code: over all processes, and over accumulated parts too, so that --accumulate changes no rate."""
     weight_decay: float = 0.05
-    no_decay: Literal["classification", "dense"] = "classification"
+    no_decay: Literal["classification", "dense"] | tuple[str, ...] = "classification"
     """What has no weight decay. "classification": 1-D parameters, biases, position embeddings and bias tables.
-    "dense" (detection, segmentation): names with `norm`, position embeddings and bias tables."""
+    "dense" (detection, segmentation): names with `norm`, position embeddings and bias tables. Or parts of names of your
+    own: a parameter whose name contains one of them has none."""
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW's running averages."""
     eps: float = 1e-8
     """AdamW's denominator."""
     momentum: float = 0.9
     """SGD's momentum."""
+    nesterov: bool = False
+    """SGD's other form of momentum, which the published classification code takes."""
 
     def __post_init__(self) -> None:
         for name in ("lr", "weight_decay", "eps", "momentum"):
@@ -57,8 +61,12 @@ class ScheduleSettings:
     warmup_prefix: bool = True
     """Whether the decay starts after the warm-up (the classification code since 2022-10) or counts from the first
     step (the code that trained the released weights)."""
+    set_after_step: bool = False
+    """The published classification code sets the rate after a step, for the next one: steps 0 and 1 both have the
+    warm-up's first rate, and the decay's last rate is never used. It counts an epoch's left-over parts of a step too,
+    whose gradient it throws away. False: each step has its own rate, as in the detection and segmentation code."""
     min_lr: float = 0.0
-    """Where cosine, linear and poly decay end."""
+    """Where cosine, linear and poly decay end, and the least that "step" leaves."""
     milestones: tuple[float, ...] = ()
     """Epochs at which "step" multiplies the rate with `gamma`."""
     gamma: float = 0.1

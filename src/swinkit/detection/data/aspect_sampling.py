@@ -44,6 +44,7 @@ class AspectRatioSampler:
         self.batch_size = batch_size
         self.group_size = math.gcd(max(1, group_size), batch_size)
         self.steps_per_epoch = self.num_samples // batch_size
+        self.batches_per_epoch = self.num_samples * accumulation // batch_size
         self._is_wide = torch.tensor([width > height for height, width in sizes], dtype=torch.bool)
         self._seed = seed
         self._rank, self._world_size, self._accumulation = rank, world_size, accumulation

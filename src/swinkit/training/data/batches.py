@@ -16,6 +16,7 @@ class Sampler(Protocol):
     """Which samples come when; `TrainSampler` is one."""
 
     steps_per_epoch: int
+    batches_per_epoch: int
 
     def batches(self, epoch: int, *, start: int = 0) -> Iterator[list[Key]]: ...
 
@@ -41,6 +42,10 @@ class EpochBatches:
     @property
     def steps_per_epoch(self) -> int:
         return self.sampler.steps_per_epoch
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return self.sampler.batches_per_epoch
 
     def batches(self, start: int, stop: int) -> Iterator[Any]:
         each = self.steps_per_epoch

@@ -40,6 +40,7 @@ class TrainSampler:
         self.num_samples = num_samples
         self.batch_size = batch_size
         self.steps_per_epoch = num_samples // batch_size
+        self.batches_per_epoch = num_samples * accumulation // batch_size
         self._seed = seed
         self._rank, self._world_size, self._accumulation = rank, world_size, accumulation
 
