@@ -110,6 +110,8 @@ class CocoTable:
     segmentations: NameTable
     """JSON texts, empty where there is none."""
     problems: tuple[Problem, ...]
+    is_annotated: bool
+    """Whether the file has annotations at all: those of COCO's test sets are secret."""
 
     def describe(self, annotation: int) -> str:
         """How messages call the annotation of this number."""
@@ -121,7 +123,7 @@ class CocoTable:
 
 
 def read_coco_table(path: Path) -> CocoTable:
-    """Read and check a COCO json of objects; `problems` lists what is wrong with its items.
+    """Read and check a COCO json of objects, or of images alone; `problems` lists what is wrong with its items.
 
     Raises InputError, naming the file, where it cannot be read or is no COCO json at all.
     """
@@ -153,6 +155,7 @@ def read_coco_table(path: Path) -> CocoTable:
         mask_states=np.array([row.mask_state for row in rows], dtype="U10"),
         segmentations=NameTable(row.segmentation for row in rows),
         problems=tuple(problems),
+        is_annotated=bool(annotations),
     )
 
 
@@ -182,17 +185,15 @@ def _top_level(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
         content = json.loads(read_text(path))
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path} is not JSON ({error}); give a COCO json of objects") from None
-    lists = [
-        content.get(name) if isinstance(content, dict) else None for name in ("images", "annotations", "categories")
-    ]
-    lacking = [name for name, part in zip(("images", "annotations", "categories"), lists, strict=True) if not part]
-    if lacking or not all(isinstance(part, list) for part in lists):
+    parts = content if isinstance(content, dict) else {}
+    images, annotations, categories = (parts.get(name, []) for name in ("images", "annotations", "categories"))
+    lacking = [name for name, part in (("images", images), ("categories", categories)) if not part]
+    if lacking or not all(isinstance(part, list) for part in (images, annotations, categories)):
         names = " and ".join(lacking) or "lists of images, annotations and categories"
         raise InputError(
             f"{path} has no {names}: a COCO json of objects is one JSON object with the lists images, annotations and "
             "categories, none of them empty"
         )
-    images, annotations, categories = (part for part in lists if part is not None)
     return images, annotations, categories
 
 
