@@ -16,6 +16,7 @@ from swinkit.backbone.stages import SwinStages
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import backbone_config, describe_backbone
 from swinkit.errors import InputError
+from swinkit.files import exists
 from swinkit.ops.window_attention import AttentionBackend
 from swinkit.weights.hub import push_pretrained, write_pretrained
 from swinkit.weights.model_file import read_model_file
@@ -107,7 +108,7 @@ class SwinClassifier(SwinStages):
             InputError: where it cannot be found or is not a swinkit classifier.
         """
         on_hub = f"{HUB_PREFIX}{str(source).removeprefix(HUB_PREFIX)}"
-        file = read_model_file(source if Path(source).exists() else on_hub)
+        file = read_model_file(source if exists(Path(source)) else on_hub)
         if file.description is None:
             raise InputError(
                 f"{file.path} does not describe its model; build one and fill it with swinkit.load_weights(model, path)"

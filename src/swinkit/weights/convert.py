@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from swinkit.errors import InputError
+from swinkit.files import exists
 from swinkit.weights.formats import SWINKIT, UNKNOWN, Recognised, recognise
 from swinkit.weights.read import read_weights_file
 from swinkit.weights.save import save_weights
@@ -28,7 +29,7 @@ def convert(source: str | Path, out: str | Path) -> Recognised:
         InputError: where the source cannot be read or is no known Swin, or `out` exists or cannot be written.
     """
     out = Path(out)
-    if out.exists():
+    if exists(out):
         raise InputError(f"{out} exists already; give another name or remove it first")
     file = read_weights_file(resolve(source), skip_config=True)
     recognised = recognise(file.tensors, file.metadata)

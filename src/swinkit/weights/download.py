@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from swinkit.errors import InputError
+from swinkit.files import is_file
 from swinkit.weights.catalogue import PublishedWeights
 
 ATTEMPTS = 4
@@ -56,13 +57,13 @@ def fetch(source: PublishedWeights | str, *, cache: str | Path | None = None, pr
     url = source if isinstance(source, str) else source.url
     folder = cache_folder(cache)
     target = folder / _file_name(source)
-    if target.is_file():
+    if is_file(target):
         return target
     job = _Download(url, target, target.with_name(target.name + ".partial"), progress)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{target.name}.lock"):
-            if not target.is_file():  # another process may have been faster
+            if not is_file(target):  # another process may have been faster
                 job.run(None if isinstance(source, str) else source.sha256_prefix)
     except OSError as error:
         raise InputError(
@@ -109,7 +110,7 @@ class _Download:
 
     def _transfer(self) -> bool:
         """Continue or start; True where the file is complete then."""
-        have = self.partial.stat().st_size if self.partial.is_file() and self.stamp.is_file() else 0
+        have = self.partial.stat().st_size if is_file(self.partial) and is_file(self.stamp) else 0
         response = self._open(have)
         if response is None:
             return False

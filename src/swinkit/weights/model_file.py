@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from swinkit.errors import InputError
+from swinkit.files import exists, is_folder
 from swinkit.weights.formats import Recognised, recognise
 from swinkit.weights.load import load_recognised
 from swinkit.weights.old_versions import VERSION, upgraded
@@ -99,13 +100,13 @@ def _description(metadata: Mapping[str, str], path: Path) -> dict[str, Any] | No
 def _in_folder(source: str | Path) -> str | Path:
     """The model file of a run's or a hub's folder; of anything else, itself."""
     path = Path(source)
-    if path.name == "checkpoint.pt" and path.with_name("best.safetensors").exists():
+    if path.name == "checkpoint.pt" and exists(path.with_name("best.safetensors")):
         raise InputError(
             f"{path} is what a training run goes on from; its model is {path.with_name('best.safetensors')}, give that"
         )
-    if not path.is_dir():
+    if not is_folder(path):
         return source
     for name in ("best.safetensors", "model.safetensors"):
-        if (path / name).exists():
+        if exists(path / name):
             return path / name
     raise InputError(f"the folder {source} holds no best.safetensors or model.safetensors; give a model file")

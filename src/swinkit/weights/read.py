@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from swinkit.errors import InputError
+from swinkit.files import is_folder
 from swinkit.weights.pickles import (
     CONFIG_GLOBAL,
     ConfigStub,
@@ -89,7 +90,7 @@ def _class_names(payload: object) -> tuple[str, ...]:
 
 
 def _first_bytes(path: Path) -> bytes:
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f"{path} is a folder; give the path of a weights file in it")
     try:
         with path.open("rb") as file:
