@@ -63,6 +63,15 @@ def _has_no_default(each: Field[Any]) -> bool:
     return each.default is MISSING and each.default_factory is MISSING
 
 
+def check_limits(config: object, most: Mapping[str, float]) -> None:
+    """Raises InputError where a field of a dataclass, or a value of its tuple, is above its limit: for numbers that
+    decide how much memory or time is taken and that no tensor in a file confirms."""
+    for name, limit in most.items():
+        value = getattr(config, name)
+        if max(value if isinstance(value, tuple) else (value,), default=0) > limit:
+            raise InputError(f"{name} must be at most {limit}, not {value!r:.60}")
+
+
 @cache
 def _types(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)

@@ -87,7 +87,7 @@ class SwinClassifier(SwinStages):
         if description.get("task") != "classification":
             raise InputError(f"this is a {description.get('task')} model, not a classifier")
         backbone, num_classes = description.get("backbone"), description.get("num_classes")
-        if not isinstance(backbone, Mapping) or not isinstance(num_classes, int):
+        if not isinstance(backbone, Mapping) or type(num_classes) is not int:
             raise InputError("the description of the classifier is damaged; save the model again")
         config = backbone_config(backbone)
         if not isinstance(config, SwinConfig):
@@ -113,9 +113,8 @@ class SwinClassifier(SwinStages):
             raise InputError(
                 f"{file.path} does not describe its model; build one and fill it with swinkit.load_weights(model, path)"
             )
-        model = cls.from_description(file.description)
-        file.load_into(model)
-        return model.eval()
+        description = file.description
+        return file.filled(lambda: cls.from_description(description), lambda model: model).eval()
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write model.safetensors, config.json and a README.md into `folder` and return it."""

@@ -24,6 +24,10 @@ MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 """The scales of the paper's results (section A2.3), each with and without flip."""
 
 
+MOST_SIDE, MOST_SCALES, MOST_SCALE, MOST_OVERLAP = 16_384, 32, 8.0, 32
+"""What settings, which may come from a file, can ask for at most."""
+
+
 @dataclass(frozen=True)
 class InferenceSettings:
     """How an image is shown to the model. The default is once, whole, as large as it is.
@@ -47,10 +51,19 @@ class InferenceSettings:
 
     def __post_init__(self) -> None:
         positive = (*self.scales, *(self.resize or ()), *(self.crop or ()), *(self.stride or ()), self.windows_at_once)
+        if len(self.scales) > MOST_SCALES or max(positive) > MOST_SIDE or max(self.scales, default=0) > MOST_SCALE:
+            raise InputError(
+                f"sides go up to {MOST_SIDE} pixels, and there can be {MOST_SCALES} scales of up to {MOST_SCALE}, not "
+                f"{str(self)[:200]}"
+            )
         if not self.scales or min(positive) <= 0:
             raise InputError(f"sides, scales, strides and windows_at_once must be above 0: {self}")
         if self.stride is not None and self.crop is None:
             raise InputError(f"a stride of {self.stride} needs a crop; without one the image is shown whole")
+        if self.crop is not None and any(
+            side > MOST_OVERLAP * step for step, side in zip(self.step, self.crop, strict=True)
+        ):
+            raise InputError(f"windows of {self.crop} need strides of a {MOST_OVERLAP}th or more, not {self.step}")
         if self.crop is not None and any(step > side for step, side in zip(self.step, self.crop, strict=True)):
             raise InputError(f"windows of {self.crop} every {self.step} pixels leave gaps; lower the stride")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border
 from swinkit.files import exists
 from swinkit.weights.formats import SWINKIT, UNKNOWN, Recognised, recognise
 from swinkit.weights.read import read_weights_file
@@ -32,7 +32,8 @@ def convert(source: str | Path, out: str | Path) -> Recognised:
     if exists(out):
         raise InputError(f"{out} exists already; give another name or remove it first")
     file = read_weights_file(resolve(source), skip_config=True)
-    recognised = recognise(file.tensors, file.metadata)
+    with border(f"{file.path} holds no weights that swinkit knows", "give another file"):
+        recognised = recognise(file.tensors, file.metadata)
     if recognised.format == UNKNOWN:
         raise InputError(
             f"{file.path} holds no Swin that swinkit knows (its names begin with {', '.join(list(file.tensors)[:3])}); "
