@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,20 @@ def read_weights_file(path: str | Path, *, skip_config: bool = False) -> Weights
     raise InputError(
         f"{path} is not a weights file (neither safetensors nor PyTorch); if it was downloaded, download it again"
     )
+
+
+def check_is_weights(path: Path) -> None:
+    """Raises InputError where a file, by what it begins and ends with, is no whole safetensors or PyTorch file."""
+    start = _first_bytes(path)
+    if start[8:9] == b"{":
+        with border(f"{path} is no whole safetensors file", "download it again"), safe_open(path, framework="pt"):
+            return
+    if start.startswith(b"PK\x03\x04"):
+        with border(f"{path} is no whole PyTorch file", "download it again"), zipfile.ZipFile(path):
+            return
+    if not is_legacy_torch(start):
+        shown = start[:15].decode("ascii", "replace")
+        raise InputError(f"{path} is no weights file, as it begins with {shown!r}; give the address of one")
 
 
 def state_tensors(payload: object, label: str) -> dict[str, Tensor]:
