@@ -135,8 +135,6 @@ def test_what_is_not_whole_gets_no_name(case: str, tmp_path: Path) -> None:
     with serving(REFUSED[case]) as server, pytest.raises(InputError) as caught:
         fetch(server.url(), cache=tmp_path, progress=False)
     assert str(caught.value).isprintable() and "get " in str(caught.value)
-        caught.value
-    )
     assert not [path.name for path in tmp_path.iterdir() if path.name.endswith("swin.safetensors")]
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from PIL import Image, ImageOps
 from swinkit.errors import NO_RESOURCES, InputError, reason_of
 from swinkit.files import require_regular
 
-# Twice Pillow's warning level: where Pillow itself calls an image a decompression bomb.
-MAX_PIXELS = 2 * 89_478_485
+# The largest cameras have 102 million; with the copies that turning and converting make, this takes up to 1.5 GB.
+MAX_PIXELS = 120_000_000
+_BAND = 1 << 24  # pixels that are converted together
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
@@ -116,11 +118,27 @@ def to_rgb(image: Image.Image, shown: str) -> Image.Image:
     if image.mode == "F":
         raise ImageError(f"{shown} holds floating-point pixels of unknown range; save it with 8 or 16 bits a channel")
     if image.mode == "I" or image.mode.startswith("I;16"):
-        return _eight_bit(image, shown).convert("RGB")
+        return _in_bands(image, lambda band: _eight_bit(band, shown))
     if "transparency" in image.info or "A" in image.getbands():
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        return _in_bands(image, _on_white)
     return image.convert("RGB")  # a copy even of RGB: the opened image belongs to its file
+
+
+def _in_bands(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """What `convert` makes of an image, as RGB, some rows at a time: its copies are then of a few rows."""
+    width, height = image.size
+    rows = max(1, _BAND // width)
+    if rows >= height:
+        return convert(image).convert("RGB")
+    whole = Image.new("RGB", image.size)
+    for top in range(0, height, rows):
+        whole.paste(convert(image.crop((0, top, width, min(height, top + rows)))).convert("RGB"), (0, top))
+    return whole
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def _eight_bit(image: Image.Image, shown: str) -> Image.Image:

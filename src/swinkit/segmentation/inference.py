@@ -24,6 +24,12 @@ MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 """The scales of the paper's results (section A2.3), each with and without flip."""
 
 
+MOST_WHOLE = 2048 * 2048
+"""Pixels of an image that is shown as it is; a larger one goes in tiles."""
+TILE, MARGIN = 768, 128
+"""Sides of what is kept of a tile, and pixels that it sees around that."""
+MOST_VALUES = 2**29
+"""Numbers, of 4 bytes, that are held for one image: all its probabilities, or a row of windows."""
 MOST_SIDE, MOST_SCALES, MOST_SCALE, MOST_OVERLAP = 16_384, 32, 8.0, 32
 """What settings, which may come from a file, can ask for at most."""
 
@@ -85,7 +91,10 @@ WHOLE = InferenceSettings()
 
 @torch.inference_mode()
 def predict_classes(model: UperNet, images: Tensor, settings: InferenceSettings = WHOLE) -> Tensor:
-    """The class of every pixel, (B, H, W) int64 on the model's device.
+    """The class of every pixel, (B, H, W) uint8 on the model's device, or int16 of more than 256 classes.
+
+    An image that would be shown whole with more than `MOST_WHOLE` pixels is shown in tiles, each of which sees its
+    surroundings of `MARGIN` pixels, so that memory does not grow with the image.
 
     Args:
         model: in evaluation mode.
@@ -93,12 +102,16 @@ def predict_classes(model: UperNet, images: Tensor, settings: InferenceSettings 
         settings: how they are shown.
 
     Raises:
-        InputError: where the images have another shape, or the model is in training mode.
+        InputError: where the images have another shape, the model is in training mode, or several views of so large
+            an image, or windows of one so wide, would take more than `MOST_VALUES` of memory.
     """
-    if len(settings.views) > 1:
-        return class_probabilities(model, images, settings).argmax(1)
     _check(model, images)
-    return torch.cat([band.argmax(1) for band in _bands(model, images, settings, *settings.views[0])], 1)
+    if settings.crop is None and settings.resize is None and images.shape[2] * images.shape[3] > MOST_WHOLE:
+        return _tiled_classes(model, images, settings)
+    if len(settings.views) > 1:
+        return class_probabilities(model, images, settings).argmax(1).to(_class_dtype(model))
+    bands = _bands(model, images, settings, *settings.views[0])
+    return torch.cat([band.argmax(1).to(_class_dtype(model)) for band in bands], 1)
 
 
 @torch.inference_mode()
@@ -107,6 +120,11 @@ def class_probabilities(model: UperNet, images: Tensor, settings: InferenceSetti
     those of `predict_classes`."""
     _check(model, images)
     batch, _, height, width = images.shape
+    if batch * model.num_classes * height * width > MOST_VALUES:
+        raise InputError(
+            f"the probabilities of {model.num_classes} classes for {batch} image(s) of {width} x {height} pixels take "
+            "too much memory; show them once, without --scales and --flip, or scale them down"
+        )
     total = torch.zeros(batch, model.num_classes, height, width, device=_device(model))
     for scale, mirrored in settings.views:
         top = 0
@@ -115,6 +133,23 @@ def class_probabilities(model: UperNet, images: Tensor, settings: InferenceSetti
             rows += band.softmax(1)
             top += band.shape[2]
     return total.div_(len(settings.views))
+
+
+def _tiled_classes(model: UperNet, images: Tensor, settings: InferenceSettings) -> Tensor:
+    """`predict_classes` tile by tile; what is kept of each is its middle, or what lies at the image's edge."""
+    batch, _, height, width = images.shape
+    found = torch.empty(batch, height, width, dtype=_class_dtype(model), device=_device(model))
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            first_row, first_column = max(0, top - MARGIN), max(0, left - MARGIN)
+            shown = images[:, :, first_row : top + TILE + MARGIN, first_column : left + TILE + MARGIN]
+            tile = predict_classes(model, shown, settings)[:, top - first_row :, left - first_column :]
+            found[:, top : top + TILE, left : left + TILE] = tile[:, :TILE, :TILE]
+    return found
+
+
+def _class_dtype(model: UperNet) -> torch.dtype:
+    return torch.uint8 if model.num_classes <= 256 else torch.int16
 
 
 def sliding_bands(model: UperNet, images: Tensor, settings: InferenceSettings) -> Iterator[Tensor]:
@@ -129,6 +164,11 @@ def sliding_bands(model: UperNet, images: Tensor, settings: InferenceSettings) -
         raise InputError("sliding windows need a crop: a height and width in pixels")
     batch, _, height, width = images.shape
     crop = (min(settings.crop[0], height), min(settings.crop[1], width))
+    if batch * model.num_classes * crop[0] * width > MOST_VALUES:
+        raise InputError(
+            f"windows {crop[0]} pixels high over an image {width} pixels wide take too much memory for "
+            f"{model.num_classes} classes; take lower windows, or show it with --mode whole, which goes in tiles"
+        )
     tops = window_starts(height, settings.crop[0], settings.step[0])
     lefts = window_starts(width, settings.crop[1], settings.step[1])
     # Windows over a pixel: those over its row times those over its column.

@@ -119,7 +119,7 @@ class Segmentor(Shareable):
         return ordered[0] if is_one else ordered
 
     def _masks(self, pictures: Sequence[Image.Image], settings: InferenceSettings) -> Tensor:
-        """The class of every pixel of images of one size, (B, H, W) int64 on the CPU."""
+        """The class of every pixel of images of one size, (B, H, W) on the CPU, see `predict_classes`."""
         try:
             return predict_classes(self.model, torch.stack([pil_to_tensor(x) for x in pictures]), settings).cpu()
         except torch.OutOfMemoryError:
