@@ -62,7 +62,7 @@ def test_one_image_and_many_of_every_kind(small: Segmentor, tmp_path: Path) -> N
     pixels = np.asarray(image)
     tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
     result = small.predict(image)
-    assert result.mask.shape == (40, 50) and result.mask.dtype == np.int64 and result.mask.max() <= 2
+    assert result.mask.shape == (40, 50) and result.mask.dtype == np.uint8 and result.mask.max() <= 2
     assert result.classes == CLASSES and result.image.size == (50, 40)
     assert np.array_equal(result.mask, predict_classes(small.model, tensor[None], SHOWN)[0])
     for given in (tmp_path / "a.png", str(tmp_path / "a.png"), (tmp_path / "a.png").read_bytes(), pixels, tensor):

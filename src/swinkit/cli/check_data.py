@@ -19,6 +19,7 @@ from swinkit.detection.data.sources import DetectionFiles, find_detection_files
 from swinkit.detection.evaluation import draw_data as draw_objects
 from swinkit.detection.pictures.data import plot_detection_data
 from swinkit.errors import InputError
+from swinkit.files import is_file, is_folder
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.segmentation.data.check import SegmentationReport, check_segmentation, problems_text
 from swinkit.segmentation.data.folders import find_splits, match_pairs, read_classes
@@ -51,7 +52,7 @@ def check_data_command(arguments: Sequence[str]) -> None:
     source = Path(options.data)
     if options.data == "digit_scenes":
         _show_scenes(options.out)
-    elif source.is_file() or _holds_json(source):
+    elif is_file(source) or _holds_json(source):
         _check_objects(source, options)
     else:
         _check_masks(source, options)
@@ -60,7 +61,7 @@ def check_data_command(arguments: Sequence[str]) -> None:
 def _holds_json(root: Path) -> bool:
     """Whether there is a json where COCO data have theirs; a folder of masks has none."""
     folders = (root, root / "annotations", root / "train", root / "valid", root / "val")
-    return any(any(folder.glob("*.json")) for folder in folders if folder.is_dir())
+    return any(any(folder.glob("*.json")) for folder in folders if is_folder(folder))
 
 
 def _show_scenes(out: Path) -> None:

@@ -61,6 +61,8 @@ class SceneSettings:
                 f"scenes of {self.size} pixels with {self.digits} digits of {self.side} pixels are not possible: sides "
                 "must ascend between 8 and the scene's size, numbers of digits from 0"
             )
+        if self.digits[1] > 1000 or max(self.train_scenes, self.val_scenes) > 10**7:
+            raise InputError(f"scenes have up to 1000 digits, and there are up to 10,000,000 of them, not {self}")
         if self.size > 160 or min(self.train_scenes, self.val_scenes) < 1:
             raise InputError(
                 f"scenes can have up to 160 pixels a side (here {self.size}), as the photographs are small, and there "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from swinkit.serialization import to_plain
 from swinkit.training.loop import TrainingResult, TrainingSettings, run_loop
 from swinkit.training.processes import Processes, cpu_threads, joined_processes
 from swinkit.training.run_folder import RunFolder, open_run_folder
+from swinkit.training.run_lock import held_run_folder
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.training.task import Task
 
@@ -60,20 +62,26 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
         run_dir: the run's folder; None is runs/NAME in the current folder.
 
     Raises:
-        InputError: where data, weights, recipe or folder cannot be used, or a loss is not finite.
+        InputError: where data, weights, recipe or folder cannot be used, another run is training in the folder, or a
+            loss is not finite.
+        Interrupted: where a signal asked the run to end; it has saved before, and the same call goes on.
     """
-    with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
-        torch.manual_seed(recipe.loop.seed)
-        task = recipe.build(processes)
-        with processes.first_before_others():
-            folder = open_run_folder(run_dir or Path("runs") / recipe.name, deciding(recipe))
-        _announce(recipe.name, task, folder.root, processes)
-        settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
-        result = run_loop(task, settings, folder, processes)
-    drawn: tuple[Path, ...] = ()
-    if processes.is_first:
-        drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
-        drawn = drawn or task.draw(folder)
+    root = run_dir or Path("runs") / recipe.name
+    with ExitStack() as held:
+        with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
+            torch.manual_seed(recipe.loop.seed)
+            task = recipe.build(processes)
+            with processes.first_before_others():
+                if processes.is_first:
+                    held.enter_context(held_run_folder(root))
+                folder = open_run_folder(root, deciding(recipe))
+            _announce(recipe.name, task, folder.root, processes)
+            settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
+            result = run_loop(task, settings, folder, processes)
+        drawn: tuple[Path, ...] = ()
+        if processes.is_first:
+            drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
+            drawn = drawn or task.draw(folder)
     best = "unknown" if result.best is None else f"{task.best_shown} {100 * result.best:.2f} %"
     return Run(result, folder, best, drawn)
 

@@ -21,7 +21,7 @@ from swinkit.detection.data.coco import CocoData, coco_data, coco_images, read_c
 from swinkit.detection.data.coco_json import read_coco_table
 from swinkit.detection.data.semantic import SemanticMaps
 from swinkit.errors import InputError
-from swinkit.files import read_text
+from swinkit.files import is_file, is_folder, read_text
 from swinkit.training.data.splits import stratified_split
 
 TRAIN = ("train", "training")
@@ -114,9 +114,9 @@ def find_detection_files(source: Path, *, image_root: Path | None = None) -> dic
 
     Raises InputError where there is no json, several could be meant, or the folder of the images is not found.
     """
-    if source.is_file():
+    if is_file(source):
         return {"train": DetectionFiles(source, image_root or _find_images(source))}
-    if not source.is_dir():
+    if not is_folder(source):
         raise InputError(f"the data {source} does not exist; give a COCO json, or a folder with {ACCEPTED}")
     candidates = _annotation_files(source) or _files_beside_images(source)
     parts = {name: found for name in ("train", "val", "test") if (found := _of_part(candidates, name, source))}
@@ -152,7 +152,7 @@ def _files_beside_images(root: Path) -> list[tuple[Path, str]]:
 
 
 def _json_files(folder: Path) -> Iterator[Path]:
-    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    paths = sorted(folder.glob("*.json")) if is_folder(folder) else []
     instances = [path for path in paths if path.name.startswith("instances_")]
     yield from instances or [path for path in paths if not path.name.startswith(NOT_OBJECTS)]
 
@@ -177,7 +177,7 @@ def _find_images(json_path: Path) -> Path:
     usual = (name, name.replace("-dev", ""), Path("images", name), "images", "JPEGImages", "")  # test-dev2017: test2017
     candidates = [root / sub for root in roots for sub in usual]
     for folder in candidates:
-        if any((folder / each).is_file() for each in names):
+        if any(is_file(folder / each) for each in names):
             return folder
     first = names[0] if names else "the images"
     tried = ", ".join(str(folder) for folder in candidates[:3])
