@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from torch import nn
 
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import check_rgb
@@ -43,7 +42,7 @@ from swinkit.images.digit_scenes import SceneSettings
 from swinkit.serialization import to_plain
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.seeding import SeededSamples
-from swinkit.training.processes import Processes
+from swinkit.training.processes import Processes, synchronised
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.weights.starting_weights import load_starting_weights
 
@@ -103,8 +102,7 @@ class DetectionRecipe:
         data = self.open_data()
         batches = self._batches(data[0], processes)
         model, description = self._model(data[0])
-        if processes.count > 1 and processes.device.type == "cuda":  # there is no SyncBN of CPU processes
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        model = synchronised(model, processes)
         processes.require_even(len(data[1]), sharding=self.loop.sharding)
         evaluation = EvaluationImages(data[1], self.resize, workers=self.loop.workers, processes=processes)
         return DetectionTask(model, batches=batches, data=data, evaluation=evaluation, description=description)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import torch
 import tyro
-from torch import Tensor, nn
+from torch import Tensor
 
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.timm import TimmConfig
@@ -31,7 +31,7 @@ from swinkit.serialization import to_plain
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.sampling import TrainSampler
 from swinkit.training.data.seeding import SeededSamples
-from swinkit.training.processes import Processes
+from swinkit.training.processes import Processes, synchronised
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.weights.starting_weights import load_starting_weights
 
@@ -97,10 +97,8 @@ class SegmentationRecipe:
         batches = _training_batches(self, train, processes)
         model = _model(self, len(classes))
         description = describe_segmentor(model, classes, self.inference) | {"recipe": to_plain(self)}
-        if processes.count > 1 and processes.device.type == "cuda":  # there is no SyncBN of CPU processes
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         return SegmentationTask(
-            model,
+            synchronised(model, processes),
             batches=batches,
             train=train,
             validation=EvaluationImages(validation, self.inference, workers=self.loop.workers, processes=processes),

@@ -307,9 +307,9 @@ class _Trainer:
 
     def evaluate(self) -> None:
         """Results on the validation data, and the model kept if it is the best so far."""
+        self._average_statistics()
         with self.average.in_place() if self.average is not None else nullcontext():
             self.task.eval()
-            self.processes.share_buffers(self.task.model)  # the first process's are those that are saved
             with torch.no_grad(), self._autocast():
                 self.results = self.task.evaluate()
             self.wrapped.train()
@@ -320,6 +320,13 @@ class _Trainer:
             self.progress.say(f"{self.progress.place(self.done)}  {shown}")
             self.log.write(self.done, self._epoch, self.results)
             self.progress.resume_clock()
+
+    def _average_statistics(self) -> None:
+        """Batch norm's, before they are evaluated or saved: every process goes on with those of all."""
+        self.processes.average_statistics(self.task.model)
+        if self.average is not None and self.processes.count > 1:
+            with self.average.in_place():
+                self.processes.average_statistics(self.task.model)
 
     def _keep_models(self) -> None:
         value = self.results[self.task.best_metric]
@@ -334,6 +341,7 @@ class _Trainer:
 
     def save(self) -> None:
         """Write the checkpoint."""
+        self._average_statistics()
         options = _WHOLE if self._sharded else None
         model, optimizer = get_state_dict(self.task.model, self.optimizer, options=options)
         if self.processes.is_first:
