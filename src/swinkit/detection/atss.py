@@ -72,7 +72,7 @@ class ATSS:
         return False
 
     def __post_init__(self) -> None:
-        check_limits(self, {"extra_levels": 8, "topk": 1000, "pre_nms": 10_000, "detections": 1000})
+        check_limits(self, {"extra_levels": 8, "topk": 1000, "pre_nms": 10_000, "detections": 10_000})
         if min(self.channels, self.convs, self.groups, self.topk, self.pre_nms, self.detections) < 1:
             raise InputError(f"widths, convolutions, groups, candidates and detections must be at least 1: {self}")
 

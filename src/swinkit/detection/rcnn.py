@@ -65,7 +65,7 @@ class RCNNConfig(RegionSettings):
     """Whether files of it have what `is_hybrid` looks for."""
 
     def __post_init__(self) -> None:
-        check_limits(self, {"extra_levels": 8, "roi_size": 64, "mask_roi_size": 64, "detections": 1000})
+        check_limits(self, {"extra_levels": 8, "roi_size": 64, "mask_roi_size": 64, "detections": 10_000})
         counts = (self.channels, self.roi_size, self.fc_channels, self.mask_roi_size, self.detections, len(self.stages))
         if min(counts) < 1 or min(self.extra_levels, self.shared_convs, self.mask_convs) < 0 or self.shared_fcs < 1:
             raise InputError(f"widths, sizes, layers, stages and detections of a detector must be at least 1: {self}")
