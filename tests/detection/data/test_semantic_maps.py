@@ -152,4 +152,4 @@ def test_the_recipe_finds_the_maps_and_refuses_them_where_nobody_learns_them(dat
     with pytest.raises(InputError, match="--semantic names a folder"):
         DetectionRecipe(data=data, semantic=data / "stuffthingmaps").open_data()
     with pytest.raises(InputError, match="1 to 255 semantic classes, not 300"):
-        DetectionRecipe(data=data, detector=Semantic(semantic_classes=300)).open_data()
+        SemanticMaps(300)
