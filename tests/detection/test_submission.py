@@ -186,11 +186,13 @@ def test_a_killed_evaluation_goes_on_and_ends_the_same(path: Path, tmp_path: Pat
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
 
 
-def test_nothing_can_be_learned_from_images_alone(path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"has no annotations, so that there are no objects to learn; .*swinkit evaluate"
-    ):
+def test_nothing_can_be_learned_from_images_alone(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InputError, match=r"has no annotations, .* no objects to learn; .* for swinkit evaluate"):
         read_coco(path, path.parents[1] / "test2017")
+    assert main(["check-data", str(path), "--out", str(tmp_path)]) == 0
+    assert "no annotations: images for swinkit evaluate and predict" in capsys.readouterr().out
     assert main(["train", "finetune_detection", "--data", str(path), "--device", "cpu"]) == 2
 
 
