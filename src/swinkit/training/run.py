@@ -13,6 +13,7 @@ import torch
 
 from swinkit.serialization import to_plain
 from swinkit.training.loop import TrainingResult, TrainingSettings, run_loop
+from swinkit.training.overfitting import describe_fit
 from swinkit.training.processes import Processes, cpu_threads, joined_processes
 from swinkit.training.run_folder import RunFolder, open_run_folder
 from swinkit.training.run_lock import held_run_folder
@@ -33,6 +34,8 @@ class Recipe(Protocol):
     def optimizer(self) -> OptimizerSettings: ...
     @property
     def schedule(self) -> ScheduleSettings: ...
+    @property
+    def overfit(self) -> int | None: ...
 
     def build(self, processes: Processes) -> Task:
         """Open the data and build the task; random weights are drawn from torch's global generator.
@@ -52,6 +55,8 @@ class Run:
     """The best validation result as people read it, such as "top-1 98.89 %"."""
     pictures: tuple[Path, ...]
     """And other files about the results, in the run's folder; only the first process draws them."""
+    fit: str | None = None
+    """Of a run that learned a few images by heart: a sentence that says whether it did."""
 
 
 def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
@@ -83,7 +88,8 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
             drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
             drawn = drawn or task.draw(folder)
     best = "unknown" if result.best is None else f"{task.best_shown} {100 * result.best:.2f} %"
-    return Run(result, folder, best, drawn)
+    fit = None if recipe.overfit is None else describe_fit(recipe.overfit, result.results, task.fit_metrics)
+    return Run(result, folder, best, drawn, fit)
 
 
 def deciding(recipe: Any) -> dict[str, Any]:
