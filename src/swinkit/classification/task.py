@@ -35,7 +35,6 @@ class ClassificationTask(Task):
 
     best_metric = "val/top1"
     best_shown = "top-1"
-    best_shown = "top-1"
     pictures = ("curves", "confusion", "predictions", "sample")
     model: SwinClassifier
 
@@ -63,6 +62,7 @@ class ClassificationTask(Task):
 
     def evaluate(self) -> dict[str, float]:
         scores = self.evaluation.scores(lambda images: self.model(self.normalise(images)))
+        self.coverage = (scores.classes_measured, scores.num_classes)
         return {"val/loss": scores.loss, "val/top1": scores.top1, "val/top5": scores.top5}
 
     def draw(self, run: RunFolder) -> tuple[Path, ...]:

@@ -39,11 +39,22 @@ def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) 
     pictures = draw_results(scores, samples, segmentor.classes, options.folder)
     if options.json:
         paths = [str(picture) for picture in pictures]
-        print(json.dumps({"images": len(data), **scores.to_dict(segmentor.classes), "pictures": paths}))
+        print(
+            json.dumps(
+                {
+                    "images": len(data),
+                    "classes_measured": scores.classes_measured,
+                    **scores.to_dict(segmentor.classes),
+                    "pictures": paths,
+                }
+            )
+        )
         return
+    measured, known = scores.classes_measured, scores.num_classes
+    covered = "" if measured == known else f" of {measured} of {known} classes"
     print(
-        f"{len(data)} images: mIoU {100 * scores.miou:.2f} %, pixel accuracy {100 * scores.pixel_accuracy:.2f} %, "
-        f"mean accuracy {100 * scores.mean_accuracy:.2f} %"
+        f"{len(data)} images: mIoU{covered} {100 * scores.miou:.2f} %, "
+        f"pixel accuracy {100 * scores.pixel_accuracy:.2f} %, mean accuracy {100 * scores.mean_accuracy:.2f} %"
     )
     result_console().print(_class_table(scores, segmentor))
     list_files(pictures)

@@ -8,7 +8,7 @@ from swinkit.detection.data.samples import DetectionData
 from swinkit.detection.evaluation_images import EvaluationImages
 from swinkit.detection.pictures.detections import DetectionSample, plot_detections
 from swinkit.detection.predictor import Detector
-from swinkit.detection.scores import DetectionResults, DetectionScores
+from swinkit.detection.scores import DetectionResults
 from swinkit.files import save_image
 from swinkit.pictures.curves import plot_curves
 from swinkit.structures import Detections
@@ -40,12 +40,15 @@ def draw_data(data: DetectionData, out: Path, *, count: int = SHOWN) -> None:
 
 
 def draw_results(
-    detector: Detector, data: DetectionData, folder: Path, *, workers: int = 0
+    detector: Detector, data: DetectionData, folder: Path, *, workers: int = 0, max_detections: int | None = None
 ) -> tuple[DetectionResults, tuple[Path, ...]]:
     """COCO's numbers of `detector` on `data`; in `folder`, a page of detections as PNG, and all of them as COCO results
-    json."""
-    images = EvaluationImages(data, detector.preprocessing, workers=workers, processes=Processes(0, 1, detector.device))
-    scores = DetectionScores(data.coco(), has_masks=detector.model.has_masks and data.has_masks)
+    json. `max_detections`: see `EvaluationImages`."""
+    one = Processes(0, 1, detector.device)
+    images = EvaluationImages(
+        data, detector.preprocessing, workers=workers, processes=one, max_detections=max_detections
+    )
+    scores = images.scores(detector.model)
     shown = set(evenly_spread(len(data), SHOWN))
     kept: dict[int, Detections] = {}
     for index, found in images.detections(detector.model):

@@ -74,7 +74,7 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
     if processes.is_first:
         drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
         drawn = drawn or task.draw(folder)
-    best = "unknown" if result.best is None else f"{task.best_shown} {100 * result.best:.2f} %"
+    best = "unknown" if result.best is None else f"{task.best_named} {100 * result.best:.2f} %"
     return Run(result, folder, best, drawn)
 
 

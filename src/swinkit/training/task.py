@@ -53,6 +53,8 @@ class Task(nn.Module, ABC):
         self.batches = batches
         self.images = images
         self.description = dict(description)
+        self.coverage: tuple[int, int] | None = None
+        """How many classes the last evaluation measured, and how many there are."""
 
     @abstractmethod
     def forward(self, batch: Any) -> dict[str, Tensor]:
@@ -69,6 +71,13 @@ class Task(nn.Module, ABC):
     def save_model(self, path: Path, state: Mapping[str, Tensor], results: Mapping[str, float]) -> None:
         """Write a file that describes itself: `state` is that of `model`, `results` those of its evaluation."""
         save_weights(path, state, write_description(self.description | {"results": dict(results)}))
+
+    @property
+    def best_named(self) -> str:
+        """What the best result is called, with what it covers: "mIoU of 10 of 11 classes"."""
+        if self.coverage is None or self.coverage[0] == self.coverage[1]:
+            return self.best_shown
+        return f"{self.best_shown} of {self.coverage[0]} of {self.coverage[1]} classes"
 
     def blocks(self) -> list[nn.Module]:
         """The parts that FSDP gathers one at a time."""

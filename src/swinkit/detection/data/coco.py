@@ -20,6 +20,8 @@ from pycocotools import mask as coco_mask
 
 from swinkit.detection.data.coco_json import CocoTable, Problem, read_coco_table
 from swinkit.detection.data.coco_masks import decode_masks, run_lengths, sound_segmentation
+from swinkit.detection.data.file_names import with_found_names
+from swinkit.detection.data.learnable import nothing_to_learn, used_twice
 from swinkit.errors import InputError
 from swinkit.images.read import ImageError, read_image
 from swinkit.structures import Instances
@@ -128,7 +130,7 @@ class CocoData:
         """
         kept = np.flatnonzero(self.object_counts)
         if not len(kept):
-            raise InputError(f"no image of {self.table.path} has an object to learn; annotate some")
+            raise InputError(nothing_to_learn(self.table, has_masks=self.has_masks))
         return self if len(kept) == len(self) else self.subset(kept)
 
     def coco(self) -> dict[str, Any]:
@@ -201,17 +203,15 @@ def read_coco(
             not in `classes`. Problems that do not stop are logged. Image sizes are compared when images are read;
             `detection_check` does it for all.
     """
-    table = read_coco_table(json_path)
-    _raise_first([problem for problem in table.problems if problem.stops], json_path)
+    table = with_found_names(read_coco_table(json_path), image_root)
+    _raise_first([problem for problem in (*table.problems, *used_twice(table)) if problem.stops], json_path)
     _raise_first(list(missing_files(table, image_root)), json_path)
     has_masks = all_have_masks(table) if masks is None else masks
     data = CocoData(table, image_root, _class_order(table, classes), has_masks=has_masks)
     lacking = [] if masks is False else list(without_mask(table))
     _warn([*table.problems, *lacking], json_path, has_masks=has_masks)
     if not data.is_target.any():
-        raise InputError(
-            f"no image of {json_path} has an object {'with a mask ' if data.has_masks else ''}to learn; annotate some"
-        )
+        raise InputError(nothing_to_learn(table, has_masks=data.has_masks))
     return data
 
 
@@ -250,7 +250,8 @@ def missing_files(table: CocoTable, image_root: Path) -> Iterator[Problem]:
             path = image_root / table.file_names[image]
             if path.name not in present:
                 where = f"image {table.image_ids[image]} of {table.path}"
-                yield Problem("missing file", where, f"is missing: there is no file {path}")
+                what = f"is missing: there is no file {path}, nor one file of that last part below {image_root}"
+                yield Problem("missing file", where, what)
 
 
 def wrong_size(path: Path, found: tuple[int, int], expected: tuple[int, int], json_path: Path) -> str:
@@ -293,6 +294,10 @@ def _warn(problems: Sequence[Problem], json_path: Path, *, has_masks: bool) -> N
 def _consequence(kind: str, *, has_masks: bool) -> str:
     if kind == "box beyond the image":
         return "cut off at the image's edge"
+    if kind == "rotated box":
+        return "its extent is taken; save the data with boxes as they lie in the image"
+    if kind == "mask outside its box":
+        return "the object is left out; correct box or mask" if has_masks else "the box is used; correct box or mask"
     if kind == "bad polygon" and has_masks:
         return "that polygon is left out, and the object too if it has no other"
     if kind in ("bad polygon", "no mask") and not has_masks:

@@ -9,6 +9,7 @@ data.json                                            with an image folder given,
 
 import itertools
 import json
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,15 +18,17 @@ from pathlib import Path
 import numpy as np
 
 from swinkit.detection.data.coco import CocoData, read_coco
+from swinkit.detection.data.file_names import found_names, last_parts, oddity, spellings
+from swinkit.detection.data.learnable import shared_images
 from swinkit.errors import InputError
 from swinkit.files import read_text
+from swinkit.training.data.split_names import SPLIT_NAMES, Split, folder_named, split_folders, split_within
 from swinkit.training.data.splits import stratified_split
 
-TRAIN = ("train", "training")
-VAL = ("val", "valid", "validation", "minival")
-TEST = ("test",)
 NOT_OBJECTS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_")
 """Beginnings of other files that the official COCO folder holds."""
+
+_log = logging.getLogger(__name__)
 
 _FILE_NAME = re.compile(r'"file_name"\s*:\s*("(?:[^"\\\x00-\x1f]|\\["\\/bfnrtu])*")')
 
@@ -63,8 +66,11 @@ def open_detection_data(
     train = read_coco(parts["train"].json_path, parts["train"].image_root, masks=masks)
     if "val" not in parts:
         return hold_out(train, validation_fraction)
-    val = parts["val"]
-    return train, read_coco(val.json_path, val.image_root, classes=train.classes, masks=train.has_masks)
+    files = parts["val"]
+    val = read_coco(files.json_path, files.image_root, classes=train.classes, masks=train.has_masks)
+    for line in shared_images(*([str(data.image_path(n)) for n in range(len(data))] for data in (train, val))):
+        _log.warning("%s.", line)
+    return train, val
 
 
 def open_detection_evaluation(
@@ -104,7 +110,7 @@ def find_detection_files(source: Path, *, image_root: Path | None = None) -> dic
     if not source.is_dir():
         raise InputError(f"the data {source} does not exist; give a COCO json, or a folder with {ACCEPTED}")
     candidates = _annotation_files(source) or _files_beside_images(source)
-    parts = {name: found for name in ("train", "val", "test") if (found := _of_part(candidates, name, source))}
+    parts = {name: found for name in SPLIT_NAMES if (found := _of_part(candidates, name, source))}
     if not parts:
         if len(candidates) > 1:
             names = ", ".join(path.name for path, _ in candidates[:5])
@@ -117,22 +123,22 @@ def find_detection_files(source: Path, *, image_root: Path | None = None) -> dic
     return {part: DetectionFiles(path, image_root or _find_images(path)) for part, path in parts.items()}
 
 
-def _annotation_files(root: Path) -> list[tuple[Path, str]]:
+def _annotation_files(root: Path) -> list[tuple[Path, Split | None]]:
     """The json files of root/annotations, or of root itself, with what their names say."""
-    for folder in (root / "annotations", root):
-        found = [(path, path.stem.removeprefix("instances_")) for path in _json_files(folder)]
+    for folder in (folder_named(root, ("annotations",)), root):
+        found = [(path, split_within(path.stem)) for path in _json_files(folder or root)]
         if found:
             return found
     return []
 
 
-def _files_beside_images(root: Path) -> list[tuple[Path, str]]:
+def _files_beside_images(root: Path) -> list[tuple[Path, Split | None]]:
     """The only json file of each folder train/, val/, ... with the folder's name."""
-    found = []
-    for name in (*TRAIN, *VAL, *TEST):
-        paths = list(_json_files(root / name))
+    found: list[tuple[Path, Split | None]] = []
+    for split, folder in split_folders(root).items():
+        paths = list(_json_files(folder))
         if len(paths) == 1:
-            found.append((paths[0], name))
+            found.append((paths[0], split))
     return found
 
 
@@ -142,9 +148,8 @@ def _json_files(folder: Path) -> Iterator[Path]:
     yield from instances or [path for path in paths if not path.name.startswith(NOT_OBJECTS)]
 
 
-def _of_part(candidates: list[tuple[Path, str]], part: str, source: Path) -> Path | None:
-    names = {"train": TRAIN, "val": VAL, "test": TEST}[part]
-    found = [path for path, name in candidates if name.lower().startswith(names)]
+def _of_part(candidates: list[tuple[Path, Split | None]], part: Split, source: Path) -> Path | None:
+    found = [path for path, split in candidates if split == part]
     if len(found) > 1:
         listed = " and ".join(path.name for path in found[:3])
         raise InputError(f"{source} has several json files for {part} ({listed}); leave one there, or give the json")
@@ -153,24 +158,40 @@ def _of_part(candidates: list[tuple[Path, str]], part: str, source: Path) -> Pat
 
 def _find_images(json_path: Path) -> Path:
     """The usual folder in which the json's first images lie."""
-    names = _first_file_names(json_path)
+    names = _file_names(json_path, 10)
     name = json_path.stem.removeprefix("instances_")
-    roots = (
-        [json_path.parent, json_path.parent.parent] if json_path.parent.name == "annotations" else [json_path.parent]
-    )
-    roots.reverse()
+    is_apart = json_path.parent.name.lower() == "annotations"
+    roots = [json_path.parent.parent, json_path.parent] if is_apart else [json_path.parent]
     candidates = [root / sub for root in roots for sub in (name, Path("images", name), "images", "JPEGImages", "")]
-    for folder in candidates:
-        if any((folder / each).is_file() for each in names):
-            return folder
-    first = names[0] if names else "the images"
+    for spelled in ([spellings(each) for each in names], [last_parts(each) for each in names]):
+        for folder in candidates:
+            if any(_is_file(folder / each) for variants in spelled for each in variants):
+                return folder
+    if found_names(names, roots[0]) != names:  # somewhere below
+        return roots[0]
+    first = f"{names[0]} ({oddity(names[0])})" if names else "the images"
     tried = ", ".join(str(folder) for folder in candidates[:3])
-    raise InputError(f"found no folder with {first} of {json_path} (tried {tried} and others); give the image folder")
+    raise InputError(
+        f"found no folder with {first} of {json_path} (tried {tried} and others, and the last part of the name below "
+        f"{roots[0]}); give the image folder"
+    )
 
 
-def _first_file_names(json_path: Path) -> list[str]:
-    """Up to ten of them, found without parsing what may be half a gigabyte."""
-    found = itertools.islice(_FILE_NAME.finditer(read_text(json_path)), 10)
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def listed_names(json_path: Path, image_root: Path) -> list[str]:
+    """The image files that a json names, relative to `image_root`, as they are called there."""
+    return found_names(_file_names(json_path), image_root)
+
+
+def _file_names(json_path: Path, most: int | None = None) -> list[str]:
+    """File names, the first `most` of them, found without parsing what may be half a gigabyte."""
+    found = itertools.islice(_FILE_NAME.finditer(read_text(json_path)), most)
     return [str(json.loads(match[1])) for match in found if "\\u0000" not in match[1]]
 
 
