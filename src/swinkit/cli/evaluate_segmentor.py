@@ -28,6 +28,8 @@ from swinkit.serialization import from_plain
 class EvaluateSegmentorOptions(EvaluateOptions):
     reduce_zero_label: bool = False
     """Masks have 0 for "other", which is ignored, as in ADE20K; always so where the model was trained on such masks."""
+    mask_values: tuple[int, ...] | None = None
+    """The masks' value of each class, such as 0 255. Default: as in training."""
     shown: Annotated[ShownAs, tyro.conf.arg(name="")] = field(default_factory=ShownAs)
 
 
@@ -76,6 +78,7 @@ def _data(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> Segmentati
         reduce_zero_label=options.reduce_zero_label or bool(recipe.get("reduce_zero_label", False)),
         validation_fraction=recipe.get("validation_fraction", 0.2),
         whole=options.part == "all",
+        mask_values=options.mask_values or recipe.get("mask_values"),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from swinkit.detection.data.check import require_sound
 from swinkit.detection.data.coco import CocoData
 from swinkit.detection.data.learnable import USUAL_LIMIT, class_remarks, dense_remarks
 from swinkit.detection.data.sources import find_detection_files, listed_names, open_detection_data
+from swinkit.images.duplicates import same_bytes
 from swinkit.images.listing import LeftOut, list_images
 
 _BESIDE = (".json", ".txt", ".xml", ".csv", ".md", ".yaml", ".yml", ".html")
@@ -38,6 +39,24 @@ def remarks(train: CocoData, val: CocoData, *, detections: int = USUAL_LIMIT) ->
     yield from class_remarks(_class_counts(train), train.classes, where="the training data")
     yield from class_remarks(_class_counts(val), val.classes, where="the validation data")
     yield from dense_remarks(val.object_counts, where="the validation data", limit=detections)
+
+
+def dense_lines(data: CocoData) -> Iterator[str]:
+    """A line where images hold more objects than COCO counts detections."""
+    return dense_remarks(data.object_counts, where=str(data.table.path))
+
+
+def repeated_images(train: Sequence[Path], val: Sequence[Path]) -> Iterator[str]:
+    """A line where files to validate on are byte for byte files to train on, under other names."""
+    validated = {path for path in val if path not in set(train)}
+    groups = [
+        group for group in same_bytes([*train, *validated]) if 0 < sum(path in validated for path in group) < len(group)
+    ]
+    if groups:
+        pair = " and ".join(
+            str(next(path for path in groups[0] if (path in validated) is side)) for side in (True, False)
+        )
+        yield f"{len(groups):,} images to validate on are in the training data, too: {pair}"
 
 
 def unlisted_files(source: Path, *, image_root: Path | None = None) -> list[LeftOut]:

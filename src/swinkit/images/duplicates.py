@@ -1,0 +1,28 @@
+"""Files with the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def same_bytes(paths: Iterable[Path]) -> list[list[Path]]:
+    """Groups of two or more files that are equal byte for byte, in the order given. Only files of one size are read;
+    those that cannot be are left out."""
+    of_size: defaultdict[int, list[Path]] = defaultdict(list)
+    for path in paths:
+        try:
+            of_size[path.stat().st_size].append(path)
+        except OSError:
+            continue
+    groups: defaultdict[bytes, list[Path]] = defaultdict(list)
+    for size, found in of_size.items():
+        for path in found if len(found) > 1 and size else ():
+            try:
+                digest = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+            except OSError:
+                continue
+            groups[digest].append(path)
+    return [found for found in groups.values() if len(found) > 1]
