@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from swinkit.errors import InputError
+from swinkit.images.listing import LeftOut, left_out_lines, list_images
 from swinkit.images.read import is_image_name
 
 
-def image_paths(given: Sequence[Path]) -> Iterator[Path]:
-    """The files meant: folders stand for the images in them."""
+def image_paths(given: Sequence[Path], *, recursive: bool = False) -> tuple[list[Path], list[LeftOut]]:
+    """The files meant, where folders stand for the images in them (and below them, if `recursive`), and the other files
+    of the folders."""
     if not given:
         raise InputError("name at least one image or folder of images")
+    paths: list[Path] = []
+    left_out: list[LeftOut] = []
     for path in given:
         if not path.is_dir():
-            yield from _matching(path)
+            paths += _matching(path)
             continue
-        try:
-            found = sorted(file for file in path.iterdir() if file.is_file() and is_image_name(file.name))
-        except OSError as error:
-            raise InputError(f"cannot read the folder {path} ({error.strerror}); check its permissions") from None
-        if not found:
-            raise InputError(f"the folder {path} holds no image; name files or another folder")
-        yield from found
+        listing = list_images(path, recursive=recursive)
+        if not listing.images:
+            there = "; ".join(left_out_lines(listing.left_out, root=path))
+            raise InputError(
+                f"the folder {path} holds no image{f' ({there})' if there else ''}; name files or another folder, or give "
+                "--recursive for those below it"
+            )
+        paths += listing.images
+        left_out += listing.left_out
+    return paths, left_out
 
 
 def picture_paths(paths: Sequence[Path], folder: Path, *, endings: Sequence[str] = ("",)) -> list[Path]:
