@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from swinkit.errors import InputError
-from swinkit.images.listing import LeftOut, left_out_lines, list_images
+from swinkit.images.listing import LeftOut, left_out_lines, list_images, why_left_out
 from swinkit.images.read import is_image_name
 
 
@@ -20,14 +20,18 @@ def image_paths(given: Sequence[Path], *, recursive: bool = False) -> tuple[list
     left_out: list[LeftOut] = []
     for path in given:
         if not path.is_dir():
-            paths += _matching(path)
+            matching = _matching(path)
+            paths += [each for each in matching if len(matching) == 1 or why_left_out(each) is None]
+            left_out += [
+                LeftOut(each, why) for each in matching if len(matching) > 1 and (why := why_left_out(each)) is not None
+            ]
             continue
         listing = list_images(path, recursive=recursive)
         if not listing.images:
             there = "; ".join(left_out_lines(listing.left_out, root=path))
             raise InputError(
-                f"the folder {path} holds no image{f' ({there})' if there else ''}; name files or another folder, or give "
-                "--recursive for those below it"
+                f"the folder {path} holds no image{f' ({there})' if there else ''}; name files or another folder, or "
+                "give --recursive for those below it"
             )
         paths += listing.images
         left_out += listing.left_out
@@ -63,5 +67,5 @@ def _matching(path: Path) -> list[Path]:
     if path.exists() or not glob.has_magic(str(path)):
         return [path]
     pattern = path.relative_to(path.anchor)
-    found = sorted(file for file in Path(path.anchor or ".").glob(str(pattern)) if is_image_name(file.name))
-    return found or [path]
+    found = sorted(file for file in Path(path.anchor or ".").glob(str(pattern)) if file.is_file())
+    return found if any(is_image_name(file.name) for file in found) else [path]
