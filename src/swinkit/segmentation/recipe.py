@@ -21,7 +21,7 @@ from swinkit.segmentation.architectures import describe_segmentor
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation, SegmentationTransform, collate_crops
 from swinkit.segmentation.data.samples import SegmentationData
 from swinkit.segmentation.data.scenes import open_segmentation_scenes
-from swinkit.segmentation.data.training_data import open_training_data
+from swinkit.segmentation.data.training_data import crop_remarks, open_training_data
 from swinkit.segmentation.evaluation import EvaluationImages
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNet, UperNetConfig
@@ -125,7 +125,7 @@ def open_data(recipe: SegmentationRecipe) -> tuple[SegmentationData, Segmentatio
         mask_values=recipe.mask_values,
         validation_fraction=recipe.validation_fraction,
     )
-    for line in said:
+    for line in (*said, *crop_remarks(splits[0], recipe.augmentation)):
         _log.warning("%s", line)
     return splits
 

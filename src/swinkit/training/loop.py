@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -27,9 +28,11 @@ from swinkit.training.optimizers import build_optimizer
 from swinkit.training.processes import Processes, distribute
 from swinkit.training.progress import TrainingProgress
 from swinkit.training.run_folder import MetricsLog, RunFolder
-from swinkit.training.schedules import Schedule
+from swinkit.training.schedules import Schedule, fitted_to_run
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.training.task import Task
+
+_log = logging.getLogger(__name__)
 
 _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -95,13 +98,11 @@ class _Trainer:
             task.model.compile()
         self.wrapped = distribute(task, processes, sharding=loop.sharding)
         scale = 1.0 if optimizer.reference_batch is None else loop.batch_size / optimizer.reference_batch
-        self.schedule = Schedule(
-            settings.schedule,
-            peak=optimizer.lr * scale,
-            scale=scale,
-            epoch_steps=self.data.steps_per_epoch,
-            total_steps=loop.total_steps(self.data.steps_per_epoch),
-        )
+        each, total = self.data.steps_per_epoch, loop.total_steps(self.data.steps_per_epoch)
+        schedule, said = fitted_to_run(settings.schedule, epoch_steps=each, total_steps=total)
+        for line in said:
+            _log.info("%s.", line.capitalize())
+        self.schedule = Schedule(schedule, peak=optimizer.lr * scale, scale=scale, epoch_steps=each, total_steps=total)
         self.optimizer = build_optimizer(task.model, optimizer, lr=self.schedule.peak)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=loop.precision == "fp16")
         self.average = None if loop.ema_decay is None else WeightAverage(task.model, loop.ema_decay)

@@ -68,7 +68,8 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
         with processes.first_before_others():
             folder = open_run_folder(run_dir or Path("runs") / recipe.name, deciding(recipe))
         _announce(recipe.name, task, folder.root, processes)
-        settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
+        loop = replace(recipe.loop, batch_size=task.batches.batch_size)  # no larger than the data
+        settings = TrainingSettings(loop, recipe.optimizer, recipe.schedule)
         result = run_loop(task, settings, folder, processes)
     drawn: tuple[Path, ...] = ()
     if processes.is_first:

@@ -20,6 +20,11 @@ class TrainingBatches(Protocol):
     @property
     def steps_per_epoch(self) -> int: ...
 
+    @property
+    def batch_size(self) -> int:
+        """Images of one step, over all processes and accumulated parts together."""
+        ...
+
     def batches(self, start: int, stop: int) -> Iterator[Any]:
         """The batches of the steps `start` to `stop` - 1 of the run, counted over epochs; each step has as many as
         `LoopSettings.accumulate` says. They depend on the step alone, not on where the run began."""

@@ -7,7 +7,7 @@
 beside a classes.txt with one class name a line, in the order of the masks' values.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,13 @@ import numpy as np
 
 from swinkit.errors import InputError
 from swinkit.files import read_text
+from swinkit.images.folder_pairs import find_folder_pairs
 from swinkit.images.listing import LeftOut, walk_files, why_left_out
 from swinkit.images.pairs import common_ending, core, match_names
 from swinkit.images.read import is_image_name
 from swinkit.ops.labels import IGNORE
 from swinkit.segmentation.data.masks import MASK_SUFFIXES
 from swinkit.segmentation.data.samples import SegmentationImages
-from swinkit.training.data.split_names import Split, folders_in, split_folders
 from swinkit.training.data.splits import stratified_split
 
 IMAGES = ("images", "img_dir", "imgs", "image", "img", "JPEGImages", "leftImg8bit")
@@ -67,6 +67,26 @@ def open_segmentation_folder(
 
     Without validation folders, `validation_fraction` of the images is held out, the same ones every time.
 
+    Raises InputError as `open_splits` does.
+    """
+    data = open_splits(root, classes_file=classes_file, reduce_zero_label=reduce_zero_label, mask_values=mask_values)
+    return divided(data, validation_fraction)
+
+
+def divided(data: dict[str, SegmentationImages], fraction: float) -> tuple[SegmentationImages, SegmentationImages]:
+    """Training and validation images of splits: where there is none to validate on, `fraction` is held out."""
+    return (data["train"], data["val"]) if "val" in data else hold_out(data["train"], fraction)
+
+
+def open_splits(
+    root: Path,
+    *,
+    classes_file: Path | None = None,
+    reduce_zero_label: bool = False,
+    mask_values: Sequence[int] | None = None,
+) -> dict[str, SegmentationImages]:
+    """The images of "train" and, where it is there, "val".
+
     Raises InputError, naming files, where no layout is found, an image lacks its mask or has two, or there is no list
     of classes.
     """
@@ -75,15 +95,12 @@ def open_segmentation_folder(
     if "train" not in folders:
         raise InputError(f"{root} has masks to validate on, but none to train on; add {ACCEPTED}")
     pairs = {split: _sound(match_pairs(root, *places), root / places[0]) for split, places in folders.items()}
-    data = {
+    return {
         split: SegmentationImages(
             root, each.images, each.masks, classes, reduce_zero_label=reduce_zero_label, mask_values=mask_values
         )
         for split, each in pairs.items()
     }
-    if "val" in data:
-        return data["train"], data["val"]
-    return hold_out(data["train"], validation_fraction)
 
 
 def open_validation_split(
@@ -150,43 +167,10 @@ def find_splits(root: Path) -> dict[str, tuple[Path, Path]]:
     """
     if not root.is_dir():
         raise InputError(f"the data folder {root} does not exist or is no folder; give one with {ACCEPTED}")
-    found = _splits_inside(root) | _splits_outside(root)
-    if found:
-        return {split: places for split in ("train", "val") if (places := found.get(split))}
-    undivided = _image_and_mask_folders(root)
-    if undivided is not None:
-        return {"train": undivided}
-    raise InputError(f"found no images with masks in {root}; it must hold {ACCEPTED}{_beside_each_other(root)}")
-
-
-def _splits_inside(root: Path) -> dict[Split, tuple[Path, Path]]:
-    """images/train with masks/train."""
-    found: dict[Split, tuple[Path, Path]] = {}
-    for images, masks in _folder_pairs(root):
-        inside = split_folders(root / images), split_folders(root / masks)
-        for split in inside[0].keys() & inside[1].keys() - found.keys():
-            found[split] = images / inside[0][split].name, masks / inside[1][split].name
-    return found
-
-
-def _splits_outside(root: Path) -> dict[Split, tuple[Path, Path]]:
-    """train/images with train/masks."""
-    places = {split: _image_and_mask_folders(folder) for split, folder in split_folders(root).items()}
-    names = {split: folder.name for split, folder in split_folders(root).items()}
-    return {split: (names[split] / pair[0], names[split] / pair[1]) for split, pair in places.items() if pair}
-
-
-def _image_and_mask_folders(root: Path) -> tuple[Path, Path] | None:
-    return next(_folder_pairs(root), None)
-
-
-def _folder_pairs(root: Path) -> Iterator[tuple[Path, Path]]:
-    """Names of a folder of images and one of masks in `root`; those that hold files like masks come first."""
-    names = {folder.name.lower(): folder.name for folder in folders_in(root)}
-    images = [names[name.lower()] for name in IMAGES if name.lower() in names]
-    masks = [names[name.lower()] for name in MASKS if name.lower() in names]
-    masks.sort(key=lambda name: not any(_is_mask_name(path.name) for path in walk_files(root / name)))
-    yield from ((Path(one), Path(other)) for one in images for other in masks)
+    found = find_folder_pairs(root, IMAGES, MASKS, is_mask=_is_mask_name)
+    if not found:
+        raise InputError(f"found no images with masks in {root}; it must hold {ACCEPTED}{_beside_each_other(root)}")
+    return {split: found[split] for split in ("train", "val") if split in found}
 
 
 def _beside_each_other(root: Path) -> str:

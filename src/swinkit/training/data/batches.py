@@ -16,6 +16,7 @@ class Sampler(Protocol):
     """Which samples come when; `TrainSampler` is one."""
 
     steps_per_epoch: int
+    batch_size: int
 
     def batches(self, epoch: int, *, start: int = 0) -> Iterator[list[Key]]: ...
 
@@ -41,6 +42,10 @@ class EpochBatches:
     @property
     def steps_per_epoch(self) -> int:
         return self.sampler.steps_per_epoch
+
+    @property
+    def batch_size(self) -> int:
+        return self.sampler.batch_size
 
     def batches(self, start: int, stop: int) -> Iterator[Any]:
         each = self.steps_per_epoch

@@ -6,10 +6,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from swinkit.detection.data.conversion.coco_writing import CocoBuilder
+from swinkit.detection.data.conversion.cvat import convert_cvat, find_cvat
 from swinkit.detection.data.conversion.findings import BadFilesError, Findings
+from swinkit.detection.data.conversion.instance_masks import (
+    convert_instance_files,
+    convert_instance_masks,
+    find_instance_files,
+    find_instance_masks,
+)
+from swinkit.detection.data.conversion.labelme import convert_labelme, find_labelme
 from swinkit.detection.data.conversion.voc import convert_voc, find_voc
 from swinkit.detection.data.conversion.yolo import convert_yolo
 from swinkit.detection.data.conversion.yolo_layout import find_yolo, label_files
@@ -18,7 +26,7 @@ from swinkit.files import refuse_existing, write_json
 
 __all__ = ["BadFilesError", "ConvertedPart", "DetectionFormat", "Findings", "convert_detection_data", "find_format"]
 
-DetectionFormat = Literal["voc", "yolo"]
+DetectionFormat = Literal["voc", "yolo", "cvat", "labelme", "instance_files", "instance_masks"]
 
 _log = logging.getLogger(__name__)
 
@@ -83,19 +91,31 @@ def convert_detection_data(
 def find_format(source: Path) -> DetectionFormat:
     """Which format the data in `source` have. Raises InputError where it is none or could be several."""
     if not source.is_dir():
-        raise InputError(f"the data folder {source} does not exist; give a folder of VOC or YOLO data")
-    is_voc, is_yolo = bool(find_voc(source)), bool(find_yolo(source))
-    if is_voc and is_yolo:
-        raise InputError(f"{source} holds xml and YOLO text files; say which with --format")
-    if not is_voc and not is_yolo:
-        texts = label_files(source)
-        there = f" (there are {len(texts)} text files, but none where it belongs to an image)" if texts else ""
         raise InputError(
-            f"found no VOC xml and no YOLO text files with their images in {source}{there}; give the folder with "
-            "Annotations/ and JPEGImages/, or with images/ and labels/; formats are "
-            f"{', '.join(get_args(DetectionFormat))}"
+            f"the data folder {source} does not exist; give a folder of VOC or YOLO data, or another format"
         )
-    return "voc" if is_voc else "yolo"
+    surer: dict[DetectionFormat, bool] = {
+        "voc": bool(find_voc(source)),
+        "yolo": bool(find_yolo(source)),
+        "cvat": bool(find_cvat(source)),
+        "labelme": bool(find_labelme(source)),
+    }
+    found: list[DetectionFormat] = [name for name, is_there in surer.items() if is_there]
+    if not found and find_instance_files(source):
+        return "instance_files"
+    if not found and find_instance_masks(source):
+        return "instance_masks"
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"{source} holds several formats ({', '.join(found)}); say which with --format")
+    texts = label_files(source)
+    there = f" (there are {len(texts)} text files, but none where it belongs to an image)" if texts else ""
+    raise InputError(
+        f"found no VOC xml and no YOLO text files with their images in {source}{there}, and nothing of CVAT or LabelMe "
+        "nor masks of instances; give the folder with Annotations/ and JPEGImages/, with images/ and labels/, or with "
+        "images/ and masks/"
+    )
 
 
 def _builders(
@@ -109,4 +129,11 @@ def _builders(
 ) -> dict[str, CocoBuilder]:
     if source_format == "voc":
         return convert_voc(source, out, findings, classes=classes, zero_based=zero_based)
-    return convert_yolo(source, out, findings, classes=classes)
+    convert = {
+        "yolo": convert_yolo,
+        "cvat": convert_cvat,
+        "labelme": convert_labelme,
+        "instance_files": convert_instance_files,
+        "instance_masks": convert_instance_masks,
+    }[source_format]
+    return convert(source, out, findings, classes=classes)

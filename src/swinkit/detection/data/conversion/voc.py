@@ -18,16 +18,15 @@ from pathlib import Path
 from swinkit.detection.data.box_statements import turned_box
 from swinkit.detection.data.conversion.coco_writing import CocoBuilder, FoundObject, find_image
 from swinkit.detection.data.conversion.findings import Findings
+from swinkit.detection.data.conversion.parts import by_folder
 from swinkit.detection.data.conversion.xml_files import number_in, parse_xml, root_name
 from swinkit.errors import InputError
 from swinkit.files import read_text
 from swinkit.images.listing import LeftOut, list_images, walk_files
 from swinkit.images.read import read_image_size
-from swinkit.training.data.split_names import SPLIT_NAMES, folder_named, split_of
+from swinkit.training.data.split_names import SPLIT_NAMES, folder_named
 
 IMAGES = ("JPEGImages", "images", "Images", "img", "PNGImages")
-UNDIVIDED = "objects"
-"""The name of the only part of a data set that has no division."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def find_voc(root: Path) -> dict[str, list[Path]]:
     Raises InputError where a list of a split names an xml that is not there.
     """
     files = _xml_files(root)
-    return (_listed(root, files) or _by_folder(root, files)) if files else {}
+    return (_listed(root, files) or by_folder(root, files)) if files else {}
 
 
 def _xml_files(root: Path) -> list[Path]:
@@ -260,15 +259,6 @@ def _size_of(annotation: _Annotation, image: Path) -> tuple[int, int]:
             f"{annotation.size[0]} x {annotation.size[1]}; correct the one or the other, boxes refer to the size"
         )
     return size
-
-
-def _by_folder(root: Path, files: Sequence[Path]) -> dict[str, list[Path]]:
-    """By the folders that the files lie in; without any of a split's name all are one part."""
-    parts: dict[str, list[Path]] = {}
-    for path in files:
-        splits = [split for part in path.relative_to(root).parts[:-1] if (split := split_of(part))]
-        parts.setdefault(splits[0] if splits else UNDIVIDED, []).append(path)
-    return parts
 
 
 def _listed(root: Path, files: Sequence[Path]) -> dict[str, list[Path]]:

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from swinkit.detection.data.conversion.findings import Findings
+from swinkit.detection.data.conversion.parts import UNDIVIDED
 from swinkit.detection.data.conversion.places import find_place
 from swinkit.errors import InputError
 from swinkit.files import read_lines, read_text
@@ -24,9 +25,6 @@ from swinkit.images.listing import list_images, walk_files
 from swinkit.training.data.split_names import SPLIT_NAMES, Split, folder_named, split_folders
 
 CLASS_FILES = ("classes.txt", "obj.names", "labels/classes.txt")
-UNDIVIDED = "objects"
-"""The name of the only part of a data set that has no division."""
-
 ROBOFLOWS_OWN = ("../train/images", "../valid/images", "../test/images")
 """What Roboflow writes into data.yaml whether or not there is such a split."""
 
