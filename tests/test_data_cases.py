@@ -62,7 +62,7 @@ def test_01_masks_of_0_and_255(capsys) -> None:
     assert code == 2 and words in out
     code, _, err = run(capsys, "train", "finetune_segmentation_small", "--data", root, "--steps", 1)
     assert code == 2 and words in err and not Path("runs").exists()
-    (train, val), said = open_training_data(root, mask_values=(0, 255))
+    (train, val), _ = open_training_data(root, mask_values=(0, 255))
     assert [len(train), len(val)] == [4, 1] and set(train[0][1].ravel().tolist()) == {0, 1}
     assert run(capsys, "check-data", root, "--mask-values", 0, 255)[0] == 0
 
