@@ -4,8 +4,8 @@
     python tests/hostile/runs.py interrupt --count 100   # SIGINT; --signal TERM, HUP
     python tests/hostile/runs.py together --count 50     # two and four starts at once in one folder
 
-Every run goes on afterwards, and must end with the very bits of one that nobody disturbed. A line for each, a sum at the
-end, exit code 1 where one failed.
+Every run goes on afterwards, and must end with the very bits of one that nobody disturbed. A line for each, a sum at
+the end, exit code 1 where one failed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-import sessions
-from run_results import assert_same_run
+import sessions  # noqa: E402
+from run_results import assert_same_run  # noqa: E402
 
 TASKS = {
     "classification": (
