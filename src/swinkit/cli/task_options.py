@@ -67,20 +67,19 @@ def predict_each(
     endings: Sequence[str] = ("",),
 ) -> None:
     """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it. Images that
-    cannot be read are named at the end, in an InputError."""
+    cannot be read, or whose picture cannot be written, are named at the end, in an InputError."""
     paths = list(image_paths(options.images))
     rows, failures = [], []
     for path, picture in zip(paths, picture_paths(paths, options.out, endings=endings), strict=True):
         try:
-            image = read_image(path)
+            rows.append({"image": str(path), **predict(read_image(path), path, picture)})
         except InputError as error:
             failures.append(str(error))
-            continue
-        rows.append({"image": str(path), **predict(image, path, picture)})
     if options.json:
         print(json.dumps(rows, ensure_ascii=False))
     if failures:
-        raise InputError("; ".join(failures))
+        more = f"; and {len(failures) - 20} more" if len(failures) > 20 else ""
+        raise InputError("; ".join(failures[:20]) + more)
 
 
 def list_files(paths: Sequence[Path]) -> None:
