@@ -18,7 +18,8 @@ def test_yolo_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     arguments = [str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--classes-file", str(tmp_path / "names.txt")]
     convert_data_command(arguments)
     path = tmp_path / "out/annotations/objects.json"
-    assert capsys.readouterr().out == f"{path}: 1 images, 1 objects\n"
+    said = capsys.readouterr().out
+    assert said == f"{path}: 1 images, 1 objects\n\nTry next:\n  swinkit check-data {tmp_path / 'out'}\n"
     assert '"name": "dog"' in path.read_text()
     with pytest.raises(InputError, match="exists already"):
         convert_data_command(arguments)

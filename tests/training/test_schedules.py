@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from swinkit.training.schedules import Schedule
+from swinkit.training.schedules import Schedule, fitted_to_run
 from swinkit.training.settings import ScheduleSettings
 
 EPOCH_STEPS, EPOCHS = 10, 30
@@ -140,3 +140,36 @@ def test_the_scale_is_for_the_settings_own_rates_only():
 def test_a_run_of_warm_up_only():
     settings = ScheduleSettings(decay="cosine", warmup_epochs=EPOCHS, warmup_lr=0.0)
     assert rates(settings) == pytest.approx([step / TOTAL for step in range(TOTAL)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "warmup"),
+    [
+        (ScheduleSettings(warmup_steps=100), 60, 6),
+        (ScheduleSettings(warmup_steps=100), 299, 29),
+        (ScheduleSettings(warmup_steps=100), 5, 0),
+        (ScheduleSettings(warmup_epochs=20), 50, 5),
+    ],
+)
+def test_a_warmup_that_would_fill_the_run_is_shortened_and_said(settings, steps, warmup):
+    fitted, said = fitted_to_run(settings, epoch_steps=10, total_steps=steps)
+    assert fitted.warmup_steps == warmup and len(said) == 1 and f"a run of {steps}: it has {warmup} steps" in said[0]
+
+
+def test_milestones_beyond_the_end_move_into_the_run():
+    settings = ScheduleSettings(decay="step", milestones=(8, 11), warmup_steps=1)
+    fitted, said = fitted_to_run(settings, epoch_steps=10, total_steps=60)
+    assert fitted.milestones == (4, 5.5) and said == [
+        "the learning rate would fall after epochs 8, 11, but the run has 6: it falls after 4, 5.5"
+    ]
+    schedule = Schedule(fitted, peak=1.0, scale=1.0, epoch_steps=10, total_steps=60)
+    assert [round(schedule.lr(step), 6) for step in (39, 40, 54, 55)] == [1, 0.1, 0.1, 0.01]
+
+
+def test_schedules_that_fit_stay_as_they_are():
+    for settings, steps in (
+        (ScheduleSettings(decay="step", milestones=(8, 11), warmup_steps=40), 120),
+        (ScheduleSettings(warmup_epochs=20), 3000),
+        (ScheduleSettings(decay="cosine", milestones=(8, 11)), 20),
+    ):
+        assert fitted_to_run(settings, epoch_steps=10, total_steps=steps) == (settings, [])

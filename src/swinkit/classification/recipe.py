@@ -25,7 +25,7 @@ from swinkit.classification.data.augmentation import (
 from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.data.samples import ClassificationData
-from swinkit.classification.data.sources import open_classification_data
+from swinkit.classification.data.training_data import open_training_data
 from swinkit.classification.evaluation_images import EvaluationImages
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.task import ClassificationTask
@@ -171,9 +171,12 @@ def _open_data(recipe: ClassificationRecipe) -> tuple[ClassificationData, Classi
         return open_digits(validation_fraction=recipe.validation_fraction)
     if recipe.data is None:
         raise InputError(f"the recipe {recipe.name} needs images; say where they are with --data DIR")
-    return open_classification_data(
+    splits, said = open_training_data(
         recipe.data, on_corrupt=recipe.on_corrupt, validation_fraction=recipe.validation_fraction
     )
+    for line in said:
+        _log.warning("%s", line)
+    return splits
 
 
 def _training_batches(recipe: ClassificationRecipe, data: ClassificationData, processes: Processes) -> EpochBatches:

@@ -143,6 +143,11 @@ class ClassificationScores:
         """(K, K) int64 on the CPU, a copy: rows are the truth, columns the prediction. None over the class limit."""
         return self._table.cpu().clone() if self._has_confusion else None
 
+    @property
+    def classes_measured(self) -> int:
+        """How many classes have images."""
+        return int((self._table.sum(dim=1) > 0).sum())
+
     def per_class_accuracy(self) -> Tensor:
         """(K,) float64 on the CPU: share of each class's images that are right, 0..1; NaN for classes without images.
 

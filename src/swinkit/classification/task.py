@@ -68,6 +68,7 @@ class ClassificationTask(Task):
 
     def evaluate(self) -> dict[str, float]:
         scores = self.evaluation.scores(lambda images: self.model(self.normalise(images)))
+        self.coverage = (scores.classes_measured, scores.num_classes)
         return {"val/loss": scores.loss, "val/top1": scores.top1, "val/top5": scores.top5}
 
     def draw(self, run: RunFolder) -> tuple[Path, ...]:

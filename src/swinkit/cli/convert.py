@@ -15,7 +15,7 @@ from swinkit.weights.convert import convert
 @dataclass(frozen=True)
 class ConvertOptions:
     file: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """Weights of the official code, timm, torchvision, transformers or OpenMMLab; also files with a yacs config."""
+    """Weights of the official code, timm, torchvision, transformers or OpenMMLab, with whatever lies beside them."""
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")]
     """The safetensors file to write; it must not be there yet."""
 

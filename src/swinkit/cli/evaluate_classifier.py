@@ -41,7 +41,9 @@ def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptio
         print(json.dumps(_results(scores, classifier, pictures)))
         return
     top1, top5 = 100 * scores.top1, 100 * scores.top5
-    print(f"{scores.images} images: top-1 {top1:.2f} %, top-5 {top5:.2f} %, loss {scores.loss:.4f}")
+    counted, known = scores.classes_measured, scores.num_classes
+    covered = "" if counted == known else f" of {counted} of {known} classes"
+    print(f"{scores.images} images{covered}: top-1 {top1:.2f} %, top-5 {top5:.2f} %, loss {scores.loss:.4f}")
     if len(classifier.classes) <= CLASSES_SHOWN:
         result_console().print(_class_table(scores, classifier))
     list_files(pictures)
@@ -84,6 +86,7 @@ def _results(scores: ClassificationScores, classifier: Classifier, pictures: Seq
     accuracy = scores.per_class_accuracy().tolist()
     return {
         "images": scores.images,
+        "classes_measured": scores.classes_measured,
         "top1": scores.top1,
         "top5": scores.top5,
         "loss": scores.loss,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,14 @@ from swinkit.serialization import from_plain
 class EvaluateDetectorOptions(EvaluateOptions):
     images: Path | None = None
     """Folder of the images, where they do not lie in one of the usual places beside the json."""
+    max_detections: int | None = None
+    """Detections of an image that count, the best first. Default: 100, as COCO counts, or as many as the detector gives
+    where it was told to give more."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_detections is not None and self.max_detections < 1:
+            raise InputError(f"--max-detections must be at least 1, not {self.max_detections}")
 
 
 def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> None:
@@ -39,11 +47,20 @@ def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> N
     if isinstance(data, CocoData) and not data.table.is_annotated:
         _submit(detector, data, options)
         return
-    results, written = draw_results(detector, data, options.folder, workers=options.workers, views=options.views)
+    results, written = draw_results(
+        detector,
+        data,
+        options.folder,
+        workers=options.workers,
+        views=options.views,
+        max_detections=options.max_detections,
+    )
     if options.json:
         print(json.dumps(_plain(results, written)))
         return
     print(f"{results.images} images, {results.detections} detections")
+    for line in coverage_lines(results):
+        print(line)
     _print_numbers("boxes", results.boxes)
     if results.masks is not None:
         _print_numbers("masks", results.masks)
@@ -88,6 +105,19 @@ def _data(options: EvaluateDetectorOptions, detector: Detector) -> DetectionData
         validation_fraction=recipe.get("validation_fraction", 0.2),
         whole=options.part == "all",
     )
+
+
+def coverage_lines(results: DetectionResults) -> Iterator[str]:
+    """What the means leave out."""
+    measured, known = results.coverage
+    if measured < known:
+        yield f"means are over {measured} of {known} classes: the others have no object here"
+    if results.dense_images:
+        yield (
+            f"{results.dense_images} images have more than {results.max_detections} objects, and as many detections "
+            f"count in an image: at most {results.reachable:.2f} of all objects can be found; raise "
+            "--max-detections, and let the detector give more"
+        )
 
 
 def _print_numbers(kind: str, numbers: Any) -> None:

@@ -28,6 +28,8 @@ from swinkit.serialization import from_plain
 class EvaluateSegmentorOptions(EvaluateOptions):
     reduce_zero_label: bool = False
     """Masks have 0 for "other", which is ignored, as in ADE20K; always so where the model was trained on such masks."""
+    mask_values: tuple[int, ...] | None = None
+    """The masks' value of each class, such as 0 255. Default: as in training."""
     shown: Annotated[ShownAs, tyro.conf.arg(name="")] = field(default_factory=ShownAs)
 
 
@@ -39,11 +41,22 @@ def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) 
     pictures = draw_results(scores, samples, segmentor.classes, options.folder)
     if options.json:
         paths = [str(picture) for picture in pictures]
-        print(json.dumps({"images": len(data), **scores.to_dict(segmentor.classes), "pictures": paths}))
+        print(
+            json.dumps(
+                {
+                    "images": len(data),
+                    "classes_measured": scores.classes_measured,
+                    **scores.to_dict(segmentor.classes),
+                    "pictures": paths,
+                }
+            )
+        )
         return
+    measured, known = scores.classes_measured, scores.num_classes
+    covered = "" if measured == known else f" of {measured} of {known} classes"
     print(
-        f"{len(data)} images: mIoU {100 * scores.miou:.2f} %, pixel accuracy {100 * scores.pixel_accuracy:.2f} %, "
-        f"mean accuracy {100 * scores.mean_accuracy:.2f} %"
+        f"{len(data)} images: mIoU{covered} {100 * scores.miou:.2f} %, "
+        f"pixel accuracy {100 * scores.pixel_accuracy:.2f} %, mean accuracy {100 * scores.mean_accuracy:.2f} %"
     )
     result_console().print(_class_table(scores, segmentor))
     list_files(pictures)
@@ -65,6 +78,7 @@ def _data(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> Segmentati
         reduce_zero_label=options.reduce_zero_label or bool(recipe.get("reduce_zero_label", False)),
         validation_fraction=recipe.get("validation_fraction", 0.2),
         whole=options.part == "all",
+        mask_values=options.mask_values or recipe.get("mask_values"),
     )
 
 

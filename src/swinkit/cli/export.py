@@ -79,7 +79,7 @@ def _report_images(options: ExportOptions, out: Path) -> list[Path]:
     if options.images is None:
         raise InputError("--int8 reports its accuracy on images of yours; give a folder of them with --images")
     check_destination(_int8_name(out), ".onnx")
-    return list(image_paths([options.images]))[:MOST_IMAGES]
+    return image_paths([options.images])[0][:MOST_IMAGES]
 
 
 def _metadata(classifier: Classifier) -> dict[str, str]:

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from swinkit.errors import InputError
 from swinkit.files import exists, is_file, is_folder
+from swinkit.images.listing import LeftOut, left_out_lines, list_images, why_left_out
 from swinkit.images.read import is_image_name
 
 
-def image_paths(given: Sequence[Path]) -> Iterator[Path]:
-    """The files meant: folders stand for the images in them."""
+def image_paths(given: Sequence[Path], *, recursive: bool = False) -> tuple[list[Path], list[LeftOut]]:
+    """The files meant, where folders stand for the images in them (and below them, if `recursive`), and the other files
+    of the folders."""
     if not given:
         raise InputError("name at least one image or folder of images")
+    paths: list[Path] = []
+    left_out: list[LeftOut] = []
     for path in given:
         if not is_folder(path):
-            yield from _matching(path)
+            matching = _matching(path)
+            paths += [each for each in matching if len(matching) == 1 or why_left_out(each) is None]
+            left_out += [
+                LeftOut(each, why) for each in matching if len(matching) > 1 and (why := why_left_out(each)) is not None
+            ]
             continue
-        try:
-            found = sorted(file for file in path.iterdir() if is_file(file) and is_image_name(file.name))
-        except OSError as error:
-            raise InputError(f"cannot read the folder {path} ({error.strerror}); check its permissions") from None
-        if not found:
-            raise InputError(f"the folder {path} holds no image; name files or another folder")
-        yield from found
+        listing = list_images(path, recursive=recursive)
+        if not listing.images:
+            there = "; ".join(left_out_lines(listing.left_out, root=path))
+            raise InputError(
+                f"the folder {path} holds no image{f' ({there})' if there else ''}; name files or another folder, or "
+                "give --recursive for those below it"
+            )
+        paths += listing.images
+        left_out += listing.left_out
+    return paths, left_out
 
 
 def picture_paths(paths: Sequence[Path], folder: Path, *, endings: Sequence[str] = ("",)) -> list[Path]:
@@ -57,5 +68,5 @@ def _matching(path: Path) -> list[Path]:
     if exists(path) or not glob.has_magic(str(path)):
         return [path]
     pattern = path.relative_to(path.anchor)
-    found = sorted(file for file in Path(path.anchor or ".").glob(str(pattern)) if is_image_name(file.name))
-    return found or [path]
+    found = sorted(file for file in Path(path.anchor or ".").glob(str(pattern)) if is_file(file))
+    return found if any(is_image_name(file.name) for file in found) else [path]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from swinkit.cli.image_paths import image_paths, picture_paths, run_name
 from swinkit.errors import InputError
+from swinkit.images.listing import IN_SUBFOLDER, left_out_lines
 from swinkit.images.read import read_image
 from swinkit.structures import Views
 
@@ -27,6 +29,8 @@ class PredictOptions:
     """Folder for the annotated pictures."""
     json: bool = False
     """Print JSON instead of text, and draw no annotated pictures."""
+    recursive: bool = False
+    """Take the images in folders below those given, too."""
     device: str | None = None
     """Device such as cuda or cpu. Default: the GPU if there is one."""
     views: Annotated[Views, tyro.conf.arg(name="")] = field(default_factory=Views)
@@ -68,7 +72,7 @@ def predict_each(
 ) -> None:
     """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it. Images that
     cannot be read, or whose picture cannot be written, are named at the end, in an InputError."""
-    paths = list(image_paths(options.images))
+    paths, left_out = image_paths(options.images, recursive=options.recursive)
     rows, failures = [], []
     for path, picture in zip(paths, picture_paths(paths, options.out, endings=endings), strict=True):
         try:
@@ -77,6 +81,9 @@ def predict_each(
             failures.append(str(error))
     if options.json:
         print(json.dumps(rows, ensure_ascii=False))
+    for line in left_out_lines(left_out):
+        hint = "; --recursive takes them" if IN_SUBFOLDER in line else ""
+        print(f"{line}{hint}", file=sys.stderr)
     if failures:
         more = f"; and {len(failures) - 20} more" if len(failures) > 20 else ""
         raise InputError("; ".join(failures[:20]) + more)

@@ -18,13 +18,17 @@ from pycocotools.cocoeval import COCOeval
 
 Kind = Literal["bbox", "segm"]
 
+COCO_LIMIT = 100
+"""Detections of an image, or of a class in it, that COCO counts."""
+
 
 @dataclass(frozen=True)
 class CocoNumbers:
     """0..1, or -1 where the ground truth has no such object, as pycocotools has it; in its order."""
 
     ap: float
-    """Mean over IoU thresholds 0.50, 0.55, ... 0.95 and classes; at most 100 detections an image."""
+    """Mean over IoU thresholds 0.50, 0.55, ... 0.95 and classes; at most 100 detections of a class in an image,
+    or as many as were asked for."""
     ap50: float
     ap75: float
     ap_small: float
@@ -36,6 +40,7 @@ class CocoNumbers:
     """Mean recall with the best detection of each image alone."""
     ar10: float
     ar100: float
+    """With 100 detections, or as many as were asked for."""
     ar_small: float
     ar_medium: float
     ar_large: float
@@ -59,7 +64,7 @@ class ClassNumbers:
 
 
 def coco_numbers(
-    truth: dict[str, Any], detections: Sequence[dict[str, Any]], kind: Kind
+    truth: dict[str, Any], detections: Sequence[dict[str, Any]], kind: Kind, *, limit: int = COCO_LIMIT
 ) -> tuple[CocoNumbers, list[ClassNumbers]]:
     """The twelve numbers, and those of each class in the order of the truth's categories.
 
@@ -67,20 +72,25 @@ def coco_numbers(
         truth: a COCO dict.
         detections: COCO results: image_id, category_id, score, and bbox or segmentation.
         kind: what overlaps are taken of.
+        limit: how many detections of a class are counted in an image, the best first.
     """
-    evaluation = _evaluated(truth, detections, kind)
+    evaluation = _evaluated(truth, detections, kind, limit)
+    evaluation.params.maxDets[-1] = COCO_LIMIT  # summarize() looks for the column of that name
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.summarize()
     return CocoNumbers.from_stats(evaluation.stats), _class_numbers(evaluation, truth["categories"])
 
 
-def class_agnostic_recall(truth: dict[str, Any], detections: Sequence[dict[str, Any]], *, iou: float = 0.5) -> float:
-    """Share of the objects whose box one of the image's 100 best detections overlaps by `iou`, whatever its class; one
-    detection finds one object. NaN without objects. Crowds do not count."""
+def class_agnostic_recall(
+    truth: dict[str, Any], detections: Sequence[dict[str, Any]], *, iou: float = 0.5, limit: int = COCO_LIMIT
+) -> float:
+    """Share of the objects whose box one of the image's `limit` best detections overlaps by `iou`, whatever its class;
+    one detection finds one object. NaN without objects. Crowds do not count."""
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(*_indexed(truth, detections), "bbox")
     evaluation.params.useCats = 0
     evaluation.params.iouThrs = np.array([iou])
+    evaluation.params.maxDets = [1, 10, limit]
     evaluation.params.areaRng, evaluation.params.areaRngLbl = [evaluation.params.areaRng[0]], ["all"]
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
@@ -89,9 +99,10 @@ def class_agnostic_recall(truth: dict[str, Any], detections: Sequence[dict[str, 
     return recall if recall >= 0 else float("nan")
 
 
-def _evaluated(truth: dict[str, Any], detections: Sequence[dict[str, Any]], kind: Kind) -> Any:
+def _evaluated(truth: dict[str, Any], detections: Sequence[dict[str, Any]], kind: Kind, limit: int) -> Any:
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(*_indexed(truth, detections), kind)
+        evaluation.params.maxDets = [1, 10, limit]
         evaluation.evaluate()
         evaluation.accumulate()
     return evaluation

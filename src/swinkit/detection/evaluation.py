@@ -8,7 +8,7 @@ from swinkit.detection.data.samples import DetectionData
 from swinkit.detection.evaluation_images import EvaluationImages
 from swinkit.detection.pictures.detections import DetectionSample, plot_detections
 from swinkit.detection.predictor import Detector
-from swinkit.detection.scores import DetectionResults, DetectionScores
+from swinkit.detection.scores import DetectionResults
 from swinkit.files import save_image
 from swinkit.pictures.curves import plot_curves
 from swinkit.structures import ONE_VIEW, Detections, Views
@@ -40,13 +40,21 @@ def draw_data(data: DetectionData, out: Path, *, count: int = SHOWN) -> None:
 
 
 def draw_results(
-    detector: Detector, data: DetectionData, folder: Path, *, workers: int = 0, views: Views = ONE_VIEW
+    detector: Detector,
+    data: DetectionData,
+    folder: Path,
+    *,
+    workers: int = 0,
+    views: Views = ONE_VIEW,
+    max_detections: int | None = None,
 ) -> tuple[DetectionResults, tuple[Path, ...]]:
     """COCO's numbers of `detector` on `data`; in `folder`, a page of detections as PNG, and all of them as COCO results
-    json. `views` is in how many ways each image is shown."""
+    json. `views` is in how many ways each image is shown; `max_detections`: see `EvaluationImages`."""
     one = Processes(0, 1, detector.device)
-    images = EvaluationImages(data, detector.preprocessing, workers=workers, processes=one, views=views)
-    scores = DetectionScores(data.coco(), has_masks=detector.model.has_masks and data.has_masks)
+    images = EvaluationImages(
+        data, detector.preprocessing, workers=workers, processes=one, views=views, max_detections=max_detections
+    )
+    scores = images.scores(detector.model)
     shown = set(evenly_spread(len(data), SHOWN))
     kept: dict[int, Detections] = {}
     for index, found in images.detections(detector.model):

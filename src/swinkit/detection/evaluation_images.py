@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from swinkit.detection.coco_numbers import COCO_LIMIT
 from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize, as_it_is
 from swinkit.detection.data.samples import DetectionData
 from swinkit.detection.detector import DetectorModel
@@ -34,7 +35,10 @@ class EvaluationImages:
         workers: int,
         processes: Processes,
         views: Views = ONE_VIEW,
+        max_detections: int | None = None,
     ) -> None:
+        """`max_detections`: how many count in an image; None is `counted_detections` of the model."""
+        self.max_detections = max_detections
         self.data = data
         self.resize = resize
         self.views = views
@@ -43,12 +47,18 @@ class EvaluationImages:
 
     def results(self, model: DetectorModel) -> DetectionResults:
         """COCO's numbers of `model`, in evaluation mode, over all images and all processes."""
-        scores = DetectionScores(self.data.coco(), has_masks=model.has_masks)
+        scores = self.scores(model)
         for index, found in self.detections(model):
             scores.update(self.data.image_ids[index], found)
         for part in self.processes.gather(scores.to_bytes()):
             scores.add_bytes(part)
         return scores.results()
+
+    def scores(self, model: DetectorModel) -> DetectionScores:
+        """What collects the detections of `model`, still empty."""
+        limit = self.max_detections or counted_detections(model)
+        has_masks = model.has_masks and self.data.has_masks
+        return DetectionScores(self.data.coco(), has_masks=has_masks, max_detections=limit)
 
     def detections(self, model: DetectorModel) -> Iterator[tuple[int, Detections]]:
         """The number and the detections of each of this process's images, on the CPU.
@@ -71,6 +81,11 @@ class EvaluationImages:
                 found = detect_in_views(model, image, self.resize, self.views, device=device)
             if number < len(mine):
                 yield mine[number], found
+
+
+def counted_detections(model: DetectorModel) -> int:
+    """As many as COCO counts, or where the detector was told to give more, as many as it gives."""
+    return max(COCO_LIMIT, getattr(model.config, "detections", COCO_LIMIT))
 
 
 @torch.no_grad()

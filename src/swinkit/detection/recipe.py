@@ -22,12 +22,12 @@ from swinkit.detection.data.augmentation import (
     SmallDetectionAugmentation,
     detection_transform,
 )
-from swinkit.detection.data.check import require_sound
 from swinkit.detection.data.instaboost import check_instaboost
+from swinkit.detection.data.learnable import USUAL_LIMIT
 from swinkit.detection.data.samples import DetectionData, collate_detection
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.data.semantic import SemanticMaps
-from swinkit.detection.data.sources import open_detection_data
+from swinkit.detection.data.training_data import open_training_data, remarks, unlisted_files
 from swinkit.detection.dense_maps import FINEST
 from swinkit.detection.detector import DetectorConfig, DetectorModel
 from swinkit.detection.evaluation_images import EvaluationImages
@@ -39,6 +39,7 @@ from swinkit.detection.reppoints_v2 import RepPointsV2
 from swinkit.detection.task import DetectionTask
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
+from swinkit.images.listing import left_out_lines
 from swinkit.serialization import to_plain
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.seeding import SeededSamples
@@ -140,15 +141,18 @@ class DetectionRecipe:
             return open_detection_scenes(self.scenes, semantic=maps)
         if self.data is None:
             raise InputError(f"the recipe {self.name} needs images with boxes; say where they are with --data DIR")
-        train, val = open_detection_data(
+        train, val = open_training_data(
             self.data,
             image_root=self.images,
             masks=self.masks,
             validation_fraction=self.validation_fraction,
             semantic=maps,
         )
-        for split in (train, val):
-            require_sound(split)
+        counted = max(USUAL_LIMIT, getattr(self.detector, "detections", USUAL_LIMIT))
+        for line in remarks(train, val, detections=counted):
+            _log.warning("%s.", line)
+        for line in left_out_lines(unlisted_files(self.data, image_root=self.images), root=self.data):
+            _log.info("%s", line)
         return (train.with_objects() if self.skip_empty else train), val
 
     @property

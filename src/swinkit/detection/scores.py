@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,14 @@ import numpy as np
 import torch
 from pycocotools import mask as coco_mask
 
-from swinkit.detection.coco_numbers import ClassNumbers, CocoNumbers, Kind, class_agnostic_recall, coco_numbers
+from swinkit.detection.coco_numbers import (
+    COCO_LIMIT,
+    ClassNumbers,
+    CocoNumbers,
+    Kind,
+    class_agnostic_recall,
+    coco_numbers,
+)
 from swinkit.errors import InputError
 from swinkit.files import write_json
 from swinkit.ops.masks import paste_masks
@@ -34,10 +42,22 @@ class DetectionResults:
     """In the order of the labels."""
     class_masks: tuple[ClassNumbers, ...] | None
     recall50: float
-    """Share of the objects whose box is found, whatever its class: IoU 0.5 with one of 100 detections, one to one."""
+    """Share of the objects whose box is found, whatever its class: IoU 0.5 with one of the detections that count, one
+    to one."""
     images: int
     """Images that were shown."""
     detections: int
+    max_detections: int = COCO_LIMIT
+    """How many detections of a class counted in an image, and of all classes for `recall50`."""
+    dense_images: int = 0
+    """Images with more objects than that."""
+    reachable: float = 1.0
+    """The share of all objects that so many detections an image can find at most."""
+
+    @property
+    def coverage(self) -> tuple[int, int]:
+        """How many classes have objects, and are in the means, and how many there are."""
+        return sum(each.ap == each.ap for each in self.class_boxes), len(self.class_boxes)
 
 
 class DetectionScores:
@@ -54,9 +74,13 @@ class DetectionScores:
     Args:
         truth: a COCO dict as `DetectionData.coco` makes it, its categories in the order of the labels.
         has_masks: whether masks are compared, too.
+        max_detections: how many detections of an image are counted; COCO's own figures count 100.
     """
 
-    def __init__(self, truth: dict[str, Any], *, has_masks: bool) -> None:
+    def __init__(self, truth: dict[str, Any], *, has_masks: bool, max_detections: int = COCO_LIMIT) -> None:
+        if max_detections < 1:
+            raise InputError(f"the number of detections that count must be at least 1, not {max_detections}")
+        self.max_detections = max_detections
         self.truth = truth
         self.has_masks = has_masks
         self._category_ids = [each["id"] for each in truth["categories"]]
@@ -122,16 +146,24 @@ class DetectionScores:
 
     def results(self) -> DetectionResults:
         """The numbers over all images of the truth."""
-        boxes, class_boxes = coco_numbers(self.truth, self._list("bbox"), "bbox")
-        masks, class_masks = coco_numbers(self.truth, self._list("segm"), "segm") if self.has_masks else (None, None)
+        limit = self.max_detections
+        boxes, class_boxes = coco_numbers(self.truth, self._list("bbox"), "bbox", limit=limit)
+        masks, class_masks = None, None
+        if self.has_masks:
+            masks, class_masks = coco_numbers(self.truth, self._list("segm"), "segm", limit=limit)
+        objects = Counter(each["image_id"] for each in self.truth["annotations"] if not each.get("iscrowd"))
+        counted = sum(min(count, limit) for count in objects.values())
         return DetectionResults(
             boxes=boxes,
             masks=masks,
             class_boxes=tuple(class_boxes),
             class_masks=None if class_masks is None else tuple(class_masks),
-            recall50=class_agnostic_recall(self.truth, self._list("bbox")),
+            recall50=class_agnostic_recall(self.truth, self._list("bbox"), limit=limit),
             images=len(self._found),
             detections=sum(map(len, self._found.values())),
+            max_detections=limit,
+            dense_images=sum(count > limit for count in objects.values()),
+            reachable=counted / objects.total() if objects else 1.0,
         )
 
     def write_results(self, path: Path, *, kind: Literal["boxes", "masks"] = "boxes") -> None:

@@ -59,7 +59,9 @@ class DetectionTask(Task):
         return self.model.losses(self.model(images, sizes, targets), targets)
 
     def evaluate(self) -> dict[str, float]:
-        return result_values(self.evaluation.results(self.model))
+        results = self.evaluation.results(self.model)
+        self.coverage = results.coverage
+        return result_values(results)
 
     def draw(self, run: RunFolder) -> tuple[Path, ...]:
         kinds = {self.description["architecture"]: type(self.model.config)}

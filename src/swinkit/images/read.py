@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib.util
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,11 @@ IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
 )
 
+HEIC_SUFFIXES = frozenset({".heic", ".heif"})
+"""Images where pillow-heif is installed (the extra `heic`)."""
+
 # Only formats that Pillow decodes itself: EPS, for one, would start Ghostscript on a file nobody has looked at.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO", "AVIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO", "AVIF", "HEIF")
 
 _EXIF_ORIENTATION = 0x0112
 
@@ -87,13 +91,23 @@ def read_image_size(path: Path) -> tuple[int, int]:
 
 def is_image_name(name: str) -> bool:
     """Whether a file of this name is taken for an image: a known suffix, and not hidden (`._photo.jpg`)."""
-    path = Path(name)
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    path, suffix = Path(name), Path(name).suffix.lower()
+    is_known = suffix in IMAGE_SUFFIXES or (suffix in HEIC_SUFFIXES and _reads_heic())
+    return is_known and not path.name.startswith(".")
+
+
+@functools.cache
+def _reads_heic() -> bool:
+    return importlib.util.find_spec("pillow_heif") is not None
 
 
 @functools.cache
 def _formats() -> tuple[str, ...]:
     Image.init()
+    if _reads_heic():
+        import pillow_heif  # optional, and only here: it registers itself with Pillow
+
+        pillow_heif.register_heif_opener()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
@@ -156,6 +170,8 @@ def _explained(error: Exception, source: Path | bytes, shown: str) -> Exception:
     if _is_empty(source):
         return ImageError(f"{shown} is empty (0 bytes); replace or remove it")
     if isinstance(error, Image.UnidentifiedImageError):
+        if isinstance(source, Path) and source.suffix.lower() in HEIC_SUFFIXES and not _reads_heic():
+            return ImageError(f"{shown} is a HEIC image, which needs pillow-heif: pip install pillow-heif")
         return ImageError(f"{shown} is not an image in a format that can be read; convert it to JPEG or PNG")
     return ImageError(f"{shown} is a damaged or truncated image ({reason_of(error)}); replace or remove it")
 

@@ -20,10 +20,9 @@ from swinkit.images.digit_scenes import SceneSettings
 from swinkit.ops.resizing import resized_shape
 from swinkit.segmentation.architectures import describe_segmentor
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation, SegmentationTransform, collate_crops
-from swinkit.segmentation.data.check import require_sound
-from swinkit.segmentation.data.folders import open_segmentation_folder
-from swinkit.segmentation.data.samples import SegmentationData, SegmentationImages
+from swinkit.segmentation.data.samples import SegmentationData
 from swinkit.segmentation.data.scenes import open_segmentation_scenes
+from swinkit.segmentation.data.training_data import crop_remarks, open_training_data
 from swinkit.segmentation.evaluation import EvaluationImages
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNet, UperNetConfig
@@ -58,6 +57,9 @@ class SegmentationRecipe:
     """Text file with a class name a line, in the order of the masks' values. Default: classes.txt in the data."""
     reduce_zero_label: bool = False
     """Masks have 0 for "other", which is ignored, and 1 for the first class, as in ADE20K."""
+    mask_values: tuple[int, ...] | None = None
+    """The masks' value of each class, in the order of the list of classes, where they are not 0, 1, 2 and so on, such
+    as 0 255; then 255 is no longer ignored."""
     class_weights: tuple[float, ...] | None = None
     """What the pixels of each class weigh in the loss, one number a class."""
     validation_fraction: float = 0.2
@@ -142,14 +144,17 @@ def open_data(recipe: SegmentationRecipe) -> tuple[SegmentationData, Segmentatio
         return open_segmentation_scenes(recipe.scenes)
     if recipe.data is None:
         raise InputError(f"the recipe {recipe.name} needs images with masks; say where they are with --data DIR")
-    splits: tuple[SegmentationImages, SegmentationImages] = open_segmentation_folder(
+    splits, said = open_training_data(
         recipe.data,
         classes_file=recipe.classes_file,
         reduce_zero_label=recipe.reduce_zero_label,
+        mask_values=recipe.mask_values,
         validation_fraction=recipe.validation_fraction,
     )
-    for split in splits:
-        require_sound(split)
+    if recipe.overfit is None:  # which crops nothing
+        said += crop_remarks(splits[0], recipe.augmentation)
+    for line in said:
+        _log.warning("%s", line)
     return splits
 
 

@@ -113,6 +113,11 @@ class SegmentationScores:
         return _mean(self.per_class_iou())
 
     @property
+    def classes_measured(self) -> int:
+        """How many classes have an IoU, and are in the mean."""
+        return int((~self.per_class_iou().isnan()).sum())
+
+    @property
     def pixel_accuracy(self) -> float:
         """Share of the pixels that are right."""
         return int(self._table.diagonal().sum()) / self.pixels if self.pixels else float("nan")

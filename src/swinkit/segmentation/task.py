@@ -69,6 +69,7 @@ class SegmentationTask(Task):
 
     def evaluate(self) -> dict[str, float]:
         scores = self.validation.scores(self.model)
+        self.coverage = (scores.classes_measured, scores.num_classes)
         return {
             "val/miou": scores.miou,
             "val/pixel_accuracy": scores.pixel_accuracy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import signal
 from collections.abc import Iterator
@@ -30,9 +31,11 @@ from swinkit.training.optimizers import build_optimizer, check_optimizer_state
 from swinkit.training.processes import Processes, distribute
 from swinkit.training.progress import TrainingProgress
 from swinkit.training.run_folder import MetricsLog, RunFolder
-from swinkit.training.schedules import Schedule
+from swinkit.training.schedules import Schedule, fitted_to_run
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.training.task import Task
+
+_log = logging.getLogger(__name__)
 
 _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -99,12 +102,12 @@ class _Trainer:
         if loop.compile:
             task.model.compile()
         self.wrapped = distribute(task, processes, sharding=loop.sharding)
+        each = self.data.steps_per_epoch
+        schedule, said = fitted_to_run(settings.schedule, epoch_steps=each, total_steps=loop.total_steps(each))
+        for line in said:
+            _log.info("%s.", line.capitalize())
         self.schedule = Schedule.of(
-            settings.schedule,
-            loop,
-            optimizer,
-            epoch_steps=self.data.steps_per_epoch,
-            epoch_batches=self.data.batches_per_epoch,
+            schedule, loop, optimizer, epoch_steps=each, epoch_batches=self.data.batches_per_epoch
         )
         self.optimizer = build_optimizer(task.model, optimizer, lr=self.schedule.peak)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=loop.precision == "fp16")

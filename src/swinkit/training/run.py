@@ -81,13 +81,14 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
                     held.enter_context(held_run_folder(root))
                 folder = open_run_folder(root, deciding(recipe))
             _announce(recipe.name, task, folder.root, processes)
-            settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
+            loop = replace(recipe.loop, batch_size=task.batches.batch_size)  # no larger than the data
+            settings = TrainingSettings(loop, recipe.optimizer, recipe.schedule)
             result = run_loop(task, settings, folder, processes)
         drawn: tuple[Path, ...] = ()
         if processes.is_first:
             drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
             drawn = drawn or task.draw(folder)
-    best = "unknown" if result.best is None else f"{task.best_shown} {100 * result.best:.2f} %"
+    best = "unknown" if result.best is None else f"{task.best_named} {100 * result.best:.2f} %"
     fit = None if recipe.overfit is None else describe_fit(recipe.overfit, result.results, task.fit_metrics)
     return Run(result, folder, best, drawn, fit)
 

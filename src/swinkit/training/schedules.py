@@ -3,11 +3,52 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Self
 
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+
+LONGEST_WARMUP = 1 / 3
+"""A warm-up of a greater share of the run leaves nothing of it to learn in."""
+
+SHORTENED = 0.1
+"""The share that it gets then."""
+
+LAST_MILESTONE = 11 / 12
+"""Where the published runs lower the rate last, as a share of the run."""
+
+
+def fitted_to_run(
+    settings: ScheduleSettings, *, epoch_steps: int, total_steps: int
+) -> tuple[ScheduleSettings, list[str]]:
+    """The schedule of a run that is shorter than its warm-up or its milestones were made for, and a sentence for each
+    that is changed; of other runs, the settings as they are.
+
+    Args:
+        settings: the shape.
+        epoch_steps: steps in an epoch.
+        total_steps: steps in the run.
+    """
+    said: list[str] = []
+    warmup = settings.warmup_steps
+    if warmup is None:
+        warmup = round(settings.warmup_epochs * epoch_steps)
+    if warmup > LONGEST_WARMUP * total_steps:
+        shorter = int(SHORTENED * total_steps)
+        said.append(f"a warm-up of {warmup} steps would fill a run of {total_steps}: it has {shorter} steps")
+        settings = replace(settings, warmup_steps=shorter)
+    epochs = total_steps / epoch_steps
+    if settings.decay == "step" and settings.milestones and max(settings.milestones) >= epochs:
+        scale = LAST_MILESTONE * epochs / max(settings.milestones)
+        milestones = tuple(round(scale * each, 4) for each in settings.milestones)
+        shown = [", ".join(f"{each:g}" for each in values) for values in (settings.milestones, milestones)]
+        said.append(
+            f"the learning rate would fall after epochs {shown[0]}, but the run has {epochs:g}: it falls after "
+            f"{shown[1]}"
+        )
+        settings = replace(settings, milestones=milestones)
+    return settings, said
 
 
 @dataclass(frozen=True)

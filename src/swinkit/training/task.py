@@ -25,6 +25,11 @@ class TrainingBatches(Protocol):
         """With those left over where they fill no last step; a step takes `LoopSettings.accumulate` of them."""
         ...
 
+    @property
+    def batch_size(self) -> int:
+        """Images of one step, over all processes and accumulated parts together."""
+        ...
+
     def batches(self, start: int, stop: int) -> Iterator[Any]:
         """The batches of the steps `start` to `stop` - 1 of the run, counted over epochs; each step has as many as
         `LoopSettings.accumulate` says. They depend on the step alone, not on where the run began."""
@@ -61,6 +66,8 @@ class Task(nn.Module, ABC):
         self.batches = batches
         self.images = images
         self.description = dict(description)
+        self.coverage: tuple[int, int] | None = None
+        """How many classes the last evaluation measured, and how many there are."""
 
     @abstractmethod
     def forward(self, batch: Any) -> dict[str, Tensor]:
@@ -77,6 +84,13 @@ class Task(nn.Module, ABC):
     def save_model(self, path: Path, state: Mapping[str, Tensor], results: Mapping[str, float]) -> None:
         """Write a file that describes itself: `state` is that of `model`, `results` those of its evaluation."""
         save_weights(path, state, write_description(self.description | {"results": dict(results)}))
+
+    @property
+    def best_named(self) -> str:
+        """What the best result is called, with what it covers: "mIoU of 10 of 11 classes"."""
+        if self.coverage is None or self.coverage[0] == self.coverage[1]:
+            return self.best_shown
+        return f"{self.best_shown} of {self.coverage[0]} of {self.coverage[1]} classes"
 
     def blocks(self) -> list[nn.Module]:
         """The parts that FSDP gathers one at a time."""

@@ -15,8 +15,7 @@ from swinkit.weights.source import resolve
 def convert(source: str | Path, out: str | Path) -> Recognised:
     """Write the weights of `source` to `out` as safetensors under official names.
 
-    Reads everything that `load_weights` reads, and also self-trained files of the official classification code, which
-    carry a yacs config: the config is skipped without being executed. Values and dtypes stay as they are.
+    Reads everything that `load_weights` reads. Values and dtypes stay as they are.
 
     Args:
         source: see `resolve`.
@@ -31,7 +30,7 @@ def convert(source: str | Path, out: str | Path) -> Recognised:
     out = Path(out)
     if exists(out):
         raise InputError(f"{out} exists already; give another name or remove it first")
-    file = read_weights_file(resolve(source), skip_config=True)
+    file = read_weights_file(resolve(source))
     with border(f"{file.path} holds no weights that swinkit knows", "give another file"):
         recognised = recognise(file.tensors, file.metadata)
     if recognised.format == UNKNOWN:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -17,13 +17,18 @@ from swinkit.errors import InputError, border, reason_of
 from swinkit.files import is_folder, require_regular
 from swinkit.weights.bounds import check_tensors, check_torch_file
 from swinkit.weights.pickles import (
-    CONFIG_GLOBAL,
-    ConfigStub,
+    PlaceholderKind,
     foreign_globals,
+    is_harmless,
     is_legacy_torch,
+    kind_wanted,
+    placeholder,
     refused_global,
     zipped_pickle,
 )
+
+MOST_PLACEHOLDERS = 200
+"""So many kinds of objects beside the weights are passed over."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,12 @@ class WeightsFile:
     """Class names, where the file's `meta` has them as in the official detection and segmentation code's files."""
 
 
-def read_weights_file(path: str | Path, *, skip_config: bool = False) -> WeightsFile:
+def read_weights_file(path: str | Path) -> WeightsFile:
     """The tensors of a safetensors or PyTorch file, whatever its suffix.
 
     PyTorch files may wrap their tensors in `state_dict` or `model` (or one in the other); everything that is not a
-    tensor is ignored. Nothing is executed: PyTorch files are read with `weights_only=True`.
-
-    Args:
-        path: the file.
-        skip_config: read past a yacs config, which self-trained files of the official classification code carry.
-            It becomes an empty dict; yacs itself is never imported.
+    tensor is ignored. Nothing is executed: PyTorch files are read with `weights_only=True`, and objects of other
+    libraries beside the tensors (a yacs config, mmengine's HistoryBuffer) become empty placeholders.
 
     Raises:
         InputError: where the file is missing, a folder, empty, truncated, no weights file, without tensors, or would
@@ -60,7 +61,7 @@ def read_weights_file(path: str | Path, *, skip_config: bool = False) -> Weights
         return _read_safetensors(path)
     if start.startswith(b"PK\x03\x04") or is_legacy_torch(start):
         check_torch_file(path)
-        payload = _load_torch(path, skip_config=skip_config)
+        payload = _load_torch(path)
         tensors = state_tensors(payload, str(path))
         check_tensors(tensors, path)
         return WeightsFile(path, tensors, {}, _class_names(payload))
@@ -104,6 +105,9 @@ def state_tensors(payload: object, label: str) -> dict[str, Tensor]:
 def _class_names(payload: object) -> tuple[str, ...]:
     meta = payload.get("meta") if isinstance(payload, Mapping) else None
     names = meta.get("CLASSES") if isinstance(meta, Mapping) else None
+    newer = meta.get("dataset_meta") if isinstance(meta, Mapping) else None
+    if names is None and isinstance(newer, Mapping):  # mmengine's
+        names = newer.get("classes", newer.get("CLASSES"))
     if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
         return tuple(names)
     return ()
@@ -138,27 +142,40 @@ def _read_safetensors(path: Path) -> WeightsFile:
     return WeightsFile(path, tensors, metadata)
 
 
-def _load_torch(path: Path, *, skip_config: bool) -> object:
-    harmless = torch.serialization.safe_globals([(ConfigStub, CONFIG_GLOBAL)])
-    try:
-        with harmless if skip_config else contextlib.nullcontext(), warnings.catch_warnings(action="ignore"):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can make the reader fail in any way
-        is_refused = type(error).__name__ == "UnpicklingError"
-        raise (_refusal(path, str(error)) if is_refused else _damaged(path, error)) from error
+def _load_torch(path: Path) -> object:
+    """What the file holds, with placeholders for what is of other libraries."""
+    names = [name for name in foreign_globals(zipped_pickle(path)) if is_harmless(name)]
+    kinds: dict[str, PlaceholderKind] = dict.fromkeys(names[:MOST_PLACEHOLDERS], "object")
+    while True:
+        stands_for: list[Any] = [(placeholder(name, kind), name) for name, kind in kinds.items()]
+        try:
+            with torch.serialization.safe_globals(stands_for), warnings.catch_warnings(action="ignore"):
+                return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file can make the reader fail in any way
+            if type(error).__name__ != "UnpicklingError":
+                raise _damaged(path, error) from error
+            if not _learned(kinds, str(error)):
+                raise _refusal(path, str(error)) from error
+
+
+def _learned(kinds: dict[str, PlaceholderKind], message: str) -> bool:
+    """Whether an error of PyTorch's safe reader tells of one more placeholder, or of one that must be a dict."""
+    name, wanted = refused_global(message), kind_wanted(message, kinds)
+    if name is not None and name not in kinds and is_harmless(name) and len(kinds) < MOST_PLACEHOLDERS:
+        kinds[name] = "object"
+        return True
+    if wanted is not None and kinds[wanted[0]] == "object":
+        kinds[wanted[0]] = wanted[1]
+        return True
+    return False
 
 
 def _refusal(path: Path, message: str) -> InputError:
-    """The error for a file that holds more than tensors and plain values."""
+    """The error for a file that holds more than tensors, plain values and records of other libraries."""
     name = refused_global(message)
-    if name is None:
-        foreign = foreign_globals(zipped_pickle(path))
-        name = foreign[0] if foreign else None
-    if name == CONFIG_GLOBAL and _is_readable_without_config(path):
-        return InputError(
-            f"{path} holds pickled objects ({name}) that swinkit will not execute; "
-            f"run `swinkit convert {path} OUT.safetensors` once and use OUT.safetensors"
-        )
+    if name is None or is_harmless(name):
+        foreign = [each for each in foreign_globals(zipped_pickle(path)) if not is_harmless(each)]
+        name = foreign[0] if foreign else name
     if name is not None:
         return InputError(
             f"{path} holds pickled objects ({name}) that swinkit will not execute; "
@@ -168,14 +185,6 @@ def _refusal(path: Path, message: str) -> InputError:
         f"{path} is damaged or holds more than tensors and plain values, which swinkit will not execute; "
         "save the model's state_dict() with torch.save or safetensors"
     )
-
-
-def _is_readable_without_config(path: Path) -> bool:
-    try:
-        _load_torch(path, skip_config=True)
-    except InputError:
-        return False
-    return True
 
 
 def _plain_pickle(path: Path) -> InputError:

@@ -76,7 +76,6 @@ def test_few_images_of_either_orientation_still_make_batches():
 @pytest.mark.parametrize(
     ("batch_size", "division", "message"),
     [
-        (51, {}, "batch size 51 is larger than the training set of 50 images"),
         (0, {}, "batch size is 0"),
         (10, {"world_size": 3}, "does not divide into 3 equal shares"),
     ],

@@ -178,7 +178,7 @@ STOPPING = [
     ([GOOD, annotation(2, [1, 2, 3, math.nan])], {}, "annotation 2 .* four numbers"),
     ([GOOD, annotation(2, [1, 2, 3, 4], bbox=[1, 2, 3])], {}, "annotation 2 .* four numbers"),
     ([GOOD, annotation(2, [1, 2, 3, 4], bbox="1 2 3 4")], {}, "four numbers"),
-    ([GOOD, annotation(2, [1, 2, 3, 4], image="1")], {}, "refers to an image"),
+    ([GOOD, annotation(2, [1, 2, 3, 4], image="one")], {}, "refers to an image"),
     ([GOOD, 5], {}, "annotation number 1 of .* is no JSON object"),
     (
         [annotation(2, [1, 2, 3, 4], segmentation={**RLE, "size": [40, 30]})],

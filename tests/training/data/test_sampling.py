@@ -57,7 +57,6 @@ def test_an_update_sees_the_same_samples_and_partners_in_any_division(world_size
 @pytest.mark.parametrize(
     ("batch_size", "division", "message"),
     [
-        (51, {}, "batch size 51 is larger than the training set of 50 images; set the batch size to 50 or less"),
         (0, {}, "batch size is 0"),
         (10, {"world_size": 3}, r"does not divide into 3 equal shares .* multiple of 3"),
         (12, {"world_size": 2, "accumulation": 4}, "multiple of 8"),
@@ -90,3 +89,12 @@ def test_evaluation_in_one_process_is_in_order():
     assert [[index for _, index in batch] for batch in batches] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     with pytest.raises(InputError, match="evaluation batch size is 0"):
         EvalSampler(10, batch_size=0)
+
+
+def test_a_batch_larger_than_the_data_is_fitted_with_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="swinkit"):
+        sampler = TrainSampler(50, batch_size=64, seed=0, accumulation=4)
+    assert (sampler.batch_size, sampler.steps_per_epoch) == (48, 1)
+    assert caplog.messages == ["The batch size 64 is larger than the training set of 50 images: it is 48."]
+    with pytest.raises(InputError, match="3 images is too small for 4 shares"):
+        TrainSampler(3, batch_size=8, seed=0, accumulation=4)

@@ -1,18 +1,17 @@
 """A folder for every class: `root/train/<class>/*.jpg` and `root/val/...`, or just `root/<class>/*.jpg`."""
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from swinkit.classification.data.image_stores import FolderStore
 from swinkit.classification.data.samples import ClassificationImages, OnCorrupt
 from swinkit.errors import InputError
-from swinkit.files import is_folder
+from swinkit.files import is_file
+from swinkit.images.listing import LeftOut, left_out_lines, list_images
 from swinkit.images.read import IMAGE_SUFFIXES, is_image_name
+from swinkit.training.data.split_names import folders_in, split_folders, split_of
 from swinkit.training.data.splits import stratified_split
-
-VALIDATION_NAMES = ("val", "validation", "valid")
 
 _log = logging.getLogger(__name__)
 
@@ -37,9 +36,10 @@ def read_class_folder(
     for label, folder in enumerate(folders):
         found = sorted(_image_names(root, folder))
         if not found:
+            there = "; ".join(left_out_lines(list_images(root / folder).left_out, root=root))
             raise InputError(
                 f"the class folder {root / folder} holds no image ({' '.join(sorted(IMAGE_SUFFIXES))}): "
-                "fill it or remove it"
+                f"fill it or remove it{f' ({there})' if there else ''}"
             )
         names += found
         labels += [label] * len(found)
@@ -59,6 +59,7 @@ def open_class_folders(
     Raises InputError as `read_class_folder` does, and on a class in validation that training lacks.
     """
     train_root = train_folder(root)
+    _refuse_splits_as_classes(train_root or root)
     train = read_class_folder(train_root or root, on_corrupt=on_corrupt)
     val_root = validation_folder(root) if train_root else None
     if val_root is None:
@@ -78,14 +79,68 @@ def open_class_folders(
 
 
 def train_folder(root: Path) -> Path | None:
-    """`root/train` if it holds class folders; a class that is called "train" holds images instead."""
-    folder = root / "train"
-    return folder if is_folder(folder) and class_folder_names(folder) else None
+    """The folder with the training classes in `root`, train or training in upper or lower case; a class that is called
+    "train" holds images instead."""
+    return next(
+        (path for split, path in split_folders(root).items() if split == "train" and class_folder_names(path)), None
+    )
 
 
 def validation_folder(root: Path) -> Path | None:
     """The folder with the validation classes in `root`, if there is one."""
-    return next((root / name for name in VALIDATION_NAMES if is_folder(root / name)), None)
+    return next((path for split, path in split_folders(root).items() if split == "val"), None)
+
+
+def unused_files(root: Path) -> list[LeftOut]:
+    """The files in `root` that training does not use, the split test aside: no images by their ending, or in none of
+    the class folders."""
+    train_root, val_root = train_folder(root), validation_folder(root)
+    left_out: list[LeftOut] = []
+    if train_root is None:
+        return _beside_classes(root)
+    used = {train_root, val_root or train_root}
+    for folder in folders_in(root):
+        if folder in used:
+            left_out += _beside_classes(folder)
+        elif split_of(folder.name) is None:
+            reason = f"in the folder {folder.name}, which is neither train nor val"
+            left_out += [LeftOut(path, reason) for path in list_images(folder).images]
+    return left_out + [LeftOut(path, NO_CLASS) for path in list_images(root).images if path.parent == root]
+
+
+NO_CLASS = "in no class folder"
+
+
+def _beside_classes(root: Path) -> list[LeftOut]:
+    there = list_images(root)
+    return [LeftOut(path, NO_CLASS) for path in there.images if path.parent == root] + [*there.left_out]
+
+
+def _refuse_splits_as_classes(root: Path) -> None:
+    """Raises InputError where class folders hold nothing but folders, the same ones: those are the classes."""
+    inside = {folder: frozenset(class_folder_names(folder)) for folder in folders_in(root)}
+    if not inside or any(not names or _has_images(folder) for folder, names in inside.items()):
+        return
+    if len(inside) == 1:
+        ((folder, names),) = inside.items()
+        raise InputError(
+            f"{root} has the single class folder {folder.name}, which holds class folders itself "
+            f"({_some(sorted(names))}): give {folder}"
+        )
+    shared = frozenset.intersection(*inside.values())
+    if len(shared) >= 2 and 2 * len(shared) >= len(frozenset.union(*inside.values())):
+        raise InputError(
+            f"the folders {_some([folder.name for folder in inside])} of {root} hold the same folders "
+            f"({_some(sorted(shared))}): if they are splits, call them train and val; classes lie directly in {root}"
+        )
+
+
+def _has_images(folder: Path) -> bool:
+    return any(is_image_name(path.name) for path in folder.iterdir() if is_file(path))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def class_folder_names(root: Path) -> list[str]:
@@ -97,21 +152,8 @@ def class_folder_names(root: Path) -> list[str]:
 
 
 def _image_names(root: Path, folder: str) -> Iterator[str]:
-    """Image files below root/folder, relative to root, following links as torchvision does but no link loop."""
-    seen: set[tuple[int, int]] = set()
-    for current, subfolders, files in os.walk(root / folder, onerror=_stop, followlinks=True):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        status = Path(current).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            subfolders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        relative = Path(current).relative_to(root)
-        yield from (str(relative / name) for name in files if is_image_name(name))
-
-
-def _stop(error: OSError) -> None:
-    raise _unreadable(error) from error
+    """Image files below root/folder, relative to root."""
+    return (str(path.relative_to(root)) for path in list_images(root / folder).images)
 
 
 def _unreadable(error: OSError) -> InputError:

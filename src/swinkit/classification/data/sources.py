@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from swinkit.classification.data import json_lists, zip_maps
 from swinkit.classification.data.class_folders import (
     class_folder_names,
@@ -40,13 +42,19 @@ def open_classification_data(
     """
     match layout or find_layout(root):
         case "class_folders":
-            return open_class_folders(
+            data = open_class_folders(
                 root, on_corrupt=on_corrupt, validation_fraction=validation_fraction, split_seed=split_seed
             )
         case "zip_maps":
-            return zip_maps.open_zip_maps(root, on_corrupt=on_corrupt)
+            data = zip_maps.open_zip_maps(root, on_corrupt=on_corrupt)
         case "json_lists":
-            return json_lists.open_json_lists(root, on_corrupt=on_corrupt)
+            data = json_lists.open_json_lists(root, on_corrupt=on_corrupt)
+    if len(np.unique(data[0].labels)) < 2:
+        raise InputError(
+            f"all images to train on in {root} are of one class, {data[0].classes[int(data[0].labels[0])]}: a "
+            "classifier needs two; put the images of each class into a folder of its own"
+        )
+    return data
 
 
 def open_evaluation_data(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from swinkit.training.data.sampling import Key, check_batch
+from swinkit.training.data.sampling import Key, fitted_batch
 from swinkit.training.data.seeding import derived_generator
 
 
@@ -25,7 +25,7 @@ class AspectRatioSampler:
         sizes: height and width of every image.
 
     Raises:
-        InputError: where `batch_size` exceeds the data or does not divide into equal shares.
+        InputError: as `fitted_batch` does.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class AspectRatioSampler:
         world_size: int = 1,
         accumulation: int = 1,
     ) -> None:
-        check_batch(batch_size, len(sizes), shares=world_size * accumulation)
+        batch_size = fitted_batch(batch_size, len(sizes), shares=world_size * accumulation)
         self.num_samples = len(sizes)
         self.batch_size = batch_size
         self.group_size = math.gcd(max(1, group_size), batch_size)

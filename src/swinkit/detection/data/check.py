@@ -15,6 +15,8 @@ from pycocotools import mask as coco_mask
 from swinkit.detection.data.coco import CocoData, all_have_masks, missing_files, without_mask, wrong_size
 from swinkit.detection.data.coco_json import CONSEQUENCES, Problem, read_coco_table
 from swinkit.detection.data.coco_masks import run_lengths
+from swinkit.detection.data.file_names import with_found_names
+from swinkit.detection.data.learnable import used_twice
 from swinkit.detection.data.semantic import SemanticFolder
 from swinkit.errors import InputError
 from swinkit.images.masks import MaskError
@@ -101,10 +103,10 @@ def check_detection(
     Raises:
         InputError: where the json cannot be read or is no COCO json at all.
     """
-    table = read_coco_table(json_path)
+    table = with_found_names(read_coco_table(json_path), image_root)
     has_masks = all_have_masks(table) if masks is None else masks
     data = CocoData(table, image_root, table.category_names, has_masks=has_masks)
-    problems = [*table.problems, *(without_mask(table) if masks is not False else [])]
+    problems = [*table.problems, *used_twice(table), *(without_mask(table) if masks is not False else [])]
     absent = list(missing_files(table, image_root))
     problems += absent
     missing = {problem.where for problem in absent}

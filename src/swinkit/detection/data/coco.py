@@ -20,6 +20,8 @@ from pycocotools import mask as coco_mask
 
 from swinkit.detection.data.coco_json import CocoTable, Problem, read_coco_table
 from swinkit.detection.data.coco_masks import decode_masks, run_lengths, sound_segmentation
+from swinkit.detection.data.file_names import with_found_names
+from swinkit.detection.data.learnable import nothing_to_learn, used_twice
 from swinkit.detection.data.semantic import WITHOUT, SemanticFolder, SemanticMaps
 from swinkit.errors import InputError
 from swinkit.images.read import ImageError, read_image
@@ -160,7 +162,7 @@ class CocoData:
         """
         kept = np.flatnonzero(self.object_counts)
         if not len(kept):
-            raise InputError(f"no image of {self.table.path} has an object to learn; annotate some")
+            raise InputError(nothing_to_learn(self.table, has_masks=self.has_masks))
         return self if len(kept) == len(self) else self.subset(kept)
 
     def coco(self) -> dict[str, Any]:
@@ -246,16 +248,15 @@ def coco_data(
             f"{json_path} has no annotations, so that there are no objects to learn; its images are for swinkit "
             "evaluate, which writes the files for COCO's server, and swinkit predict"
         )
-    _raise_first([problem for problem in table.problems if problem.stops], json_path)
+    table = with_found_names(table, image_root)
+    _raise_first([problem for problem in (*table.problems, *used_twice(table)) if problem.stops], json_path)
     _raise_first(list(missing_files(table, image_root)), json_path)
     has_masks = all_have_masks(table) if masks is None else masks
     data = CocoData(table, image_root, _class_order(table, classes), has_masks=has_masks)
     lacking = [] if masks is False else list(without_mask(table))
     _warn([*table.problems, *lacking], json_path, has_masks=has_masks)
     if not data.is_target.any():
-        raise InputError(
-            f"no image of {json_path} has an object {'with a mask ' if data.has_masks else ''}to learn; annotate some"
-        )
+        raise InputError(nothing_to_learn(table, has_masks=data.has_masks))
     return data
 
 
@@ -264,6 +265,7 @@ def coco_images(table: CocoTable, image_root: Path, *, classes: Sequence[str]) -
 
     Raises InputError where an image file is missing, or the json has not all of the classes.
     """
+    table = with_found_names(table, image_root)
     _raise_first(list(missing_files(table, image_root)), table.path)
     for name in classes:
         if name not in table.category_names:
@@ -299,7 +301,8 @@ def missing_files(table: CocoTable, image_root: Path) -> Iterator[Problem]:
     paths = [image_root / table.file_names[image] for image in range(len(table.image_ids))]
     for image in absent_files(paths):
         where = f"image {table.image_ids[image]} of {table.path}"
-        yield Problem("missing file", where, f"is missing: there is no file {paths[image]}")
+        what = f"is missing: there is no file {paths[image]}, nor one file of that last part below {image_root}"
+        yield Problem("missing file", where, what)
 
 
 def absent_files(paths: Sequence[Path]) -> Iterator[int]:
@@ -356,6 +359,10 @@ def _warn(problems: Sequence[Problem], json_path: Path, *, has_masks: bool) -> N
 def _consequence(kind: str, *, has_masks: bool) -> str:
     if kind == "box beyond the image":
         return "cut off at the image's edge"
+    if kind == "rotated box":
+        return "its extent is taken; save the data with boxes as they lie in the image"
+    if kind == "mask outside its box":
+        return "the object is left out; correct box or mask" if has_masks else "the box is used; correct box or mask"
     if kind == "bad polygon" and has_masks:
         return "that polygon is left out, and the object too if it has no other"
     if kind in ("bad polygon", "no mask") and not has_masks:

@@ -12,7 +12,17 @@ from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
+from swinkit.detection.data.box_statements import (
+    MOST_OUTSIDE,
+    is_upright_rectangle,
+    rotation_of,
+    share_in_box,
+    turned_box,
+    turned_corners,
+)
+from swinkit.detection.data.categories import without_unused_root
 from swinkit.detection.data.coco_masks import State, judge_segmentation
+from swinkit.detection.data.ids import as_id
 from swinkit.errors import InputError, border, one_line
 from swinkit.files import read_json
 from swinkit.images.names import NameTable
@@ -30,6 +40,9 @@ ProblemKind = Literal[
     "bad polygon",
     "no mask",
     "impossible mask",
+    "mask outside its box",
+    "rotated box",
+    "image used twice",
     "missing file",
     "unreadable image",
     "image of another size",
@@ -48,14 +61,20 @@ CONSEQUENCES: dict[ProblemKind, Literal["stops", "left out", "corrected"]] = {
     "bad polygon": "left out",
     "no mask": "left out",
     "impossible mask": "stops",
+    "mask outside its box": "left out",
+    "rotated box": "corrected",
+    "image used twice": "stops",
     "missing file": "stops",
     "unreadable image": "stops",
     "image of another size": "stops",
     "bad semantic map": "stops",
 }
 """What each kind of problem does to a run: what shows that the json is not what it says stops it; an object without
-pixels is left out of what is learned, with a warning, as in the published code; a box beyond the image is cut off at
-its edge."""
+pixels, or with a mask that is not where its box is, is left out of what is learned, with a warning, as in the published
+code; a box beyond the image is cut off at its edge; one that CVAT says is turned becomes the extent of what it turns
+into."""
+
+_NO_ID = 2**63
 
 FAR = 1.0
 """Boxes may reach so many pixels beyond their image without a word: roundings of who drew them."""
@@ -135,7 +154,7 @@ def read_coco_table(path: Path) -> CocoTable:
 def _table(path: Path) -> CocoTable:
     images, annotations, categories = _top_level(path)
     problems: list[Problem] = []
-    category_ids, category_names = _read_categories(path, categories)
+    category_ids, category_names = _read_categories(path, without_unused_root(categories, annotations))
     sound_images = list(_read_images(path, images, problems))
     numbers = {image.id: number for number, image in enumerate(sound_images)}
     reader = _AnnotationReader(
@@ -204,13 +223,14 @@ def _read_categories(path: Path, items: Sequence[Any]) -> tuple[tuple[int, ...],
     names: dict[int, str] = {}
     known: set[str] = set()
     for number, item in enumerate(items):
-        if not isinstance(item, dict) or not _is_id(item.get("id")) or not _is_name(item.get("name")):
+        one = as_id(item.get("id")) if isinstance(item, dict) else None
+        if one is None or not is_name(item.get("name")):
             raise InputError(f"category number {number} of {path} must have a whole number as id and a name")
-        if item["id"] in names:
-            raise InputError(f"{path} uses the category id {item['id']} twice; give every category an id of its own")
+        if one in names:
+            raise InputError(f"{path} uses the category id {one} twice; give every category an id of its own")
         if item["name"] in known:
             raise InputError(f"{path} uses the category name {item['name']!r} twice; rename or merge the two")
-        names[item["id"]] = item["name"]
+        names[one] = item["name"]
         known.add(item["name"])
     ids = tuple(sorted(names))
     return ids, tuple(names[one] for one in ids)
@@ -219,24 +239,25 @@ def _read_categories(path: Path, items: Sequence[Any]) -> tuple[tuple[int, ...],
 def _read_images(path: Path, items: Sequence[Any], problems: list[Problem]) -> Iterator[_Image]:
     seen: set[int] = set()
     for number, item in enumerate(items):
-        if not isinstance(item, dict) or not _is_id(item.get("id")):
+        one = as_id(item.get("id")) if isinstance(item, dict) else None
+        if one is None:
             problems.append(Problem("broken item", f"image number {number} of {path}", "has no whole number as its id"))
             continue
-        where = f"image {item['id']} of {path}"
+        where = f"image {one} of {path}"
         name, height, width = item.get("file_name"), item.get("height"), item.get("width")
-        if item["id"] in seen:
+        if one in seen:
             problems.append(Problem("id used twice", where, "is there twice: give every image an id of its own"))
-        elif not _is_name(name):
+        elif not is_name(name):
             problems.append(Problem("broken item", where, f"has the file_name {name!r}, which names no file"))
         elif not _is_length(height) or not _is_length(width):
-            what = f"({name}) has the height {height} and the width {width}: whole numbers above 0 are needed"
+            what = f"({name}) has the height {height!r} and the width {width!r}: whole numbers above 0 are needed"
             problems.append(Problem("broken item", where, what))
         elif height * width > MAX_PIXELS:
             what = f"({name}) has a size of {width} x {height} pixels, more than the {MAX_PIXELS} that can be read"
             problems.append(Problem("broken item", where, what))
         else:
-            seen.add(item["id"])
-            yield _Image(item["id"], name, (int(height), int(width)))
+            seen.add(one)
+            yield _Image(one, name, (int(height), int(width)))
 
 
 class _AnnotationReader:
@@ -251,9 +272,9 @@ class _AnnotationReader:
         if not isinstance(item, dict):
             problems.append(Problem("broken item", f"annotation number {number} of {self._path}", "is no JSON object"))
             return None
-        shown = str(item["id"]) if _is_id(item.get("id")) else f"number {number}"
-        image = self._numbers.get(item["image_id"]) if _is_id(item.get("image_id")) else None
-        category = self._categories.get(item["category_id"]) if _is_id(item.get("category_id")) else None
+        shown = f"number {number}" if as_id(item.get("id")) is None else str(as_id(item.get("id")))
+        image = self._numbers.get(_id(item, "image_id"))
+        category = self._categories.get(_id(item, "category_id"))
         name = f"image {item.get('image_id')}" + (f" ({self._images[image].file_name})" if image is not None else "")
         where = _annotation_name(self._path, shown, name)
         if image is None:
@@ -273,26 +294,39 @@ class _AnnotationReader:
     ) -> _Row:
         height, width = self._images[image].size
         left, top, across, down = (float(value) for value in item["bbox"])
-        is_crowd = bool(item.get("iscrowd")) or bool(item.get("ignore"))
-        found = _box_problem((left, top, across, down), height, width)
+        is_crowd = _is_set(item.get("iscrowd")) or _is_set(item.get("ignore"))
+        box, segmentation = (left, top, across, down), item.get("segmentation")
+        verdict = judge_segmentation(segmentation, height, width)
+        if rotation_of(item) and (verdict.state == "absent" or is_upright_rectangle(segmentation, box)):
+            degrees = rotation_of(item)
+            problems.append(Problem("rotated box", where, f"has a box that is turned by {degrees:g} degrees"))
+            segmentation = segmentation if verdict.state == "absent" else [list(turned_corners(box, degrees))]
+            box = turned_box(box, degrees)
+        found = _box_problem(box, height, width)
         if found is not None and (not is_crowd or found[0] == "negative box"):
             problems.append(Problem(found[0], where, found[1]))
-        verdict = judge_segmentation(item.get("segmentation"), height, width)
         if verdict.state == "impossible":
             problems.append(Problem("impossible mask", where, verdict.reason))
         elif verdict.state in ("bad", "partly"):
             problems.append(Problem("bad polygon", where, verdict.reason))
+        state = verdict.state
+        if state in ("good", "partly") and not is_crowd and (found is None or found[0] == "box beyond the image"):
+            inside, pixels = share_in_box(segmentation, box, height, width)
+            if inside < MOST_OUTSIDE * pixels:
+                what = f"has a mask of {pixels:,} pixels, of which {inside:,} lie in its box"
+                problems.append(Problem("mask outside its box", where, what))
+                state = "bad"
         area = item.get("area")
         return _Row(
             id=shown,
             image=image,
             category=category,
-            box=(left, top, across, down),
+            box=box,
             area=float(area) if _is_number(area) else math.nan,
             is_crowd=is_crowd,
             has_extent=found is None or found[0] == "box beyond the image",
-            mask_state=verdict.state,
-            segmentation="" if verdict.state == "absent" else json.dumps(item["segmentation"], separators=(",", ":")),
+            mask_state=state,
+            segmentation="" if state == "absent" else json.dumps(segmentation, separators=(",", ":")),
         )
 
 
@@ -314,11 +348,18 @@ def _annotation_name(path: Path, annotation: str, image: str) -> str:
     return f"annotation {annotation} of {image} in {path}"
 
 
-def _is_id(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+def _id(item: dict[str, Any], name: str) -> int:
+    """An id, or one that nothing has."""
+    found = as_id(item.get(name))
+    return _NO_ID if found is None else found
 
 
-def _is_name(value: object) -> TypeGuard[str]:
+def _is_set(value: object) -> bool:
+    """Whether a flag is set: "0" and "false" are not."""
+    return bool(value) and str(value).strip().lower() not in ("0", "0.0", "false", "no")
+
+
+def is_name(value: object) -> TypeGuard[str]:
     """Whether this is a text that can name a file or a class: UTF-8 can write it."""
     if not isinstance(value, str) or not value or "\0" in value:
         return False

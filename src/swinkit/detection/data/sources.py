@@ -10,6 +10,7 @@ data.json                                            with an image folder given,
 
 import itertools
 import json
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,17 +19,19 @@ from pathlib import Path
 import numpy as np
 
 from swinkit.detection.data.coco import CocoData, coco_data, coco_images, read_coco
-from swinkit.detection.data.coco_json import read_coco_table
+from swinkit.detection.data.coco_json import is_name, read_coco_table
+from swinkit.detection.data.file_names import found_names, last_parts, oddity, spellings
+from swinkit.detection.data.learnable import shared_images
 from swinkit.detection.data.semantic import SemanticMaps
 from swinkit.errors import InputError
 from swinkit.files import is_file, is_folder, read_text
+from swinkit.training.data.split_names import SPLIT_NAMES, Split, folder_named, split_folders, split_within
 from swinkit.training.data.splits import stratified_split
 
-TRAIN = ("train", "training")
-VAL = ("val", "valid", "validation", "minival")
-TEST = ("test",)
 NOT_OBJECTS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_")
 """Beginnings of other files that the official COCO folder holds."""
+
+_log = logging.getLogger(__name__)
 
 _FILE_NAME = re.compile(r'"file_name"\s*:\s*("(?:[^"\\\x00-\x1f]|\\["\\/bfnrtu])*")')
 
@@ -73,6 +76,8 @@ def open_detection_data(
     if "val" in parts:
         files = parts["val"]
         val = read_coco(files.json_path, files.image_root, classes=train.classes, masks=train.has_masks)
+        for line in shared_images(*([str(data.image_path(n)) for n in range(len(data))] for data in (train, val))):
+            _log.warning("%s.", line)
     else:
         train, val = hold_out(train, validation_fraction)
     return (train if semantic is None else train.with_semantic(semantic)), val
@@ -91,12 +96,12 @@ def open_detection_evaluation(
     `whole` all of the only json, and all of a json without annotations (`table.is_annotated` tells). `classes` are the
     model's. Raises InputError as `open_detection_data` and `coco_images` do."""
     parts = find_detection_files(source, image_root=image_root)
-    files = parts.get("val") or parts["train"]
+    files = parts.get("val") or parts.get("train") or parts["test"]
     table = read_coco_table(files.json_path)
     if not table.is_annotated:
         return coco_images(table, files.image_root, classes=classes)
     data = coco_data(table, files.image_root, classes=classes, masks=masks)
-    return data if whole or "val" in parts else hold_out(data, validation_fraction)[1]
+    return data if whole or "val" in parts or "train" not in parts else hold_out(data, validation_fraction)[1]
 
 
 def hold_out(data: CocoData, fraction: float) -> tuple[CocoData, CocoData]:
@@ -119,7 +124,7 @@ def find_detection_files(source: Path, *, image_root: Path | None = None) -> dic
     if not is_folder(source):
         raise InputError(f"the data {source} does not exist; give a COCO json, or a folder with {ACCEPTED}")
     candidates = _annotation_files(source) or _files_beside_images(source)
-    parts = {name: found for name in ("train", "val", "test") if (found := _of_part(candidates, name, source))}
+    parts = {name: found for name in SPLIT_NAMES if (found := _of_part(candidates, name, source))}
     if not parts:
         if len(candidates) > 1:
             names = ", ".join(path.name for path, _ in candidates[:5])
@@ -132,22 +137,22 @@ def find_detection_files(source: Path, *, image_root: Path | None = None) -> dic
     return {part: DetectionFiles(path, image_root or _find_images(path)) for part, path in parts.items()}
 
 
-def _annotation_files(root: Path) -> list[tuple[Path, str]]:
+def _annotation_files(root: Path) -> list[tuple[Path, Split | None]]:
     """The json files of root/annotations, or of root itself, with what their names say."""
-    for folder in (root / "annotations", root):
-        found = [(path, path.stem.removeprefix("instances_")) for path in _json_files(folder)]
+    for folder in (folder_named(root, ("annotations",)), root):
+        found = [(path, split_within(path.stem)) for path in _json_files(folder or root)]
         if found:
             return found
     return []
 
 
-def _files_beside_images(root: Path) -> list[tuple[Path, str]]:
+def _files_beside_images(root: Path) -> list[tuple[Path, Split | None]]:
     """The only json file of each folder train/, val/, ... with the folder's name."""
-    found = []
-    for name in (*TRAIN, *VAL, *TEST):
-        paths = list(_json_files(root / name))
+    found: list[tuple[Path, Split | None]] = []
+    for split, folder in split_folders(root).items():
+        paths = list(_json_files(folder))
         if len(paths) == 1:
-            found.append((paths[0], name))
+            found.append((paths[0], split))
     return found
 
 
@@ -157,9 +162,8 @@ def _json_files(folder: Path) -> Iterator[Path]:
     yield from instances or [path for path in paths if not path.name.startswith(NOT_OBJECTS)]
 
 
-def _of_part(candidates: list[tuple[Path, str]], part: str, source: Path) -> Path | None:
-    names = {"train": TRAIN, "val": VAL, "test": TEST}[part]
-    found = [path for path, name in candidates if name.lower().startswith(names)]
+def _of_part(candidates: list[tuple[Path, Split | None]], part: Split, source: Path) -> Path | None:
+    found = [path for path, split in candidates if split == part]
     if len(found) > 1:
         listed = " and ".join(path.name for path in found[:3])
         raise InputError(f"{source} has several json files for {part} ({listed}); leave one there, or give the json")
@@ -168,26 +172,35 @@ def _of_part(candidates: list[tuple[Path, str]], part: str, source: Path) -> Pat
 
 def _find_images(json_path: Path) -> Path:
     """The usual folder in which the json's first images lie."""
-    names = _first_file_names(json_path)
+    names = _file_names(json_path, 10)
     name = json_path.stem.removeprefix("instances_").removeprefix("image_info_")
-    roots = (
-        [json_path.parent, json_path.parent.parent] if json_path.parent.name == "annotations" else [json_path.parent]
-    )
-    roots.reverse()
+    is_apart = json_path.parent.name.lower() == "annotations"
+    roots = [json_path.parent.parent, json_path.parent] if is_apart else [json_path.parent]
     usual = (name, name.replace("-dev", ""), Path("images", name), "images", "JPEGImages", "")  # test-dev2017: test2017
     candidates = [root / sub for root in roots for sub in usual]
-    for folder in candidates:
-        if any(is_file(folder / each) for each in names):
-            return folder
-    first = names[0] if names else "the images"
+    for spelled in ([spellings(each) for each in names], [last_parts(each) for each in names]):
+        for folder in candidates:
+            if any(is_file(folder / each) for variants in spelled for each in variants):
+                return folder
+    if found_names(names, roots[0]) != names:  # somewhere below
+        return roots[0]
+    first = f"{names[0]} ({oddity(names[0])})" if names else "the images"
     tried = ", ".join(str(folder) for folder in candidates[:3])
-    raise InputError(f"found no folder with {first} of {json_path} (tried {tried} and others); give the image folder")
+    raise InputError(
+        f"found no folder with {first} of {json_path} (tried {tried} and others, and the last part of the name below "
+        f"{roots[0]}); give the image folder"
+    )
 
 
-def _first_file_names(json_path: Path) -> list[str]:
-    """Up to ten of them, found without parsing what may be half a gigabyte."""
-    found = itertools.islice(_FILE_NAME.finditer(read_text(json_path)), 10)
-    return [str(json.loads(match[1])) for match in found if "\\u0000" not in match[1]]
+def listed_names(json_path: Path, image_root: Path) -> list[str]:
+    """The image files that a json names, relative to `image_root`, as they are called there."""
+    return found_names(_file_names(json_path), image_root)
+
+
+def _file_names(json_path: Path, most: int | None = None) -> list[str]:
+    """File names, the first `most` of them, found without parsing what may be half a gigabyte."""
+    found = (json.loads(match[1]) for match in _FILE_NAME.finditer(read_text(json_path)))
+    return list(itertools.islice(filter(is_name, found), most))
 
 
 def _hint(source: Path) -> str:

@@ -13,7 +13,8 @@ from swinkit.errors import InputError
 from swinkit.images.masks import MaskError, check_mask_header
 from swinkit.images.read import ImageError, read_image, read_image_size
 from swinkit.ops.labels import IGNORE
-from swinkit.segmentation.data.folders import Pairs
+from swinkit.segmentation.data.folders import Pairs, mismatches
+from swinkit.segmentation.data.learnable import LabelCounts, problems, remarks
 from swinkit.segmentation.data.samples import SegmentationImages
 
 MASKS_BEFORE_TRAINING = 1000
@@ -38,33 +39,40 @@ class SegmentationReport:
 
 
 def check_segmentation(
-    data: SegmentationImages, pairs: Pairs, *, step: Callable[[int], object] = lambda done: None
+    data: SegmentationImages,
+    pairs: Pairs,
+    *,
+    training: bool = True,
+    step: Callable[[int], object] = lambda done: None,
 ) -> SegmentationReport:
     """Read every image and mask.
 
     Args:
         data: the images that have masks.
         pairs: how they were matched.
+        training: whether they are learned from, or only measured on.
         step: called with the number of images done.
     """
-    report = SegmentationReport(data.classes, len(data), np.zeros(len(data.classes) + 1, dtype=np.int64))
-    report.problems += [f"{one} and {other} have the same name" for one, other in pairs.duplicates]
-    report.problems += [f"the image {name} has no mask" for name in pairs.images_alone]
+    report = SegmentationReport(data.classes, len(data))
+    report.problems += mismatches(pairs)
     report.remarks += [f"the mask {name} has no image" for name in pairs.masks_alone]
+    counts = _label_counts(data)
     for index in range(len(data)):
-        _check_sample(data, index, report)
+        _check_sample(data, index, report, counts)
         step(index + 1)
-    if not len(data):
+    report.pixels = counts.pixels
+    if not len(data) and not report.problems:
         report.problems.append("there is no image with a mask")
-    elif not report.pixels[:-1].any() and not report.problems:
-        report.problems.append("in every mask every pixel is ignored")
-    for name, count in zip(data.classes, report.pixels[:-1], strict=True):
-        if not count:
-            report.remarks.append(f"the class {name!r} occurs in no mask")
+    report.problems += problems(counts, training=training) if not report.problems else []
+    report.remarks += remarks(counts) if not report.problems else []
     return report
 
 
-def _check_sample(data: SegmentationImages, index: int, report: SegmentationReport) -> None:
+def _label_counts(data: SegmentationImages) -> LabelCounts:
+    return LabelCounts(data.classes, str(data.root), data.reduce_zero_label, total=len(data))
+
+
+def _check_sample(data: SegmentationImages, index: int, report: SegmentationReport, counts: LabelCounts) -> None:
     try:
         image = read_image(data.image_path(index))
         report.sizes[image.height, image.width] += 1
@@ -72,33 +80,31 @@ def _check_sample(data: SegmentationImages, index: int, report: SegmentationRepo
     except (ImageError, MaskError) as error:
         report.problems.append(str(error))
         return
-    # Row by row: it takes 8 bytes for each value.
-    counts = np.sum([np.bincount(row, minlength=IGNORE + 1) for row in labels], axis=0)
-    report.pixels[:-1] += counts[: len(data.classes)]
-    report.pixels[-1] += counts[IGNORE]
-    if counts[IGNORE] == labels.size:
+    counts.add(labels)
+    if (labels == IGNORE).all():
         report.remarks.append(f"in the mask {data.mask_path(index)} every pixel is ignored: nothing is learned from it")
     if min(labels.shape) == 1:
         report.remarks.append(f"the image {data.image_path(index)} is only one pixel high or wide")
 
 
-def require_sound(data: SegmentationImages, *, masks: int = MASKS_BEFORE_TRAINING) -> None:
-    """Raises InputError where the headers of the files, or up to `masks` masks read as a whole, show that training
-    would stop, or where no pixel of those is labelled."""
+def require_sound(data: SegmentationImages, *, training: bool = True, masks: int = MASKS_BEFORE_TRAINING) -> list[str]:
+    """What is to be said of the masks before a run: classes that none of them has, a sentence each.
+
+    Raises InputError where the headers of the files, or up to `masks` masks read as a whole, show that training would
+    stop, or where nothing can be learned from those (or measured, without `training`).
+    """
     read = set(np.linspace(0, len(data) - 1, min(masks, len(data))).round().astype(int).tolist())
-    labelled = 0
+    counts = _label_counts(data)
     for index in range(len(data)):
         width, height = read_image_size(data.image_path(index))
         size = (height, width)
         if index in read:
-            labelled += int((data.labels(index, size) != IGNORE).sum())
+            counts.add(data.labels(index, size))
         else:
             check_mask_header(data.mask_path(index), size)
-    if not labelled:
-        raise InputError(
-            f"no pixel of the masks in {data.root} is labelled: every value is ignored; check the masks, and whether "
-            "reduce_zero_label is meant (with it, the value 0 is ignored, too)"
-        )
+    for problem in problems(counts, training=training):
+        raise InputError(problem)
+    return remarks(counts)
 
 
 def problems_text(report: SegmentationReport, most: int = 20) -> Iterator[str]:

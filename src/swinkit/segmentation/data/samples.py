@@ -13,7 +13,7 @@ from PIL import Image
 from swinkit.images.masks import MaskError, read_mask
 from swinkit.images.names import NameTable
 from swinkit.images.read import read_image
-from swinkit.segmentation.data.labels import as_labels
+from swinkit.segmentation.data.labels import as_labels, check_mask_values
 
 
 class SegmentationData(Protocol):
@@ -42,7 +42,7 @@ class SegmentationImages:
         images: names of the images.
         masks: names of their masks, in the same order.
         classes: names of the K classes.
-        reduce_zero_label: see `as_labels`.
+        reduce_zero_label, mask_values: see `as_labels`.
     """
 
     def __init__(
@@ -53,7 +53,11 @@ class SegmentationImages:
         classes: Sequence[str],
         *,
         reduce_zero_label: bool = False,
+        mask_values: Sequence[int] | None = None,
     ) -> None:
+        if mask_values is not None:
+            check_mask_values(mask_values, classes, reduce_zero_label=reduce_zero_label)
+        self.mask_values = mask_values
         self.root = root
         self.images = images if isinstance(images, NameTable) else NameTable(images)
         self.masks = masks if isinstance(masks, NameTable) else NameTable(masks)
@@ -76,7 +80,13 @@ class SegmentationImages:
                 f"the mask {path} has {values.shape[0]} x {values.shape[1]} pixels, its image {size[0]} x {size[1]} "
                 "(height x width, as a viewer shows it); make them the same size"
             )
-        return as_labels(values, len(self.classes), reduce_zero_label=self.reduce_zero_label, name=str(path))
+        return as_labels(
+            values,
+            len(self.classes),
+            reduce_zero_label=self.reduce_zero_label,
+            name=str(path),
+            mask_values=self.mask_values,
+        )
 
     def image_path(self, index: int) -> Path:
         return self.root / self.images[index]
@@ -90,4 +100,11 @@ class SegmentationImages:
     def subset(self, indices: Sequence[int] | np.ndarray) -> Self:
         """The samples at `indices`, in that order."""
         images, masks = (NameTable(names[int(index)] for index in indices) for names in (self.images, self.masks))
-        return type(self)(self.root, images, masks, self.classes, reduce_zero_label=self.reduce_zero_label)
+        return type(self)(
+            self.root,
+            images,
+            masks,
+            self.classes,
+            reduce_zero_label=self.reduce_zero_label,
+            mask_values=self.mask_values,
+        )

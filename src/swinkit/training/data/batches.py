@@ -17,6 +17,7 @@ class Sampler(Protocol):
 
     steps_per_epoch: int
     batches_per_epoch: int
+    batch_size: int
 
     def batches(self, epoch: int, *, start: int = 0) -> Iterator[list[Key]]: ...
 
@@ -46,6 +47,10 @@ class EpochBatches:
     @property
     def batches_per_epoch(self) -> int:
         return self.sampler.batches_per_epoch
+
+    @property
+    def batch_size(self) -> int:
+        return self.sampler.batch_size
 
     def batches(self, start: int, stop: int) -> Iterator[Any]:
         each = self.steps_per_epoch

@@ -3,12 +3,15 @@
 A key is (epoch, index), what `seeding.SeededView` is indexed with. A batch is a list of keys.
 """
 
+import logging
 from collections.abc import Iterator
 
 import torch
 
 from swinkit.errors import InputError
 from swinkit.training.data.seeding import derived_generator
+
+_log = logging.getLogger(__name__)
 
 Key = tuple[int, int]
 
@@ -23,7 +26,9 @@ class TrainSampler:
 
     The samples that do not fill a last batch are left out; every epoch leaves out others.
 
-    Raises InputError if `batch_size` exceeds the data or does not divide into equal shares.
+    A `batch_size` that exceeds the data becomes as large as they are, see `fitted_batch`.
+
+    Raises InputError if it does not divide into equal shares, or there are fewer samples than shares.
     """
 
     def __init__(
@@ -36,7 +41,7 @@ class TrainSampler:
         world_size: int = 1,
         accumulation: int = 1,
     ) -> None:
-        check_batch(batch_size, num_samples, shares=world_size * accumulation)
+        batch_size = fitted_batch(batch_size, num_samples, shares=world_size * accumulation)
         self.num_samples = num_samples
         self.batch_size = batch_size
         self.steps_per_epoch = num_samples // batch_size
@@ -93,20 +98,28 @@ def evenly_spread(length: int, count: int) -> list[int]:
     return torch.linspace(0, length - 1, min(count, length), dtype=torch.float64).round().long().unique().tolist()
 
 
-def check_batch(batch_size: int, num_samples: int, *, shares: int) -> None:
-    """Raises InputError where batches of this size cannot be made or divided."""
+def fitted_batch(batch_size: int, num_samples: int, *, shares: int) -> int:
+    """The batch size, or, with a line in the log, the largest that the data fill where it is larger than they are.
+
+    Raises InputError where it is below 1 or does not divide into `shares`, or there are fewer samples than shares.
+    """
     if batch_size < 1:
         raise InputError(f"the batch size is {batch_size}; set it to 1 or more")
-    if batch_size > num_samples:
-        raise InputError(
-            f"the batch size {batch_size} is larger than the training set of {num_samples} images; "
-            f"set the batch size to {num_samples} or less"
-        )
     if batch_size % shares:
         raise InputError(
             f"the batch size {batch_size} does not divide into {shares} equal shares (processes x accumulation "
             f"steps); set it to a multiple of {shares}"
         )
+    if batch_size <= num_samples:
+        return batch_size
+    if num_samples < shares:
+        raise InputError(
+            f"the training set of {num_samples} images is too small for {shares} shares (processes x accumulation "
+            "steps); take fewer"
+        )
+    fitted = num_samples // shares * shares
+    _log.info(f"The batch size {batch_size} is larger than the training set of {num_samples} images: it is {fitted}.")
+    return fitted
 
 
 def _share(indices: list[int], number: int, shares: int) -> list[int]:

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pycocotools import mask as coco_mask
+
 from swinkit.files import is_file
 from swinkit.images.read import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)
 class FoundObject:
-    """An object of an image: class number from 0, box (left, top, width, height) in pixels, polygon or none."""
+    """An object of an image: class number from 0, and box (left, top, width, height) in pixels."""
 
     label: int
     box: tuple[float, float, float, float]
-    polygon: tuple[float, ...] | None = None
+    segmentation: Any = None
+    """Polygons [[x, y, x, y, ...], ...], COCO's run lengths, or none."""
     ignore: bool = False
     """Whether it is neither learned nor counted, as VOC's difficult objects."""
 
@@ -50,7 +53,7 @@ class CocoBuilder:
                     "area": round(_area(found), 4),
                     "iscrowd": 0,
                     **({"ignore": 1} if found.ignore else {}),
-                    **({"segmentation": [[round(v, 4) for v in found.polygon]]} if found.polygon else {}),
+                    **({"segmentation": _rounded(found.segmentation)} if found.segmentation else {}),
                 }
             )
 
@@ -78,10 +81,20 @@ def find_image(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
     return None
 
 
+def _rounded(segmentation: Any) -> Any:
+    return [[round(v, 4) for v in part] for part in segmentation] if isinstance(segmentation, list) else segmentation
+
+
 def _area(found: FoundObject) -> float:
-    """Of the polygon where there is one, else of the box."""
-    if not found.polygon:
+    """Of the mask where there is one, else of the box."""
+    if not found.segmentation:
         return found.box[2] * found.box[3]
-    points = list(zip(found.polygon[::2], found.polygon[1::2], strict=True))
+    if isinstance(found.segmentation, dict):
+        return float(coco_mask.area(found.segmentation))
+    return sum(_area_within(part) for part in found.segmentation)
+
+
+def _area_within(polygon: Sequence[float]) -> float:
+    points = list(zip(polygon[::2], polygon[1::2], strict=True))
     following = points[1:] + points[:1]
     return abs(sum(x * v - u * y for (x, y), (u, v) in zip(points, following, strict=True))) / 2
