@@ -3,6 +3,8 @@
 python tests/hostile/growth.py --count 1000
 """
 
+# ruff: noqa: E402
+
 from __future__ import annotations
 
 import argparse
