@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tyro
 from PIL import Image
@@ -16,6 +16,7 @@ from swinkit.cli.image_paths import image_paths, picture_paths, run_name
 from swinkit.errors import InputError
 from swinkit.images.listing import IN_SUBFOLDER, left_out_lines
 from swinkit.images.read import read_image
+from swinkit.serialization import from_plain
 from swinkit.structures import Views
 
 
@@ -62,6 +63,28 @@ class EvaluateOptions:
     def folder(self) -> Path:
         """Where pictures go."""
         return self.out or Path("evaluation") / run_name(self.checkpoint)
+
+
+@dataclass(frozen=True)
+class RecipeFacts:
+    """What an evaluation takes from the recipe of a model, where its file tells it."""
+
+    dataset: str | None = None
+    data: Path | None = None
+    images: Path | None = None
+    classes_file: Path | None = None
+    reduce_zero_label: bool = False
+    mask_values: tuple[int, ...] | None = None
+    validation_fraction: float = 0.2
+    on_corrupt: Literal["stop", "skip"] = "stop"
+    scenes: Any = None
+
+    @classmethod
+    def of(cls, description: Mapping[str, Any]) -> Self:
+        """Raises InputError where a value is of another type."""
+        recipe = description.get("recipe") or {}
+        names = [each.name for each in fields(cls) if each.name in recipe]
+        return from_plain(cls, {name: recipe[name] for name in names}, where="the recipe in the model's file")
 
 
 def predict_each(
