@@ -33,7 +33,8 @@ def check_objects(source: Path, out: Path, *, images: Path | None) -> None:
             print(f"  picture: {picture}")
     for line in (*_between(parts), *left_out_lines(unlisted_files(source, image_root=images), root=source)):
         print(f"remark: {line}")
-    conclude(source, problems, lambda: open_training_data(source, image_root=images))
+    judgement = (lambda: open_training_data(source, image_root=images)) if "train" in parts else None
+    conclude(source, problems, judgement)
 
 
 def _between(parts: dict[str, CocoData]) -> list[str]:
