@@ -90,6 +90,8 @@ def convert_detection_data(
 
 def find_format(source: Path) -> DetectionFormat:
     """Which format the data in `source` have. Raises InputError where it is none or could be several."""
+    if source.is_file():
+        raise InputError(f"{source} is a file; give the folder that holds it and its images")
     if not source.is_dir():
         raise InputError(
             f"the data folder {source} does not exist; give a folder of VOC or YOLO data, or another format"
