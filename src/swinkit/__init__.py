@@ -20,8 +20,13 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_MODULES` says the sam
     from swinkit.classification.model import SwinClassifier
     from swinkit.classification.variants import build_classifier, swin_b, swin_b_384, swin_l, swin_l_384, swin_s, swin_t
     from swinkit.compilation import compile_model as compile
+    from swinkit.detection.atss import ATSS
     from swinkit.detection.cascade import CascadeMaskRCNN
+    from swinkit.detection.htc import HTC
     from swinkit.detection.mask_rcnn import MaskRCNN
+    from swinkit.detection.mask_reppoints_v2 import MaskRepPointsV2
+    from swinkit.detection.reppoints_v2 import RepPointsV2
+    from swinkit.detection.sparse_rcnn import SparseRCNN
     from swinkit.errors import InputError
     from swinkit.export.program import export_program
     from swinkit.opening import open_model as open
@@ -34,7 +39,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_MODULES` says the sam
 __version__ = "0.1.0"
 
 __all__ = [
+    "ATSS",
     "CATALOGUE",
+    "HTC",
     "SWIN_B",
     "SWIN_B_384",
     "SWIN_L",
@@ -46,6 +53,9 @@ __all__ = [
     "InputError",
     "LoadReport",
     "MaskRCNN",
+    "MaskRepPointsV2",
+    "RepPointsV2",
+    "SparseRCNN",
     "SwinClassifier",
     "SwinConfig",
     "SwinTransformer",
@@ -68,24 +78,29 @@ __all__ = [
 ]
 
 _MODULES = {
+    "ATSS": "detection.atss",
     "CATALOGUE": "weights.catalogue",
+    "CascadeMaskRCNN": "detection.cascade",
+    "HTC": "detection.htc",
+    "InputError": "errors",
+    "LoadReport": "weights.load",
+    "MaskRCNN": "detection.mask_rcnn",
+    "MaskRepPointsV2": "detection.mask_reppoints_v2",
+    "RepPointsV2": "detection.reppoints_v2",
     "SWIN_B": "backbone.variants",
     "SWIN_B_384": "backbone.variants",
     "SWIN_L": "backbone.variants",
     "SWIN_L_384": "backbone.variants",
     "SWIN_S": "backbone.variants",
     "SWIN_T": "backbone.variants",
-    "VARIANTS": "backbone.variants",
-    "CascadeMaskRCNN": "detection.cascade",
-    "InputError": "errors",
-    "LoadReport": "weights.load",
-    "MaskRCNN": "detection.mask_rcnn",
+    "SparseRCNN": "detection.sparse_rcnn",
     "SwinClassifier": "classification.model",
     "SwinConfig": "backbone.swin",
     "SwinTransformer": "backbone.swin",
     "TimmConfig": "backbone.timm",
     "UperNet": "segmentation.model",
     "UperNetConfig": "segmentation.model",
+    "VARIANTS": "backbone.variants",
     "Views": "structures",
     "build_classifier": "classification.variants",
     "compile": "compilation",

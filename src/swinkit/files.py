@@ -81,9 +81,10 @@ def read_bytes(path: Path, *, most: int = MOST_TEXT) -> bytes:
     with border(f"cannot read {path}", advice):
         require_regular(path)
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > most:
+            size = os.fstat(file.fileno()).st_size
+            if size > most:
                 raise InputError(f"{path} has more than {most:,} bytes; check that it is the right file")
-            return file.read(most)
+            return file.read(size)  # the buffer for it is made before the first byte is there
 
 
 def require_regular(path: Path) -> None:

@@ -130,3 +130,16 @@ def test_nothing_to_look_at(colours_run: Path, capsys: pytest.CaptureFixture[str
 def test_no_room_for_the_picture(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("out").touch()
     assert "cannot write" in refused(capsys, colours_run, colours / "red" / "red00.png", "--out", "out")
+
+
+def test_one_bad_item_does_not_end_the_rest(
+    colours_run: Path, colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, other = colours / "red" / "red00.png", colours / "blue" / "blue00.png"
+    long = tmp_path / f"{'x' * 250}.png"
+    long.write_bytes(good.read_bytes())
+    (tmp_path / "predictions" / "red_red00.png").mkdir(parents=True)  # a picture that cannot be written
+    line = refused(capsys, colours_run, good, long, tmp_path / ("y" * 300 + ".png"), other)
+    assert "File name too long" in line and "Is a directory" in line and "yyy" in line
+    assert (tmp_path / "predictions" / "blue_blue00.png").is_file()
+    assert not [path.name for path in (tmp_path / "predictions").iterdir() if path.name.startswith(".")]

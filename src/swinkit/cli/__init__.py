@@ -23,7 +23,7 @@ The Swin Transformer: train it, measure it, look at what it sees.
   export CHECKPOINT             an ONNX file or PyTorch program of any batch, height and width
   benchmark [WHAT]              time and memory beside timm, torchvision and transformers, as table, JSON and picture
   check-data DATA               what a data set holds and what is wrong with it, before training
-  convert-data SOURCE           Pascal VOC or YOLO annotations as COCO json
+  convert-data SOURCE           VOC, YOLO, CVAT, LabelMe, masks of instances as COCO json; a CSV as class folders
   models                        architectures and published weights
   recipes                       what can be trained
   convert FILE OUT              weights of any code base as a safetensors file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,11 +13,13 @@ from swinkit.classification.data.class_folders import class_folder_names
 from swinkit.cli.check_classes import check_classes
 from swinkit.cli.check_masks import check_masks
 from swinkit.cli.check_objects import check_objects
+from swinkit.detection.data.conversion import find_format
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.evaluation import draw_data as draw_objects
 from swinkit.errors import InputError
 from swinkit.files import is_file, is_folder
 from swinkit.images.digit_scenes import SceneSettings
+from swinkit.images.listing import walk_files
 from swinkit.segmentation.data.folders import find_splits
 from swinkit.segmentation.data.scenes import open_segmentation_scenes
 from swinkit.segmentation.evaluation import draw_data as draw_masks
@@ -71,6 +73,12 @@ def data_kind(source: Path) -> Literal["objects", "masks", "classes"]:
     """What a data set is made of. Raises InputError where it is nothing that is known."""
     if is_file(source) or _holds_json(source):
         return "objects"
+    other = _convertible(source)
+    if other is not None:
+        raise InputError(
+            f"{source} looks like {other.upper()} data: swinkit convert-data {source} makes COCO json of them, to be "
+            "checked and trained on"
+        )
     try:
         find_splits(source)
         return "masks"
@@ -78,6 +86,20 @@ def data_kind(source: Path) -> Literal["objects", "masks", "classes"]:
         if not is_folder(source) or not class_folder_names(source):
             raise InputError(f"{error}; or a folder of images for each class, or a COCO json") from None
     return "classes"
+
+
+def _convertible(source: Path) -> str | None:
+    """The format that `swinkit convert-data` would read; None where no annotation file is there or it is none."""
+    if not source.is_dir() or not any(path.suffix.lower() in (".xml", ".txt") for path in _below(source)):
+        return None
+    try:
+        return find_format(source)
+    except InputError:
+        return None
+
+
+def _below(source: Path) -> Iterator[Path]:
+    return (path for path in walk_files(source) if path.parent != source or path.suffix.lower() == ".xml")
 
 
 def _holds_json(root: Path) -> bool:

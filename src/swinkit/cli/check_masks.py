@@ -48,7 +48,9 @@ def check_masks(
     conclude(
         root,
         problems,
-        lambda: open_training_data(
+        None
+        if "train" not in splits
+        else lambda: open_training_data(
             root, classes_file=classes_file, reduce_zero_label=reduce_zero_label, mask_values=mask_values
         ),
     )

@@ -42,8 +42,8 @@ def check_objects(source: Path, out: Path, *, images: Path | None, semantic: Pat
             print(f"  picture: {picture}")
     for line in (*_between(parts), *left_out_lines(unlisted_files(source, image_root=images), root=source)):
         print(f"remark: {line}")
-    is_for_training = any(data.table.is_annotated for data in parts.values())
-    conclude(source, problems, lambda: open_training_data(source, image_root=images) if is_for_training else None)
+    is_for_training = "train" in parts and any(data.table.is_annotated for data in parts.values())
+    conclude(source, problems, (lambda: open_training_data(source, image_root=images)) if is_for_training else None)
 
 
 def _maps(files: DetectionFiles, folder: Path | None) -> Path | None:

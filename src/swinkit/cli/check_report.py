@@ -21,10 +21,12 @@ def show_sizes(sizes: Iterable[tuple[tuple[int, int], int]]) -> None:
         )
 
 
-def conclude(source: Path, found: int, open_data: Callable[[], object]) -> None:
+def conclude(source: Path, found: int, open_data: Callable[[], object] | None) -> None:
     """Ask what `swinkit train` asks before it begins, and raise InputError where it, or one of the problems `found`
-    before, would stop a run."""
-    stops = _refusal(open_data)
+    before, would stop a run. Without `open_data` there is nothing to train on, which is said."""
+    if open_data is None:
+        print("\nremark: there is nothing to train on here, only to evaluate on")
+    stops = _refusal(open_data) if open_data is not None else None
     if stops is not None and not found:
         print(f"\nproblem: {stops}")
     if stops is not None or found:

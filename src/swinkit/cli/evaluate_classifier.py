@@ -17,7 +17,7 @@ from swinkit.classification.evaluation import draw_results, measure
 from swinkit.classification.predictor import Classifier
 from swinkit.classification.scores import ClassificationScores
 from swinkit.cli.console import result_console
-from swinkit.cli.task_options import EvaluateOptions, list_files
+from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
 from swinkit.errors import InputError
 from swinkit.images.digits import open_digits
 
@@ -51,20 +51,19 @@ def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptio
 
 def _data(options: EvaluateClassifierOptions, classifier: Classifier) -> ClassificationData:
     """The labelled images that are meant."""
-    recipe = classifier.description.get("recipe") or {}
-    fraction = recipe.get("validation_fraction", 0.2)
+    recipe = RecipeFacts.of(classifier.description)
+    fraction = recipe.validation_fraction
     root = options.data
-    if root is None and recipe.get("dataset") == "digits":
+    if root is None and recipe.dataset == "digits":
         return open_digits(validation_fraction=fraction)[1]
-    if root is None and recipe.get("data"):
-        root = Path(recipe["data"])
+    root = root or recipe.data
     if root is None:
         raise InputError("say where the labelled images are, with --data DIR")
     return open_evaluation_data(
         root,
         classes=_class_names(root, classifier),
         part=options.part,
-        on_corrupt=options.on_corrupt or recipe.get("on_corrupt", "stop"),
+        on_corrupt=options.on_corrupt or recipe.on_corrupt,
         validation_fraction=fraction,
     )
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from swinkit.cli.console import progress_bar, result_console
 from swinkit.cli.image_paths import run_name
-from swinkit.cli.task_options import EvaluateOptions, list_files
+from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
 from swinkit.detection.data.coco import CocoData
 from swinkit.detection.data.samples import DetectionData
 from swinkit.detection.data.scenes import open_detection_scenes
@@ -91,18 +91,20 @@ def _submit(detector: Detector, data: CocoData, options: EvaluateDetectorOptions
 
 def _data(options: EvaluateDetectorOptions, detector: Detector) -> DetectionData:
     """The images with objects that are meant."""
-    recipe = detector.description.get("recipe") or {}
-    if options.data is None and recipe.get("dataset") == "digit_scenes":
-        return open_detection_scenes(from_plain(SceneSettings, recipe["scenes"]))[1]
-    source = options.data or (Path(recipe["data"]) if recipe.get("data") else None)
+    recipe = RecipeFacts.of(detector.description)
+    if options.data is None and recipe.dataset == "digit_scenes":
+        return open_detection_scenes(
+            from_plain(SceneSettings, recipe.scenes, where="the scenes of the recipe in the model's file")
+        )[1]
+    source = options.data or recipe.data
     if source is None:
         raise InputError("say where the images with objects are, with --data DIR")
     return open_detection_evaluation(
         source,
         classes=detector.classes,
-        image_root=options.images or (Path(recipe["images"]) if recipe.get("images") else None),
+        image_root=options.images or recipe.images,
         masks=None if detector.model.has_masks else False,
-        validation_fraction=recipe.get("validation_fraction", 0.2),
+        validation_fraction=recipe.validation_fraction,
         whole=options.part == "all",
     )
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from swinkit.cli.console import result_console
 from swinkit.cli.segmentation_options import ShownAs
-from swinkit.cli.task_options import EvaluateOptions, list_files
+from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.segmentation.data.folders import open_validation_split, read_classes
@@ -64,21 +64,23 @@ def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) 
 
 def _data(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> SegmentationData:
     """The images with masks that are meant."""
-    recipe = segmentor.description.get("recipe") or {}
-    if options.data is None and recipe.get("dataset") == "digit_scenes":
-        return open_segmentation_scenes(from_plain(SceneSettings, recipe["scenes"]))[1]
-    root = options.data or (Path(recipe["data"]) if recipe.get("data") else None)
+    recipe = RecipeFacts.of(segmentor.description)
+    if options.data is None and recipe.dataset == "digit_scenes":
+        return open_segmentation_scenes(
+            from_plain(SceneSettings, recipe.scenes, where="the scenes of the recipe in the model's file")
+        )[1]
+    root = options.data or recipe.data
     if root is None:
         raise InputError("say where the images with masks are, with --data DIR")
-    if not recipe.get("classes_file"):
+    if not recipe.classes_file:
         _check_classes(root, segmentor)
     return open_validation_split(
         root,
         classes=segmentor.classes,
-        reduce_zero_label=options.reduce_zero_label or bool(recipe.get("reduce_zero_label", False)),
-        validation_fraction=recipe.get("validation_fraction", 0.2),
+        reduce_zero_label=options.reduce_zero_label or recipe.reduce_zero_label,
+        validation_fraction=recipe.validation_fraction,
         whole=options.part == "all",
-        mask_values=options.mask_values or recipe.get("mask_values"),
+        mask_values=options.mask_values or recipe.mask_values,
     )
 
 

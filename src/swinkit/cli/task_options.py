@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tyro
 from PIL import Image
@@ -16,6 +16,7 @@ from swinkit.cli.image_paths import image_paths, picture_paths, run_name
 from swinkit.errors import InputError
 from swinkit.images.listing import IN_SUBFOLDER, left_out_lines
 from swinkit.images.read import read_image
+from swinkit.serialization import from_plain
 from swinkit.structures import Views
 
 
@@ -64,6 +65,28 @@ class EvaluateOptions:
         return self.out or Path("evaluation") / run_name(self.checkpoint)
 
 
+@dataclass(frozen=True)
+class RecipeFacts:
+    """What an evaluation takes from the recipe of a model, where its file tells it."""
+
+    dataset: str | None = None
+    data: Path | None = None
+    images: Path | None = None
+    classes_file: Path | None = None
+    reduce_zero_label: bool = False
+    mask_values: tuple[int, ...] | None = None
+    validation_fraction: float = 0.2
+    on_corrupt: Literal["stop", "skip"] = "stop"
+    scenes: Any = None
+
+    @classmethod
+    def of(cls, description: Mapping[str, Any]) -> Self:
+        """Raises InputError where a value is of another type."""
+        recipe = description.get("recipe") or {}
+        names = [each.name for each in fields(cls) if each.name in recipe]
+        return from_plain(cls, {name: recipe[name] for name in names}, where="the recipe in the model's file")
+
+
 def predict_each(
     options: PredictOptions,
     predict: Callable[[Image.Image, Path, Path], dict[str, Any]],
@@ -71,23 +94,22 @@ def predict_each(
     endings: Sequence[str] = ("",),
 ) -> None:
     """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it. Images that
-    cannot be read are named at the end, in an InputError."""
+    cannot be read, or whose picture cannot be written, are named at the end, in an InputError."""
     paths, left_out = image_paths(options.images, recursive=options.recursive)
     rows, failures = [], []
     for path, picture in zip(paths, picture_paths(paths, options.out, endings=endings), strict=True):
         try:
-            image = read_image(path)
+            rows.append({"image": str(path), **predict(read_image(path), path, picture)})
         except InputError as error:
             failures.append(str(error))
-            continue
-        rows.append({"image": str(path), **predict(image, path, picture)})
     if options.json:
         print(json.dumps(rows, ensure_ascii=False))
     for line in left_out_lines(left_out):
         hint = "; --recursive takes them" if IN_SUBFOLDER in line else ""
         print(f"{line}{hint}", file=sys.stderr)
     if failures:
-        raise InputError("; ".join(failures))
+        more = f"; and {len(failures) - 20} more" if len(failures) > 20 else ""
+        raise InputError("; ".join(failures[:20]) + more)
 
 
 def list_files(paths: Sequence[Path]) -> None:

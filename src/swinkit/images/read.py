@@ -27,6 +27,8 @@ HEIC_SUFFIXES = frozenset({".heic", ".heif"})
 # Only formats that Pillow decodes itself: EPS, for one, would start Ghostscript on a file nobody has looked at.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO", "AVIF", "HEIF")
 
+_EIGHT_OF_16_BITS = ((np.arange(65536) + 128) // 257).astype(np.uint8)
+
 _EXIF_ORIENTATION = 0x0112
 
 
@@ -156,10 +158,10 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image, shown: str) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
+    values = np.asarray(image)
+    if values.dtype != np.uint16 and (values.min() < 0 or values.max() > 65535):
         raise ImageError(f"{shown} holds grey values outside 0..65535; save it with 8 or 16 bits a channel")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    return Image.fromarray(_EIGHT_OF_16_BITS[values.astype(np.uint16, copy=False)])
 
 
 def _explained(error: Exception, source: Path | bytes, shown: str) -> Exception:

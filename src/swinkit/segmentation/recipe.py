@@ -186,6 +186,13 @@ def _training_batches(
         world_size=processes.count,
         accumulation=loop.accumulate,
     )
+    is_synchronised = processes.count > 1 and processes.device.type == "cuda"
+    together = sampler.batch_size // loop.accumulate // (1 if is_synchronised else processes.count)
+    if together < 2:
+        raise InputError(
+            f"batch norm needs two images at least in every part of a batch, and there is {together}: raise "
+            f"--batch-size, or lower --accumulate ({len(data)} images to train on)"
+        )
     view = SeededSamples(data, SegmentationTransform(augmentation), seed=loop.seed)
     pin_memory = processes.device.type == "cuda"
     return EpochBatches(view, sampler, workers=loop.workers, pin_memory=pin_memory, collate=collate_crops)

@@ -131,10 +131,13 @@ def _watch(reading: int) -> None:
     """Counts the signals that come, until the pipe is closed."""
     first: int | None = None
     while True:
-        numbers = [number for number in os.read(reading, 64) or b"" if number in SIGNALS]
-        if not numbers:
+        came = os.read(reading, 64)
+        if not came:
             os.close(reading)
             return
+        numbers = [number for number in came if number in SIGNALS]  # that a child has ended comes here, too
+        if not numbers:
+            continue
         if first is not None or len(numbers) > 1:
             leave(128 + (first or numbers[0]))
         first = numbers[0]

@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from swinkit.errors import InputError, border
 from swinkit.training.averaging import WeightAverage
-from swinkit.training.checkpoints import load_checkpoint, progress_of, save_checkpoint
+from swinkit.training.checkpoints import Progress, load_checkpoint, progress_of, save_checkpoint
 from swinkit.training.data.loading import explained_workers
 from swinkit.training.interruption import Interrupted, requested, saving_on_signals
 from swinkit.training.nonfinite import describe_nonfinite, describe_nonfinite_gradient
@@ -122,13 +122,14 @@ class _Trainer:
     def restore(self) -> None:
         """Go on from the last checkpoint, if there is one, and open the log."""
         state = load_checkpoint(self.run.checkpoint)
-        steps = torch.tensor([0 if state is None else state["step"]])
+        progress = None if state is None else progress_of(state, self.run.checkpoint)
+        steps = torch.tensor([0 if progress is None else progress.step])
         if self.processes.sum(steps.clone()).item() != steps.item() * self.processes.count:
             raise InputError(
                 f"the processes see different checkpoints in {self.run.root}; give a --run-dir that all machines share"
             )
-        if state is not None:
-            self._load(state)
+        if state is not None and progress is not None:
+            self._load(state, progress)
         if self.processes.is_first and self.done < self.schedule.total_steps:
             self.log = MetricsLog(self.run, step=self.done)
             self.progress = TrainingProgress(
@@ -141,8 +142,7 @@ class _Trainer:
             if self.done:
                 self.progress.say(f"Going on after step {self.done} of {self.schedule.total_steps} ({self.run.root})")
 
-    def _load(self, state: dict[str, Any]) -> None:
-        progress = progress_of(state, self.run.checkpoint)
+    def _load(self, state: dict[str, Any], progress: Progress) -> None:
         told = [
             {name: value for name, value in each.items() if name != "params"} for each in self.optimizer.param_groups
         ]

@@ -67,6 +67,8 @@ def check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
             raise InputError(
                 f"{name} in {path} is {kind}, not an array of numbers; save the model's plain state_dict()"
             )
+        if tensor.numel() == 0 and max(tensor.shape) > 0:
+            raise InputError(f"{name} in {path} is {tuple(tensor.shape)}, which holds no number; save the model again")
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise InputError(
                 f"{name} in {path} is {tuple(tensor.shape)}, but the file holds fewer numbers for it; save "

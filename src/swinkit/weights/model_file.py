@@ -97,6 +97,7 @@ def read_model_file(source: str | Path) -> ModelFile:
     with border(f"{file.path} holds no weights that swinkit knows", "give another file"):
         recognised = recognise(file.tensors, file.metadata)
         description = _description(file.metadata, file.path)
+        _check_classes(description, recognised.tensors, file.path)
     return ModelFile(file.path, recognised, file.classes, description)
 
 
@@ -112,7 +113,17 @@ def _description(metadata: Mapping[str, str], path: Path) -> dict[str, Any] | No
     description = parse_json(text, f"the description in {path} is damaged: it", advice="save the model again")
     if not isinstance(description, dict) or not isinstance(description.get("task"), str):
         raise InputError(f"the description in {path} does not say what it is a model of; save the model again")
+    for name in ("recipe", "results"):
+        if not isinstance(description.get(name, {}), (dict, type(None))):
+            raise InputError(f"the {name} in {path} are no values by name; save the model again")
     return upgraded(description, str(path))
+
+
+def _check_classes(description: Mapping[str, Any] | None, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Each class has weights of its own."""
+    count = 0 if description is None else description.get("num_classes", 0)
+    if isinstance(count, int) and count > sum(tensor.numel() for tensor in tensors.values()):
+        raise InputError(f"{path} says that it has {count} classes, more than its weights can tell; save it again")
 
 
 def _in_folder(source: str | Path) -> str | Path:

@@ -1,18 +1,22 @@
 """Batches are the same for any number of workers and any resume point, and errors arrive whole."""
 
 import logging
+import os
+import signal
 
 import pytest
 import torch
 from image_folders import write_classes, write_zip_maps
+from torch.utils.data import Dataset
 
 from swinkit.classification.data.augmentation import TrainAugmentation, train_transform
 from swinkit.classification.data.class_folders import read_class_folder
 from swinkit.classification.data.zip_maps import open_zip_maps
+from swinkit.errors import InputError
 from swinkit.images.read import ImageError
 from swinkit.training.data.loading import load_batches
 from swinkit.training.data.sampling import EvalSampler, TrainSampler
-from swinkit.training.data.seeding import SeededView
+from swinkit.training.data.seeding import SeededSamples, SeededView
 
 
 def view_of(data) -> SeededView:
@@ -78,3 +82,24 @@ def test_skipping_is_logged(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         list(load_batches(view, [[(0, 1)]]))
     assert "a1.jpg is empty" in caplog.text
+
+
+class Deadly(Dataset):
+    """Reading sample 5 ends the process, as a decoder's crash does."""
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        if index == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return torch.zeros(1), index
+
+    def sample_name(self, index: int) -> str:
+        return f"photos/{index}.jpg"
+
+
+def test_the_death_of_a_worker_is_named_with_its_image() -> None:
+    view = SeededSamples(Deadly(), lambda x, label: (x, label), seed=0)
+    with pytest.raises(InputError, match=r"a process that loads images has died while the images .*photos/5\.jpg"):
+        list(load_batches(view, [[(0, index)] for index in range(8)], workers=1))

@@ -16,8 +16,13 @@ import torch
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
+from swinkit.errors import InputError
+
 MOST_OUTLINE = 200_000
 """Pixels of all outlines of an object that are drawn in an image of any size; large images may have more."""
+
+MOST_PIXELS = 2**30
+"""Of the masks of an image together, a byte each."""
 
 State = Literal["absent", "good", "partly", "bad", "impossible"]
 
@@ -63,11 +68,16 @@ def run_lengths(segmentation: Any, height: int, width: int) -> dict[str, Any]:
 
 
 def decode_masks(segmentations: Sequence[Any], height: int, width: int) -> Tensor:
-    """(N, H, W) bool of N sound segmentations."""
-    if not segmentations:
-        return torch.zeros(0, height, width, dtype=torch.bool)
-    decoded = coco_mask.decode([run_lengths(each, height, width) for each in segmentations])  # (H, W, N), by columns
-    return torch.from_numpy(np.ascontiguousarray(decoded.transpose(2, 0, 1))).bool()
+    """(N, H, W) bool of N sound segmentations. Raises InputError where they would take more than `MOST_PIXELS`."""
+    if len(segmentations) * height * width > MOST_PIXELS:
+        raise InputError(
+            f"the masks of {len(segmentations)} objects in an image of {width} x {height} pixels take too much memory; "
+            "scale the image and its annotations down, or leave masks out"
+        )
+    masks = torch.empty(len(segmentations), height, width, dtype=torch.bool)
+    for mask, segmentation in zip(masks, segmentations, strict=True):
+        mask.copy_(torch.from_numpy(coco_mask.decode(run_lengths(segmentation, height, width))))
+    return masks
 
 
 def _judge_polygons(parts: list[Any], height: int, width: int) -> Verdict:

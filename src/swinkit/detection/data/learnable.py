@@ -12,6 +12,9 @@ import numpy as np
 from swinkit.detection.data.coco_json import CocoTable, Problem
 from swinkit.images.listing import counted
 
+NEARLY_ALL = 0.995
+"""Where so many of the objects can be found, the limit is not worth a word."""
+
 USUAL_LIMIT = 100
 """Detections that COCO's average precision counts in an image."""
 
@@ -71,8 +74,8 @@ def dense_remarks(counts: np.ndarray, *, where: str, limit: int = USUAL_LIMIT) -
         limit: detections that are counted in an image.
     """
     dense = int((counts > limit).sum())
-    if dense:
-        most = np.minimum(counts, limit).sum() / counts.sum()
+    most = np.minimum(counts, limit).sum() / max(1, counts.sum())
+    if dense and most < NEARLY_ALL:
         yield (
             f"{_images(dense)} of {where} with more than {limit} objects: COCO's AP counts {limit} detections of an "
             f"image, at most {most:.2f} of all objects can be found; let the detector give more, and evaluate with "

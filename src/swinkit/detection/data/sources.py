@@ -20,6 +20,7 @@ import numpy as np
 
 from swinkit.detection.data.coco import CocoData, coco_data, coco_images, read_coco
 from swinkit.detection.data.coco_json import is_name, read_coco_table
+from swinkit.detection.data.conversion import find_format
 from swinkit.detection.data.file_names import found_names, last_parts, oddity, spellings
 from swinkit.detection.data.learnable import shared_images
 from swinkit.detection.data.semantic import SemanticMaps
@@ -129,7 +130,8 @@ def find_detection_files(source: Path, *, image_root: Path | None = None) -> dic
         if len(candidates) > 1:
             names = ", ".join(path.name for path, _ in candidates[:5])
             raise InputError(
-                f"{source} has several json files ({names}); name them train.json and val.json, or give one"
+                f"{source} has several json files ({names}); name them train.json and val.json, or give one."
+                f"{_hint(source)}"
             )
         if not candidates:
             raise InputError(f"found no COCO json in {source}; it must hold {ACCEPTED}.{_hint(source)}")
@@ -204,6 +206,10 @@ def _file_names(json_path: Path, most: int | None = None) -> list[str]:
 
 
 def _hint(source: Path) -> str:
-    """Whether this looks like another format."""
-    is_other = next(source.glob("**/*.xml"), None) or next(source.glob("**/labels"), None)
-    return f" To turn Pascal VOC or YOLO data into COCO json: swinkit convert-data {source}" if is_other else ""
+    """What to do where this looks like another format."""
+    try:
+        found = find_format(source)
+    except InputError:
+        is_other = next(source.glob("**/*.xml"), None) or next(source.glob("**/labels"), None)
+        return f" To turn Pascal VOC or YOLO data into COCO json: swinkit convert-data {source}" if is_other else ""
+    return f" It looks like {found.upper()} data, of which COCO json is made by: swinkit convert-data {source}"

@@ -22,7 +22,7 @@ from swinkit.detection.data.conversion.voc import convert_voc, find_voc
 from swinkit.detection.data.conversion.yolo import convert_yolo
 from swinkit.detection.data.conversion.yolo_layout import find_yolo, label_files
 from swinkit.errors import InputError
-from swinkit.files import is_folder, refuse_existing, write_json
+from swinkit.files import is_file, is_folder, refuse_existing, write_json
 
 __all__ = ["BadFilesError", "ConvertedPart", "DetectionFormat", "Findings", "convert_detection_data", "find_format"]
 
@@ -90,6 +90,8 @@ def convert_detection_data(
 
 def find_format(source: Path) -> DetectionFormat:
     """Which format the data in `source` have. Raises InputError where it is none or could be several."""
+    if is_file(source):
+        raise InputError(f"{source} is a file; give the folder that holds it and its images")
     if not is_folder(source):
         raise InputError(
             f"the data folder {source} does not exist; give a folder of VOC or YOLO data, or another format"
