@@ -154,6 +154,7 @@ def test_yolo_layouts(tmp_path, images, labels, json_name):
 DESCRIPTIONS = [
     "path: .\ntrain: images/train\nval: images/val\nnames: [cat, dog]\n",
     "train: ../images/train\nval: ../images/val\nnc: 2\nnames: {0: cat, 1: dog}\n",
+    "train: images/train\nval: images/val\ntest: null\nnames: [cat, dog]\n",
     "path: /elsewhere\ntrain: [images/train]\nval: val.txt\nnames:\n  0: cat\n  1: dog\n",
 ]
 

@@ -55,6 +55,14 @@ def test_a_single_json_is_divided_the_same_way_every_time(tmp_path, folder):
     assert len(open_detection_evaluation(path, classes=train.classes, whole=True)) == 10
 
 
+def test_a_test_split_alone_is_evaluated_whole(tmp_path):
+    objects = [annotation(number, [1, 2, 3, 4], image=number) for number in range(1, 6)]
+    write_coco(tmp_path, objects, count=5, name="annotations/test.json", folder="test")
+    assert len(open_detection_evaluation(tmp_path, classes=("cat", "dog"))) == 5
+    with pytest.raises(InputError, match="none to train on"):
+        open_detection_data(tmp_path)
+
+
 def test_validation_follows_the_classes_and_masks_of_training(tmp_path):
     layout(tmp_path, "annotations/train.json", "train")
     layout(tmp_path, "annotations/val.json", "val", categories=[{"id": 3, "name": "dog"}, {"id": 7, "name": "cat"}])
