@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import cast
 
 import torch
+import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -18,8 +19,19 @@ from swinkit.layers.attention import WindowAttention
 from swinkit.layers.block import SwinBlock
 from swinkit.layers.patch import PatchEmbed, PatchMerging
 from swinkit.ops.geometry import Geometry
+from swinkit.ops.tracing import is_fx, map_size
 from swinkit.ops.window_attention import AttentionBackend, check_backend
 from swinkit.ops.windows import are_symbols
+
+
+@torch.fx.wrap
+def position_of_map(embedding: Tensor, x: Tensor) -> Tensor:
+    """A position embedding (1, D, h, w) at the size of a map (B, H, W, D), as (1, H, W, D)."""
+    size = map_size(x)
+    # A program of free sizes may not branch on them; at the same size nothing changes.
+    if are_symbols(*size) or tuple(embedding.shape[2:]) != tuple(size):
+        embedding = F.interpolate(embedding, size=size, mode="bicubic", align_corners=False)
+    return embedding.permute(0, 2, 3, 1)
 
 
 class Stage(nn.Module):
@@ -34,7 +46,7 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to (B, H, W, C): the blocks alone."""
         for block in self.blocks:
-            if self.checkpoint_activations and torch.is_grad_enabled():
+            if self.checkpoint_activations and torch.is_grad_enabled() and not is_fx(x):
                 x = checkpoint(block, x, use_reentrant=False)
             else:
                 x = block(x)
@@ -97,11 +109,7 @@ class SwinStages(nn.Module):
         """Images (B, C, H, W) to patch tokens with their position embedding, (B, H / p, W / p, D)."""
         x = self.patch_embed(images)
         if self.absolute_pos_embed is not None:
-            position: Tensor = self.absolute_pos_embed
-            # A program of free sizes may not branch on them; at the same size nothing changes.
-            if are_symbols(*x.shape[1:3]) or position.shape[2:] != x.shape[1:3]:
-                position = F.interpolate(position, size=x.shape[1:3], mode="bicubic", align_corners=False)
-            x = x + position.permute(0, 2, 3, 1)
+            x = x + position_of_map(self.absolute_pos_embed, x)
         return self.pos_drop(x)
 
     def stage_maps(self, images: Tensor) -> Iterator[Tensor]:
