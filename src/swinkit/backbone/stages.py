@@ -6,7 +6,7 @@ Shapes: B images, H W map, C channels.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.fx
@@ -22,6 +22,9 @@ from swinkit.ops.geometry import Geometry
 from swinkit.ops.tracing import is_fx, map_size
 from swinkit.ops.window_attention import AttentionBackend, check_backend
 from swinkit.ops.windows import are_symbols
+
+POSITIONS = ("relative_position_bias_table", "absolute_pos_embed")
+"""What parameters of positions are called."""
 
 
 @torch.fx.wrap
@@ -89,6 +92,27 @@ class SwinStages(nn.Module):
         self.checkpoint_activations(checkpoint_activations)
 
     @property
+    def num_features(self) -> int:
+        """Channels of the last stage, under timm's name."""
+        return self.config.widths[-1]
+
+    def no_weight_decay(self) -> set[str]:
+        """Parameters on which weight decay does not act beside norms and biases: those of positions. timm asks."""
+        return {name for name, _ in self.named_parameters() if name.endswith(POSITIONS)}
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Which layer a parameter belongs to, as timm's `layer_decay` asks: a pattern of names for each depth.
+
+        Groups are timm's: a patch merging is of the block behind it, the last norm of the block before it.
+
+        Args:
+            coarse: a stage is one layer; else a block is one.
+        """
+        mergings = [(rf"^layers\.{stage}\.downsample", (stage + 1, 0)) for stage in range(len(self.config.depths) - 1)]
+        blocks = [*mergings, (r"^layers\.(\d+)\.blocks\.(\d+)", None), (r"^norm", (99999,))]
+        return {"stem": r"^(?:absolute_pos_embed|patch_embed)", "blocks": r"^layers\.(\d+)" if coarse else blocks}
+
+    @property
     def stages(self) -> list[Stage]:
         """The stages, in order."""
         return cast("list[Stage]", list(self.layers))
@@ -134,7 +158,7 @@ class SwinStages(nn.Module):
         """Draw the weights as the published code does: normal of 0.02, cut at 2; the patch convolution keeps PyTorch's
         own; biases 0, norms 1."""
         for name, parameter in self.named_parameters():
-            if name.endswith(("relative_position_bias_table", "absolute_pos_embed")):
+            if name.endswith(POSITIONS):
                 nn.init.trunc_normal_(parameter, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):
