@@ -6,9 +6,10 @@ Shapes: B images, H W map, C channels.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import torch
+import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -18,8 +19,22 @@ from swinkit.layers.attention import WindowAttention
 from swinkit.layers.block import SwinBlock
 from swinkit.layers.patch import PatchEmbed, PatchMerging
 from swinkit.ops.geometry import Geometry
+from swinkit.ops.tracing import is_fx, map_size
 from swinkit.ops.window_attention import AttentionBackend, check_backend
 from swinkit.ops.windows import are_symbols
+
+POSITIONS = ("relative_position_bias_table", "absolute_pos_embed")
+"""What parameters of positions are called."""
+
+
+@torch.fx.wrap
+def position_of_map(embedding: Tensor, x: Tensor) -> Tensor:
+    """A position embedding (1, D, h, w) at the size of a map (B, H, W, D), as (1, H, W, D)."""
+    size = map_size(x)
+    # A program of free sizes may not branch on them; at the same size nothing changes.
+    if are_symbols(*size) or tuple(embedding.shape[2:]) != tuple(size):
+        embedding = F.interpolate(embedding, size=size, mode="bicubic", align_corners=False)
+    return embedding.permute(0, 2, 3, 1)
 
 
 class Stage(nn.Module):
@@ -34,7 +49,7 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to (B, H, W, C): the blocks alone."""
         for block in self.blocks:
-            if self.checkpoint_activations and torch.is_grad_enabled():
+            if self.checkpoint_activations and torch.is_grad_enabled() and not is_fx(x):
                 x = checkpoint(block, x, use_reentrant=False)
             else:
                 x = block(x)
@@ -77,6 +92,27 @@ class SwinStages(nn.Module):
         self.checkpoint_activations(checkpoint_activations)
 
     @property
+    def num_features(self) -> int:
+        """Channels of the last stage, under timm's name."""
+        return self.config.widths[-1]
+
+    def no_weight_decay(self) -> set[str]:
+        """Parameters on which weight decay does not act beside norms and biases: those of positions. timm asks."""
+        return {name for name, _ in self.named_parameters() if name.endswith(POSITIONS)}
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Which layer a parameter belongs to, as timm's `layer_decay` asks: a pattern of names for each depth.
+
+        Groups are timm's: a patch merging is of the block behind it, the last norm of the block before it.
+
+        Args:
+            coarse: a stage is one layer; else a block is one.
+        """
+        mergings = [(rf"^layers\.{stage}\.downsample", (stage + 1, 0)) for stage in range(len(self.config.depths) - 1)]
+        blocks = [*mergings, (r"^layers\.(\d+)\.blocks\.(\d+)", None), (r"^norm", (99999,))]
+        return {"stem": r"^(?:absolute_pos_embed|patch_embed)", "blocks": r"^layers\.(\d+)" if coarse else blocks}
+
+    @property
     def stages(self) -> list[Stage]:
         """The stages, in order."""
         return cast("list[Stage]", list(self.layers))
@@ -97,11 +133,7 @@ class SwinStages(nn.Module):
         """Images (B, C, H, W) to patch tokens with their position embedding, (B, H / p, W / p, D)."""
         x = self.patch_embed(images)
         if self.absolute_pos_embed is not None:
-            position: Tensor = self.absolute_pos_embed
-            # A program of free sizes may not branch on them; at the same size nothing changes.
-            if are_symbols(*x.shape[1:3]) or position.shape[2:] != x.shape[1:3]:
-                position = F.interpolate(position, size=x.shape[1:3], mode="bicubic", align_corners=False)
-            x = x + position.permute(0, 2, 3, 1)
+            x = x + position_of_map(self.absolute_pos_embed, x)
         return self.pos_drop(x)
 
     def stage_maps(self, images: Tensor) -> Iterator[Tensor]:
@@ -126,7 +158,7 @@ class SwinStages(nn.Module):
         """Draw the weights as the published code does: normal of 0.02, cut at 2; the patch convolution keeps PyTorch's
         own; biases 0, norms 1."""
         for name, parameter in self.named_parameters():
-            if name.endswith(("relative_position_bias_table", "absolute_pos_embed")):
+            if name.endswith(POSITIONS):
                 nn.init.trunc_normal_(parameter, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):

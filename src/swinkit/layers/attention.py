@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from swinkit.layers.patch import Geometry
 from swinkit.layers.unmodified import linear_of
 from swinkit.ops.relative_position import relative_position_bias
+from swinkit.ops.tracing import is_fx, leaf, map_size
 from swinkit.ops.window_attention import AttentionBackend, check_backend, window_attention
 from swinkit.ops.windows import WindowGrid, are_symbols
 
@@ -78,8 +79,10 @@ class WindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to (B, H, W, C)."""
+        if is_fx(x):
+            return leaf(self, x)
         qkv, proj = linear_of(self.qkv), linear_of(self.proj)
-        grid = self.grid(x.shape[1], x.shape[2])
+        grid = self.grid(*map_size(x))
         table = self.relative_position_bias_table
         bias = None if table is None else relative_position_bias(table, grid.window, (self.window, self.window))
         x = window_attention(
