@@ -3,6 +3,9 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +15,6 @@ from torch.utils.data import Dataset
 from swinkit.classification.data.augmentation import TrainAugmentation, train_transform
 from swinkit.classification.data.class_folders import read_class_folder
 from swinkit.classification.data.zip_maps import open_zip_maps
-from swinkit.errors import InputError
 from swinkit.images.read import ImageError
 from swinkit.training.data.loading import load_batches
 from swinkit.training.data.sampling import EvalSampler, TrainSampler
@@ -99,7 +101,17 @@ class Deadly(Dataset):
         return f"photos/{index}.jpg"
 
 
-def test_the_death_of_a_worker_is_named_with_its_image() -> None:
+def load_deadly() -> None:
     view = SeededSamples(Deadly(), lambda x, label: (x, label), seed=0)
-    with pytest.raises(InputError, match=r"a process that loads images has died while the images .*photos/5\.jpg"):
-        list(load_batches(view, [[(0, index)] for index in range(8)], workers=1))
+    list(load_batches(view, [[(0, index)] for index in range(8)], workers=1))
+
+
+def test_the_death_of_a_worker_is_named_with_its_image() -> None:
+    """In a process of its own: PyTorch raises a worker's death again wherever the process is when its next child ends."""
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_loading; test_loading.load_deadly()"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    message = child.stderr.splitlines()[-1]
+    assert child.returncode == 1 and message.startswith(
+        "swinkit.errors.InputError: a process that loads images has died"
+    )
+    assert "photos/5.jpg" in message
