@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from torch import nn
 
+from swinkit.backbone.deit import DeiTPyramidConfig
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import check_rgb
 from swinkit.backbone.timm import TimmConfig
@@ -78,7 +79,7 @@ class DetectionRecipe:
     weights: str | None = None
     """Weights to start from: of a backbone, a classifier or a whole detector of this kind; a file, a name that
     `swinkit models` lists, an address, or hf-hub:owner/name. Last layers are new where the classes differ in number."""
-    backbone: SwinConfig | TimmConfig = SWIN_T
+    backbone: SwinConfig | TimmConfig | DeiTPyramidConfig = SWIN_T
     detector: AnyDetector = field(default_factory=MaskRCNN)
     augmentation: DetectionAugmentation | SmallDetectionAugmentation = field(default_factory=DetectionAugmentation)
     resize: DetectionResize = field(default_factory=DetectionResize)

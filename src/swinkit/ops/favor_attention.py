@@ -55,7 +55,7 @@ def feature_count(dim: int) -> int:
 
 
 def orthogonal_features(count: int, dim: int, generator: torch.Generator) -> Tensor:
-    """m = `count` random directions (m, d), orthogonal in blocks of d, as long as Gaussian vectors; float32, on a CPU."""
+    """`count` random directions (m, d), orthogonal in blocks of d, of Gaussian vectors' lengths; float32, on a CPU."""
     blocks = []
     for _ in range(-(-count // dim)):
         basis, _ = torch.linalg.qr(torch.randn(dim, dim, generator=generator, device="cpu"))

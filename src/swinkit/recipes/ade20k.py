@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from swinkit.backbone.deit import DeiTPyramidConfig
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_L, SWIN_S, SWIN_T
@@ -149,6 +150,16 @@ def ade20k_resnet101() -> SegmentationRecipe:
         optimizer=sgd.settings().optimizer,
         schedule=sgd.settings().schedule,
     )
+
+
+@published_recipe(Published(miou_multi_scale=44.0, source="paper, table 3"), LAUNCH)
+def ade20k_deit_s() -> SegmentationRecipe:
+    """UperNet with DeiT-S and a pyramid of deconvolutions on ADE20K at 512, the paper's comparison (table 3).
+
+    Never released: pyramid and training are inferred (`swinkit.backbone.deit`). Needs timm, whose weights it starts
+    from; stochastic depth is Swin-T's of the text, 0.2.
+    """
+    return replace(ade20k_swin_t(), weights=None, backbone=DeiTPyramidConfig(pretrained=True, drop_path_rate=0.2))
 
 
 def _at_640(recipe: SegmentationRecipe, weights: str) -> SegmentationRecipe:

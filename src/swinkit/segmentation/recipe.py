@@ -12,6 +12,7 @@ import torch
 import tyro
 from torch import Tensor, nn
 
+from swinkit.backbone.deit import DeiTPyramidConfig
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_T
@@ -62,8 +63,8 @@ class SegmentationRecipe:
     weights: str | None = None
     """Weights to start from: of a backbone, a classifier or a whole UperNet; a file, a name that `swinkit models`
     lists, an address, or hf-hub:owner/name. Heads are new where the classes differ in number."""
-    backbone: SwinConfig | TimmConfig = SWIN_T
-    """A Swin, or a model of the timm library."""
+    backbone: SwinConfig | TimmConfig | DeiTPyramidConfig = SWIN_T
+    """A Swin, DeiT with a pyramid, or a model of the timm library."""
     head: UperNetConfig = field(default_factory=UperNetConfig)
     augmentation: SegmentationAugmentation = field(default_factory=SegmentationAugmentation)
     inference: InferenceSettings = field(default_factory=lambda: InferenceSettings(resize=(512, 2048)))
@@ -151,7 +152,7 @@ def _model(recipe: SegmentationRecipe, num_classes: int) -> UperNet:
     return model
 
 
-def _require_rgb(backbone: SwinConfig | TimmConfig) -> None:
+def _require_rgb(backbone: SwinConfig | TimmConfig | DeiTPyramidConfig) -> None:
     if isinstance(backbone, SwinConfig) and backbone.in_channels != 3:
         raise InputError(f"images are read as RGB, so --backbone.in-channels must be 3, not {backbone.in_channels}")
 
