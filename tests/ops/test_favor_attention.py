@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from swinkit.ops.favor_attention import favor_attention, feature_count, orthogonal_features, positive_features
+from swinkit.ops.favor_attention import favor_attention, orthogonal_features, positive_features
+from swinkit.ops.feature_count import feature_count
 
 
 def tokens(count: int = 40, dim: int = 16, *, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from swinkit.backbone.architecture import SwinArchitecture
-from swinkit.ops.favor_attention import feature_count
+from swinkit.ops.feature_count import feature_count
 
 
 def classifier_parameters(architecture: SwinArchitecture, *, num_classes: int = 1000) -> int:

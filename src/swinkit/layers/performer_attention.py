@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from swinkit.layers.unmodified import linear_of
-from swinkit.ops.favor_attention import favor_attention, feature_count, orthogonal_features
+from swinkit.ops.favor_attention import favor_attention, orthogonal_features
+from swinkit.ops.feature_count import feature_count
 
 REDRAW_EVERY = 1000
 """Training steps between two draws of the random features."""

@@ -5,8 +5,6 @@ Shapes: B images, h heads, L tokens, d head dim, m random features.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -47,11 +45,6 @@ def positive_features(x: Tensor, features: Tensor, *, per_token: bool) -> Tensor
     exponents = scaled @ features.T - scaled.square().sum(-1, keepdim=True) / 2
     most = exponents.detach().amax(-1 if per_token else (-2, -1), keepdim=True)
     return ((exponents - most).exp() + EPSILON) * features.shape[0] ** -0.5
-
-
-def feature_count(dim: int) -> int:
-    """m for heads of `dim` channels: d ln d, which the common implementations take."""
-    return max(1, int(dim * math.log(dim)))
 
 
 def orthogonal_features(count: int, dim: int, generator: torch.Generator) -> Tensor:

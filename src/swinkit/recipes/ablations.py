@@ -49,8 +49,8 @@ def variant_recipe(data: str, name: str, variant: Variant) -> Recipe:
 
 
 def resolution_recipe(row: Resolution) -> ClassificationRecipe:
-    """Fine-tuned from 224 pixels as the text has it (A2.1): 30 epochs of 1e-5, stochastic depth 0.1, larger windows, whose
-    bias tables are resized; evaluated on the whole image squeezed, as the released model of 384 pixels."""
+    """Fine-tuned from 224 pixels as the text has it (A2.1): 30 epochs of 1e-5, stochastic depth 0.1; windows grow,
+    and their bias tables resized. Evaluated on the whole image squeezed, as the released model of 384 pixels."""
     base, weights = STARTS[row.model]
     recipe = imagenet1k.constant_rate(imagenet1k.with_training(base(), imagenet1k.TUNING, processes=8))
     size, window = row.size, row.size // 32

@@ -40,8 +40,8 @@ class RecipeEntry:
 
 @cache
 def recipe_entries() -> dict[str, RecipeEntry]:
-    """Every recipe by its name: the public functions of this package that take nothing and return a recipe, and those that
-    are made from the rows of a table."""
+    """Every recipe by its name: the public functions of this package that take nothing and return a recipe, and what is
+    made from the rows of a table."""
     places = {name: place for place, name in enumerate(_ORDER)}
     files = sorted(Path(__file__).parent.glob("*.py"), key=lambda file: (places.get(file.stem, len(places)), file.stem))
     written = {entry.name: entry for file in files for entry in _entries_of(file)}

@@ -85,7 +85,8 @@ def recognise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
 
     Knows the official classification, detection and segmentation code (with `module.`, `backbone.` or `encoder.`
     before the names), timm, torchvision, transformers, OpenMMLab, detectron2 and swinkit's own files; and of other
-    models DeiT and ViT of timm. Layout and values follow: split queries, keys and values are joined and OpenMMLab's patch merging is put into the official order.
+    models DeiT and ViT of timm. Layout and values follow: split queries, keys and values are joined and OpenMMLab's
+    patch merging is put into the official order.
 
     Args:
         tensors: names to tensors, as in the file.
