@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -134,14 +134,37 @@ def run(arguments: Sequence[str], log: Path) -> int:
 
 def start_together(arguments: Sequence[str], log: Path, *, count: int = 2) -> list[ForkServerProcess]:
     """`swinkit ARGUMENTS` in `count` processes, as torchrun starts them; the log of process 0 ends with .0."""
+    return [
+        start(arguments, log.with_suffix(f".{rank}"), environment)
+        for rank, environment in enumerate(_environments(count))
+    ]
+
+
+def call_together(function: Callable[[], None], *, count: int = 2) -> int:
+    """The largest exit code of `count` processes, as torchrun starts them, that each call a module's function."""
+    processes = [_CONTEXT.Process(target=_call, args=(function, each)) for each in _environments(count)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return max(abs(process.exitcode or 0) for process in processes)
+
+
+def _call(function: Callable[[], None], environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    import torch
+
+    torch.set_num_threads(1)
+    function()
+
+
+def _environments(count: int) -> list[dict[str, str]]:
+    """What torchrun tells each of its processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
-    return [
-        start(arguments, log.with_suffix(f".{rank}"), shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(count)
-    ]
+    return [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
 
 
 def run_together(arguments: Sequence[str], log: Path, *, count: int = 2) -> int:

@@ -53,6 +53,7 @@ OUTER_ROOMS = {
     "evaluation_images",
     "result",
     "scores",
+    "submission",
     "predictor",
     "class_map",
     "coco_numbers",

@@ -1,7 +1,10 @@
 """`python -m swinkit`, which torchrun needs: torchrun --nproc-per-node 8 -m swinkit train RECIPE."""
 
+import signal
 import sys
 
-from swinkit.cli import main
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command line has handlers of its own
+
+from swinkit.cli import main  # noqa: E402
 
 sys.exit(main())

@@ -1,18 +1,22 @@
-"""Files written whole and read as text, in one place."""
+"""Files written whole, and read as text or JSON, in one place."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border, reason_of
+
+MOST_TEXT = 1 << 31
+"""Bytes of a text file at most; the largest annotations that are public have half a gigabyte."""
 
 ADVICE = "free some space or choose another place"
 
@@ -30,7 +34,7 @@ def written_whole(path: Path, *, advice: str = ADVICE) -> Iterator[Path]:
     Raises:
         InputError: where it cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -38,17 +42,22 @@ def written_whole(path: Path, *, advice: str = ADVICE) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
-    except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror or error}); {advice}") from error
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"cannot write {path} ({reason_of(error)}); {advice}") from error
     finally:
-        if path.parent.is_dir():
-            temporary.unlink(missing_ok=True)
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Remove a file where that is possible: what is said about a failure must not be replaced by that of tidying up."""
+    with suppress(OSError, ValueError):
+        path.unlink()
 
 
 def write_text(path: Path, text: str, *, advice: str = ADVICE) -> None:
     """Write UTF-8 text whole, see `written_whole`."""
     with written_whole(path, advice=advice) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = None, advice: str = ADVICE) -> None:
@@ -62,14 +71,69 @@ def save_image(image: Image.Image, path: Path) -> None:
         image.save(temporary, "PNG")
 
 
-def read_text(path: Path) -> str:
-    """The file as UTF-8 text. Raises InputError where it cannot be read."""
+def read_bytes(path: Path, *, most: int = MOST_TEXT) -> bytes:
+    """What is in a file.
+
+    Raises InputError where it cannot be read, is no regular file (a device has no end, and a pipe may never begin), or
+    has more than `most` bytes.
+    """
+    advice = "check the path and its permissions"
+    with border(f"cannot read {path}", advice):
+        require_regular(path)
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size > most:
+                raise InputError(f"{path} has more than {most:,} bytes; check that it is the right file")
+            return file.read(most)
+
+
+def require_regular(path: Path) -> None:
+    """Raises InputError where `path` is a device, a pipe or a socket, which may have no end; OSError where it is not
+    there. Folders pass: to open one is an error that says so."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise InputError(f"{path} is a device or pipe, not a file; give the path of a file")
+
+
+def read_text(path: Path, *, most: int = MOST_TEXT) -> str:
+    """The file as UTF-8 text. Raises InputError where it cannot be read, see `read_bytes`."""
+    content = read_bytes(path, most=most)
+    with border(f"{path} is not text in UTF-8", "check that it is the right file"):
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: Path, *, advice: str) -> Any:
+    """The file as JSON. Raises InputError where it cannot be read or is no JSON, saying what to do about it."""
+    return parse_json(read_text(path), str(path), advice=advice)
+
+
+def parse_json(text: str, name: str, *, advice: str) -> Any:
+    """A text as plain data. Raises InputError, calling the text `name`, where it is no JSON."""
+    with border(f"{name} is not JSON", advice):
+        return json.loads(text)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file: not so, too, where the system refuses the very name, such as one that is too long."""
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read {path} ({error.strerror}); check the path and its permissions") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text in UTF-8 ({error}); check that it is the right file") from error
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, see `is_file`."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file or folder, see `is_file`."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def read_lines(path: Path) -> list[str]:
@@ -84,10 +148,11 @@ def refuse_existing(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what `written_whole` left half-written in `folder` when its process was killed."""
+    """Remove what `written_whole` left half-written in `folder` when its process was killed; whoever calls it holds
+    the folder for itself, as another process may be writing."""
     for path in folder.iterdir():
         if re.fullmatch(r"\..+\.\d+\.tmp(\.[^.]*)?", path.name):
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def _sync_folder(folder: Path) -> None:

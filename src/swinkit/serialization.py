@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, reason_of
 
 T = TypeVar("T")
 
@@ -47,12 +47,29 @@ def from_plain(kind: type[T], values: Any, *, where: str = "") -> T:
         name: _decoded(types_of_fields[name], value, f"{where}.{name}" if where else name)
         for name, value in values.items()
     }
+    required = [each.name for each in fields(cast(Any, kind)) if each.init and _has_no_default(each)]
+    lacking = [name for name in required if name not in given]
+    if lacking:
+        raise InputError(f"{where or kind.__name__} is incomplete: it has no {lacking[0]}")
     try:
         return kind(**given)
-    except TypeError as error:
-        raise InputError(f"{where or kind.__name__} is incomplete ({error})") from None
     except InputError as error:
         raise InputError(f"{where or kind.__name__}: {error}") from None
+    except Exception as error:  # a check of the dataclass that such values were never meant to reach
+        raise InputError(f"{where or kind.__name__} has values that do not fit ({reason_of(error)})") from error
+
+
+def _has_no_default(each: Field[Any]) -> bool:
+    return each.default is MISSING and each.default_factory is MISSING
+
+
+def check_limits(config: object, most: Mapping[str, float]) -> None:
+    """Raises InputError where a field of a dataclass, or a value of its tuple, is above its limit: for numbers that
+    decide how much memory or time is taken and that no tensor in a file confirms."""
+    for name, limit in most.items():
+        value = getattr(config, name)
+        if max(value if isinstance(value, tuple) else (value,), default=0) > limit:
+            raise InputError(f"{name} must be at most {limit}, not {value!r:.60}")
 
 
 @cache
@@ -71,19 +88,22 @@ def _decoded(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind) and isinstance(kind, type):
         return from_plain(kind, value, where=where)
     if origin is Literal:
-        if value in parts and type(value) in map(type, parts):
+        if type(value) in map(type, parts) and value in parts:
             return value
         raise InputError(f"{where} must be one of {', '.join(map(repr, parts))}, not {value!r:.60}")
     if origin is tuple and isinstance(value, (list, tuple)):
         return _tuple(parts, value, where)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
     if kind is Path and isinstance(value, str):
         return Path(value)
-    plain = origin or kind
-    if isinstance(value, plain) and not (isinstance(value, bool) and plain is not bool):
-        return value
+    plain = (int, float) if kind is float else origin or kind
+    if isinstance(value, plain) and not (isinstance(value, bool) and plain is not bool) and _is_bounded(value):
+        return float(value) if kind is float else value
     raise InputError(f"{where} must be {_name(kind)}, not {value!r:.60}")
+
+
+def _is_bounded(value: Any) -> bool:
+    """Whether a number is finite and fits into 64 bits; other values are not looked at."""
+    return not isinstance(value, (int, float)) or abs(value) < 2**63
 
 
 def _one_of(parts: tuple[Any, ...], value: Any, where: str) -> Any:

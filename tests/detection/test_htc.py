@@ -158,8 +158,12 @@ def test_all_ignored_is_no_loss() -> None:
 
 
 def test_without_a_map_it_says_how_to_do_without() -> None:
-    with pytest.raises(InputError, match=r"image 0 of the batch has no semantic map.*semantic_classes=0"):
+    with pytest.raises(InputError, match=r"image 0 of the batch, which has no semantic map; semantic_classes=0"):
         losses_of(detector(), scene())
+    targets = with_maps(scene())
+    targets[1] = targets[1]._replace(semantic=targets[1].semantic[:, 1:])
+    with pytest.raises(InputError, match=r"of \(61, 40\) pixels of image 1 .* one of \(61, 39\) pixels"):
+        losses_of(detector(), targets)
     assert "loss_semantic_seg" not in losses_of(detector(semantic_classes=0), scene())
 
 

@@ -114,7 +114,7 @@ def test_the_seed_decides_the_losses():
 
 @torch.no_grad()
 def test_a_cascade_averages_scores_and_masks_and_takes_the_last_boxes():
-    model = detector(replace(SMALL_CASCADE, score_threshold=0.0, nms_iou=1.0, detections=10**6)).eval()
+    model = detector(replace(SMALL_CASCADE, score_threshold=0.0, nms_iou=1.0, detections=10_000)).eval()
     head = model.roi_head
     for box_head in head.bbox_head:
         box_head.fc_reg.weight.normal_(std=0.2)

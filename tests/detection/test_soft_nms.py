@@ -138,7 +138,7 @@ def test_detectors_suppress_as_they_are_told(name: str) -> None:
             nn.init.normal_(parameter, std=0.2)
         return model.postprocess(model(batch, sizes), SIZES)[0]
 
-    everything = found(nms_iou=1.0, detections=10**6)  # nothing overlaps more than wholly
+    everything = found(nms_iou=1.0, detections=1000)  # nothing overlaps more than wholly
     suppression = Suppression("gaussian", sigma=0.1)
     soft = found(suppression=suppression)
     kept, left = soft_nms(everything.boxes, everything.scores, everything.labels, suppression, iou=0.5, limit=40)

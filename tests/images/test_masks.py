@@ -20,7 +20,7 @@ def saved(path, values, mode=None):
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
 def test_grey_masks(tmp_path, suffix):
     values = read_mask(saved(tmp_path / f"a.{suffix}", VALUES))
-    assert values.dtype == np.int64 and np.array_equal(values, VALUES)
+    assert values.dtype == np.uint8 and np.array_equal(values, VALUES)
 
 
 def test_a_palette_shows_and_does_not_change_the_values(tmp_path):

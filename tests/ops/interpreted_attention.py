@@ -15,7 +15,8 @@ from attention_cases import GRIDS, Case, make_case, pairwise_attention
 from torch import Tensor
 
 from swinkit import SwinClassifier, SwinConfig
-from swinkit.ops.window_attention import triton_launch, window_attention
+from swinkit.ops.window_attention import proof, triton_launch, window_attention
+from swinkit.ops.window_attention.fused import triton_attention
 from swinkit.ops.window_attention.triton_op import fused_attention
 from swinkit.ops.window_attention.triton_plan import Device
 from swinkit.ops.windows import WindowGrid
@@ -164,6 +165,11 @@ def test_every_pair_of_tokens_is_seen_or_masked_as_in_the_definition(shift: tupl
         (gradient,) = torch.autograd.grad(out.flatten(1, 2).sum(-1).diagonal().sum(), case.x)
         seen.append(gradient.abs().sum(-1) > 1e-30)
     assert torch.equal(*seen)
+
+
+def test_the_comparison_of_the_first_use_finds_the_kernels_sound() -> None:
+    for dtype in (torch.float32, torch.bfloat16):
+        assert proof.fault(triton_attention, torch.device("cpu"), dtype=dtype, window=(4, 4), head_dim=16) is None
 
 
 def test_autocast_computes_in_its_dtype_and_returns_gradients_in_theirs() -> None:

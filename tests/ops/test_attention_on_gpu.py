@@ -89,10 +89,10 @@ def test_fused_kernels_repeat_themselves_on_request(name: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
 
-def test_the_default_is_the_fused_kernel() -> None:
+def test_the_default_is_sdpa_until_times_are_measured() -> None:
     grid, heads, head_dim = STAGES["stage_1"]
     case = make_case(grid, dtype=torch.bfloat16, device=DEVICE, batch=1, heads=heads, head_dim=head_dim)
-    assert choose_backend(case.x, bias=case.bias, grid=grid, num_heads=heads) == "triton"
+    assert choose_backend(case.x, bias=case.bias, grid=grid, num_heads=heads) == "sdpa"
 
 
 def test_a_model_compiles_with_generated_code() -> None:

@@ -5,7 +5,7 @@ import torch
 from attention_cases import BACKENDS, CPU_BACKENDS, make_case
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from swinkit.ops.constants import CACHED_SIZES, cached_constant, is_plain
+from swinkit.ops.constants import MOST_BYTES, MOST_ENTRIES, cached_constant, is_plain
 from swinkit.ops.window_attention import AttentionBackend
 from swinkit.ops.windows import WindowGrid, token_order, window_masks
 
@@ -33,9 +33,33 @@ def test_old_sizes_go() -> None:
         calls.append(size)
         return torch.zeros(1, device=device)
 
-    for size in [*range(CACHED_SIZES + 1), 0]:
+    for size in [*range(MOST_ENTRIES + 1), 0]:
         build(size, CPU)
     assert calls[-1] == 0
+
+
+def test_what_is_remembered_is_bounded_in_bytes() -> None:
+    calls = []
+
+    @cached_constant
+    def build(number: int, device: torch.device) -> torch.Tensor:
+        calls.append(number)
+        return torch.zeros(MOST_BYTES["cpu"] // 4, dtype=torch.uint8, device=device)
+
+    for number in [0, 1, 2, 3, 3, 0, 4, 0, 1]:
+        build(number, CPU)
+    assert calls == [0, 1, 2, 3, 4, 1]  # the fifth takes the place of 1, which was used least lately
+    del calls[:]
+
+    @cached_constant
+    def too_large(number: int, device: torch.device) -> torch.Tensor:
+        calls.append(number)
+        return torch.zeros(MOST_BYTES["cpu"] + 1, dtype=torch.uint8, device=device)
+
+    for _ in range(2):
+        too_large(0, CPU)
+    build(0, CPU)
+    assert calls == [0, 0]  # not kept, and it drives nothing else out
 
 
 @pytest.mark.parametrize("backend", CPU_BACKENDS)

@@ -15,7 +15,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from swinkit.errors import InputError
 from swinkit.layers.attention import WindowAttention
-from swinkit.ops.window_attention import backend_obstacle, choose_backend, fused, window_attention
+from swinkit.ops import window_attention as window_attention_module
+from swinkit.ops.window_attention import backend_obstacle, choose_backend, fused, proof, window_attention
+from swinkit.ops.window_attention.gathered import sdpa_attention
+from swinkit.ops.window_attention.reference import reference_attention
 from swinkit.ops.window_attention.triton_plan import PROGRAMS, TILES, Device, Kernel, build_plan, fits, side
 from swinkit.ops.windows import WindowGrid
 
@@ -79,6 +82,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> None:
     """A CUDA device, as far as the choice of a backend can tell."""
     monkeypatch.setattr(fused, "device_obstacle", lambda device: None)
     monkeypatch.setattr(fused, "device_of", lambda device: H100)
+    monkeypatch.setattr(fused, "fused_fault", lambda *_: None)
 
 
 @pytest.mark.usefixtures("device")
@@ -102,12 +106,77 @@ def test_a_device_with_little_shared_memory_refuses_the_largest_windows(monkeypa
 
 
 @pytest.mark.usefixtures("device")
-def test_the_default_on_a_cuda_device_is_the_fused_kernel_where_it_can_run() -> None:
+def test_the_default_on_a_cuda_device_is_sdpa_until_the_fused_kernel_is_proven(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     with FakeTensorMode():
         x = torch.empty(2, 56, 56, 96, device="cuda")
+    assert choose_backend(x, bias=None, grid=SWIN_T, num_heads=3) == "sdpa"
+    monkeypatch.setattr(window_attention_module, "PREFERRED_ON_CUDA", dict.fromkeys((64, 256), ("triton", "sdpa")))
     assert choose_backend(x, bias=None, grid=SWIN_T, num_heads=3) == "triton"
     assert choose_backend(x, bias=None, grid=SWIN_T, num_heads=3, dropout_p=0.1) == "sdpa"
     assert choose_backend(x, bias=None, grid=WindowGrid(56, 56, (20, 20)), num_heads=3) == "sdpa"
+
+
+@pytest.mark.usefixtures("device")
+def test_a_kernel_that_fails_its_first_comparison_is_left_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with FakeTensorMode():
+        x = torch.empty(2, 56, 56, 96, device="cuda")
+    reason = "its values differ from the reference by 3.0e-01 of their norm here"
+    monkeypatch.setitem(proof._found, (x.device, x.dtype, (7, 7), 32), reason)
+    monkeypatch.setattr(fused, "fused_fault", lambda *_: reason)
+    monkeypatch.setattr(window_attention_module, "PREFERRED_ON_CUDA", dict.fromkeys((64,), ("triton", "sdpa")))
+    for _ in range(2):
+        assert choose_backend(x, bias=None, grid=SWIN_T, num_heads=3) == "sdpa"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Attention is computed by another way than 'triton': {reason}."
+    ]
+    with pytest.raises(InputError, match=r"'triton' cannot run: its values differ"):
+        window_attention(x, lambda t: t, bias=None, grid=SWIN_T, num_heads=3, scale=1.0, backend="triton")
+
+
+def wrong(x: torch.Tensor, project: object, **arguments: object) -> torch.Tensor:
+    return 1.01 * reference_attention(x, project, **arguments)
+
+
+def wrong_gradient(x: torch.Tensor, project: object, **arguments: object) -> torch.Tensor:
+    out = reference_attention(x, project, **arguments)
+    return out.detach() + 0.9 * (out - out.detach())
+
+
+def broken(x: torch.Tensor, project: object, **arguments: object) -> torch.Tensor:
+    raise RuntimeError("PTX of a newer assembler\nand more")
+
+
+@pytest.mark.parametrize(
+    ("attend", "words"),
+    [
+        (reference_attention, None),
+        (sdpa_attention, None),
+        (wrong, "its values differ from the reference by 1.0e-02"),
+        (wrong_gradient, "its gradients of tokens differ from the reference by 1.0e-01"),
+        (broken, "its kernel cannot be run here (PTX of a newer assembler)"),
+    ],
+)
+def test_the_first_use_is_compared_with_the_reference(
+    attend: object, words: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "_found", {})
+    before = torch.random.get_rng_state()
+    calls = []
+
+    def counted(*tokens: object, **arguments: object) -> torch.Tensor:
+        calls.append(1)
+        return attend(*tokens, **arguments)
+
+    for _ in range(2):
+        with torch.inference_mode():
+            found = proof.fault(counted, torch.device("cpu"), dtype=torch.float32, window=(7, 7), head_dim=32)
+        assert found is None if words is None else words in found
+    assert len(calls) == 1
+    assert torch.equal(before, torch.random.get_rng_state())
 
 
 @pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="the interpreter runs on a CPU")

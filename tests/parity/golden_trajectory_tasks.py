@@ -46,6 +46,8 @@ DETECTORS: dict[str, Callable[[dict[str, Any], AttentionBackend], DetectorModel]
 KEYS = {"DATA.BATCH_SIZE": "batch_size", "AMP_ENABLE": "amp_enable", "MODEL.LABEL_SMOOTHING": "label_smoothing"}
 KEYS |= {"AUG.MIXUP": "mixup", "AUG.CUTMIX": "cutmix"}
 """Of config.py, to fields of `ClassificationTraining`; those below TRAIN are named alike."""
+NEUTRAL = {"TRAIN.START_EPOCH", "TRAIN.AUTO_RESUME", "TRAIN.USE_CHECKPOINT"}
+"""What changes no number of a run that is made in one go."""
 
 
 class _Classification(NotEvaluated, ClassificationTask):
@@ -80,8 +82,9 @@ def _check_classification(golden: Golden, backend: AttentionBackend) -> list[Com
     lines = load(model, golden) + compare_buffers(model, golden)
     recipe, official = golden.json("recipe", dict), golden.json("official", dict)
     training = ClassificationTraining(**official_values(ClassificationTraining, _renamed(official)))
-    if recipe["loss"]["type"] == "CrossEntropyLoss":
-        training = replace(training, label_smoothing=0.0)
+    loss = recipe["loss"]
+    smoothing = 0.0 if loss["type"] == "CrossEntropyLoss" else loss.get("smoothing", training.label_smoothing)
+    training = replace(training, label_smoothing=smoothing)
     task = _Classification(
         model,
         mixing=replace(training.mixing(), probability=0.0),  # what the file has is mixed, or was not to be
@@ -101,7 +104,8 @@ def _check_classification(golden: Golden, backend: AttentionBackend) -> list[Com
 def _renamed(official: dict[str, Any]) -> dict[str, Any]:
     """What config.py says of training, by the names of `ClassificationTraining`; the rest is the model's."""
     values = {KEYS[key]: value for key, value in official.items() if key in KEYS}
-    inside = {key.removeprefix("TRAIN."): value for key, value in official.items() if key.startswith("TRAIN.")}
+    told = {key: value for key, value in official.items() if key.startswith("TRAIN.") and key not in NEUTRAL}
+    inside = {key.removeprefix("TRAIN."): value for key, value in told.items()}
     return values | {key.replace(".", "_").lower(): value for key, value in inside.items()}
 
 
@@ -215,6 +219,8 @@ def _dense_settings(golden: Golden) -> tuple[TrainingSettings, int]:
     given = {key: value for key, value in recipe["lr_config"].items() if key != "warmup" and value is not None}
     if recipe["lr_config"].get("warmup") not in ("linear", None):
         raise InputError("its warm-up is not linear, as those of all recipes are")
+    if given.pop("warmup_by_epoch", False) or (recipe.get("grad_clip") or {}).get("norm_type", 2) != 2:
+        raise InputError("its warm-up counts epochs, or its gradients are clipped by another norm, as in no recipe")
     if recipe["lr_config"].get("warmup") is None:
         given |= {"warmup_iters": 0}
     if isinstance(given.get("step"), int):

@@ -7,9 +7,11 @@ import torch
 
 from swinkit.backbone.swin import SwinTransformer
 from swinkit.backbone.timm import TimmConfig
+from swinkit.backbone.variants import SWIN_B, SWIN_L, SWIN_T
 from swinkit.detection.atss import ATSS
 from swinkit.detection.cascade import CascadeMaskRCNN
-from swinkit.detection.data.augmentation import DetectionAugmentation
+from swinkit.detection.data.augmentation import DetectionAugmentation, DetectionResize
+from swinkit.detection.data.instaboost import InstaBoost
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.mask_reppoints_v2 import MaskRepPointsV2
 from swinkit.detection.reppoints_v2 import RepPointsV2
@@ -82,6 +84,13 @@ FRAMEWORKS = {
     "coco_sparse_rcnn_resnet50": (SparseRCNN, (4, 8, 16, 32)),
     "coco_sparse_rcnn_resnet50_authors": (SparseRCNN, (4, 8, 16, 32)),
 }
+HTCS = {
+    "coco_htc_swin_t_3x": (SWIN_T, 36, (27, 33), 83_656_559),
+    "coco_htc_swin_b_22k_6x": (SWIN_B, 72, (63, 69), 159_532_141),
+    "coco_htc_swin_l_22k_6x": (SWIN_L, 72, (63, 69), 283_766_345),
+    "coco_htc_swin_l_22k_3x": (SWIN_L, 36, (27, 33), 283_766_345),
+}
+"""Swin, epochs, where the rate falls, parameters."""
 PUBLISHED = CODE | TEXT
 COMPARED = ADAMW | SGD
 CASES = [pytest.param(RECIPES[name](), expected, id=name) for name, expected in PUBLISHED.items()]
@@ -90,7 +99,7 @@ EVERY = [pytest.param(RECIPES[name](), id=name) for name in (*PUBLISHED, *COMPAR
 
 def test_every_coco_recipe_is_in_the_table():
     made = {"coco_cascade_deit_s", *(f"coco_cascade_swin_t_{name}" for name in VARIANTS)}  # test_ablation_recipes
-    assert {name for name in RECIPES if name.startswith("coco")} - made == {*PUBLISHED, *COMPARED, *FRAMEWORKS}
+    assert {name for name in RECIPES if name.startswith("coco")} - made == {*PUBLISHED, *COMPARED, *FRAMEWORKS, *HTCS}
 
 
 @pytest.mark.parametrize(("recipe", "expected"), CASES)
@@ -242,6 +251,34 @@ def test_frameworks_of_table_2a(name):
         recipe = replace(recipe, optimizer=cascade.optimizer, loop=cascade.loop)
     same = ("name", "backbone", "weights", "detector", "augmentation")
     assert replace(recipe, **{field: getattr(cascade, field) for field in same}) == cascade
+
+
+@pytest.mark.parametrize("name", HTCS)
+def test_htc_and_htc_plus_plus(name):
+    """HTC is trained as Cascade Mask R-CNN; HTC++ has what section 4.2 says besides."""
+    recipe, cascade = RECIPES[name](), RECIPES["coco_cascade_swin_t_3x"]()
+    swin, epochs, milestones, parameters = HTCS[name]
+    is_plus = "22k" in name
+    assert recipe.backbone == replace(swin, drop_path_rate=0.2, global_block=is_plus)
+    assert (recipe.loop.epochs, recipe.schedule.milestones) == (epochs, milestones)
+    with torch.device("meta"):
+        model = recipe.detector.build(recipe.backbone.build(), 80)
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+    assert (recipe.detector.suppression.method == "linear", recipe.detector.score_threshold) == (is_plus, 0.001)
+    if is_plus:
+        assert recipe.weights == f"swin_{'base' if swin is SWIN_B else 'large'}_patch4_window7_224_22k"
+        wide = DetectionAugmentation(crop_probability=0.0, shorter_side_range=(400, 1400), longest_side=1600)
+        assert recipe.augmentation == replace(wide, instaboost=InstaBoost())
+        assert recipe.resize == DetectionResize(1400, 1600)
+    else:
+        assert (recipe.augmentation, recipe.weights, recipe.resize) == (
+            cascade.augmentation,
+            cascade.weights,
+            cascade.resize,
+        )
+    assert recipe.optimizer == cascade.optimizer
+    same = replace(recipe.loop, epochs=36), replace(recipe.schedule, milestones=(27, 33))
+    assert same == (cascade.loop, cascade.schedule)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def imagenet(name: str) -> tuple[Callable[[int], float], int, int]:
 def coco(name: str) -> tuple[Callable[[int], float], int, int]:
     each = COCO // 16
     peak = 0.02 if name.endswith("_sgd") else 2.5e-5 if name.endswith("_authors") else 1e-4
-    first, second = (8, 11) if name.endswith("_1x") else (27, 33)
+    first, second = (8, 11) if name.endswith("_1x") else (63, 69) if name.endswith("_6x") else (27, 33)
 
     def regular(step: int) -> float:
         return peak * (1 if step < first * each else 0.1 if step < second * each else 0.01)
@@ -183,6 +183,7 @@ BACKBONE = (
     r"backbone\.patch_embed\.proj\.(weight|bias)",
     r"backbone\.layers\.\d\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc[12])\.(weight|bias)",
     r"backbone\.layers\.\d\.downsample\.reduction\.weight",
+    r"backbone\.global_block\.(attn\.(qkv|proj)|mlp\.fc[12])\.(weight|bias)",
 )
 # Outside the backbone all decays: biases, batch norms `bn`, group norms `gn`, fusion weights, learned scales, and
 # layer norms that are a number in a list. Only Sparse R-CNN has norms of that name.

@@ -20,6 +20,7 @@ from swinkit.segmentation.evaluation import EvaluationImages
 from swinkit.segmentation.inference import InferenceSettings, predict_classes
 from swinkit.segmentation.model import UperNet, UperNetConfig
 from swinkit.segmentation.predictor import Segmentor
+from swinkit.structures import Views
 from swinkit.training.processes import Processes
 from swinkit.weights.model_file import write_description
 from swinkit.weights.save import save_weights
@@ -62,7 +63,7 @@ def test_one_image_and_many_of_every_kind(small: Segmentor, tmp_path: Path) -> N
     pixels = np.asarray(image)
     tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
     result = small.predict(image)
-    assert result.mask.shape == (40, 50) and result.mask.dtype == np.int64 and result.mask.max() <= 2
+    assert result.mask.shape == (40, 50) and result.mask.dtype == np.uint8 and result.mask.max() <= 2
     assert result.classes == CLASSES and result.image.size == (50, 40)
     assert np.array_equal(result.mask, predict_classes(small.model, tensor[None], SHOWN)[0])
     for given in (tmp_path / "a.png", str(tmp_path / "a.png"), (tmp_path / "a.png").read_bytes(), pixels, tensor):
@@ -77,7 +78,7 @@ def test_one_image_and_many_of_every_kind(small: Segmentor, tmp_path: Path) -> N
 def test_images_of_one_size_are_shown_together(small: Segmentor, monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[int, ...]] = []
 
-    def shown(model: UperNet, images: torch.Tensor, settings: InferenceSettings) -> torch.Tensor:
+    def shown(model: UperNet, images: torch.Tensor, settings: InferenceSettings, views: Views) -> torch.Tensor:
         shapes.append(tuple(images.shape))
         return images[:, 0].long() % 3
 

@@ -54,7 +54,7 @@ def test_damaged_or_lacking_recipe(tmp_path: Path) -> None:
     run = open_run_folder(tmp_path, RECIPE)
     run.checkpoint.touch()
     run.recipe.write_text('{"name": ')
-    with pytest.raises(InputError, match=r"recipe\.json is damaged; choose another --run-dir"):
+    with pytest.raises(InputError, match=r"recipe\.json is damaged: .*; choose another --run-dir"):
         open_run_folder(tmp_path, RECIPE)
     run.recipe.unlink()
     with pytest.raises(InputError, match=r"recipe\.json \(No such file"):

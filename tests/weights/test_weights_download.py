@@ -1,6 +1,7 @@
 """Downloads against a server on this machine that can be told to misbehave."""
 
 import hashlib
+import json
 import re
 import socket
 import threading
@@ -11,13 +12,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save
 
 from swinkit.errors import InputError
 from swinkit.weights import download
 from swinkit.weights.catalogue import CATALOGUE, PublishedWeights
 from swinkit.weights.download import cache_folder, fetch
 
-CONTENT = bytes(range(256)) * 4096  # 1 MiB
+CONTENT = save({"weight": torch.arange(2**18)})  # 2 MiB
 
 
 @dataclass
@@ -138,14 +141,17 @@ def test_a_file_that_changed_meanwhile_starts_afresh(
 
 def test_a_partial_file_longer_than_the_file_is_thrown_away(web: Web, entry: PublishedWeights, tmp_path: Path) -> None:
     (tmp_path / "swin.pth.partial").write_bytes(CONTENT + b"more")
-    (tmp_path / "swin.pth.partial.etag").write_text('"first"')
+    (tmp_path / "swin.pth.partial.etag").write_text(json.dumps({"version": '"first"', "total": len(CONTENT)}))
     assert fetch(entry, cache=tmp_path, progress=False).read_bytes() == CONTENT
     assert len(web.requests) == 2
 
 
 def test_a_server_that_does_not_say_the_length(web: Web, entry: PublishedWeights, tmp_path: Path) -> None:
     web.says_length = False
-    assert fetch(entry, cache=tmp_path, progress=False).read_bytes() == CONTENT
+    assert fetch(entry, cache=tmp_path, progress=False).read_bytes() == CONTENT  # its hash tells that it is whole
+    with pytest.raises(InputError, match="does not say where the file ends"):
+        fetch(web.url(), cache=tmp_path, progress=False)
+    assert left(tmp_path) == {"swin.pth"}
 
 
 def test_a_wrong_hash_leaves_nothing(web: Web, entry: PublishedWeights, tmp_path: Path) -> None:

@@ -7,6 +7,11 @@ from typing import Literal, get_args
 
 from swinkit.errors import InputError
 
+MOST_WINDOW = 64
+MOST_STAGES = 10
+MOST_BLOCKS = 1000
+"""In all stages together; Swin-L has 24."""
+
 Attention = Literal["shifted", "unshifted", "padded_shift", "sliding", "performer"]
 """The attention of the blocks, see `SwinArchitecture.attention`."""
 
@@ -66,6 +71,13 @@ class SwinArchitecture:
             raise InputError(
                 f"depths {self.depths} and num_heads {self.num_heads} must name the same number of stages, at least one"
             )
+        if len(self.depths) > MOST_STAGES or sum(self.depths) > MOST_BLOCKS:
+            raise InputError(
+                f"depths {str(self.depths)[:60]} have more than {MOST_STAGES} stages or {MOST_BLOCKS} blocks, which no "
+                "Swin Transformer has"
+            )
+        if self.window_size > MOST_WINDOW:
+            raise InputError(f"window_size must be at most {MOST_WINDOW}, not {self.window_size}")
         sizes = (self.embed_dim, self.window_size, self.patch_size, self.in_channels, *self.image_size)
         if min(*sizes, *self.depths, *self.num_heads) < 1 or len(self.image_size) != 2:
             raise InputError(f"widths, depths, heads, window, patch and image sizes must all be at least 1: {self}")

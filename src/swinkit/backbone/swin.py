@@ -48,6 +48,10 @@ class SwinConfig(SwinArchitecture):
         """The backbone with fresh weights."""
         return SwinTransformer(self, checkpoint_activations=checkpoint_activations)
 
+    def without_dropout(self) -> Self:
+        """The same without dropout and stochastic depth."""
+        return replace(self, drop_rate=0.0, attn_drop_rate=0.0, drop_path_rate=0.0)
+
     def from_stride(self, stride: int) -> Self:
         """The same without features finer than `stride`, so that no norm is left which nothing trains.
 

@@ -44,7 +44,12 @@ def backbone_config(description: Any, table: Mapping[str, type[BackboneConfig]] 
     name = str(description.get("architecture"))
     if name not in table:
         raise InputError(f"there is no backbone {name!r}; there are {', '.join(table)}")
-    return from_plain(table[name], description.get("config"), where=f"the backbone {name}")
+    config = from_plain(table[name], description.get("config"), where=f"the backbone {name}")
+    if isinstance(config, TimmConfig):
+        if ":" in config.name:
+            raise InputError(f"a file may name backbones of timm itself, not of elsewhere as {config.name!r} is")
+        return replace(config, pretrained=False)  # a file's own weights follow: reading it downloads nothing
+    return config
 
 
 def named_backbone(name: str, like: BackboneConfig) -> BackboneConfig:

@@ -36,6 +36,10 @@ class TimmConfig:
             raise InputError(f"activations of timm's {self.name} are not recomputed; leave checkpoint_activations out")
         return TimmFeatures(self)
 
+    def without_dropout(self) -> Self:
+        """The same: these have none."""
+        return self
+
     def from_stride(self, stride: int) -> Self:
         """The same without features finer than `stride`; raises InputError where none is left."""
         kept = tuple(level for level in self.levels if level >= stride)

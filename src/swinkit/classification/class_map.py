@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from swinkit.errors import InputError
+from swinkit.files import read_text
 
 
 def read_class_map(path: Path) -> list[int]:
@@ -13,6 +14,6 @@ def read_class_map(path: Path) -> list[int]:
     Raises InputError where the file cannot be read or holds anything else.
     """
     try:
-        return [int(line) for line in path.read_text(encoding="utf-8").split()]
-    except (OSError, ValueError) as error:
+        return [int(line) for line in read_text(path).split()]
+    except ValueError as error:
         raise InputError(f"{path} is not a class map, a text file with one class number a line ({error})") from None

@@ -16,6 +16,7 @@ from swinkit.backbone.stages import SwinStages
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import backbone_config, describe_backbone
 from swinkit.errors import InputError
+from swinkit.files import exists
 from swinkit.ops.window_attention import AttentionBackend
 from swinkit.weights.hub import push_pretrained, write_pretrained
 from swinkit.weights.model_file import read_model_file
@@ -86,7 +87,7 @@ class SwinClassifier(SwinStages):
         if description.get("task") != "classification":
             raise InputError(f"this is a {description.get('task')} model, not a classifier")
         backbone, num_classes = description.get("backbone"), description.get("num_classes")
-        if not isinstance(backbone, Mapping) or not isinstance(num_classes, int):
+        if not isinstance(backbone, Mapping) or type(num_classes) is not int:
             raise InputError("the description of the classifier is damaged; save the model again")
         config = backbone_config(backbone)
         if not isinstance(config, SwinConfig):
@@ -107,14 +108,13 @@ class SwinClassifier(SwinStages):
             InputError: where it cannot be found or is not a swinkit classifier.
         """
         on_hub = f"{HUB_PREFIX}{str(source).removeprefix(HUB_PREFIX)}"
-        file = read_model_file(source if Path(source).exists() else on_hub)
+        file = read_model_file(source if exists(Path(source)) else on_hub)
         if file.description is None:
             raise InputError(
                 f"{file.path} does not describe its model; build one and fill it with swinkit.load_weights(model, path)"
             )
-        model = cls.from_description(file.description)
-        file.load_into(model)
-        return model.eval()
+        description = file.description
+        return file.filled(lambda: cls.from_description(description), lambda model: model).eval()
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write model.safetensors, config.json and a README.md into `folder` and return it."""

@@ -68,19 +68,21 @@ class Classifier(Shareable):
 
         Raises InputError where the file holds no classifier, or its description does not fit its weights.
         """
-        classifier = cls._of_swinkit(file) if file.description is not None else cls._of_others(file)
-        file.load_into(classifier.model)
+        build = cls._of_others if file.description is None else cls._of_swinkit
+        classifier = file.filled(lambda: build(file), lambda built: built.model)
         classifier.model.to(device)
         return classifier
 
     @classmethod
     def _of_swinkit(cls, file: ModelFile) -> Self:
         model = SwinClassifier.from_description(file.description or {})
-        preprocessing = _usual_preprocessing(model)
-        if model.known.get("preprocessing") is not None:
-            where = f"the preprocessing in {file.path}"
-            preprocessing = from_plain(EvalPreprocessing, model.known["preprocessing"], where=where)
+        told, where = model.known.get("preprocessing"), f"the preprocessing in {file.path}"
+        preprocessing = (
+            _usual_preprocessing(model) if told is None else from_plain(EvalPreprocessing, told, where=where)
+        )
         classes = model.known.get("classes") or class_names(model.num_classes)
+        if not isinstance(classes, (list, tuple)) or not all(isinstance(name, str) for name in classes):
+            raise InputError(f"the classes that {file.path} names are no list of texts; save it again")
         if len(classes) != model.num_classes:
             raise InputError(
                 f"{file.path} names {len(classes)} classes, but its model has {model.num_classes}; save it again"

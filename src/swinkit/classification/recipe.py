@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from PIL import Image
+from torch import Tensor
 
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import check_rgb, named_backbone
 from swinkit.backbone.variants import SWIN_T
 from swinkit.classification.class_map import read_class_map
-from swinkit.classification.data.augmentation import SmallImageAugmentation, TrainAugmentation, train_transform
+from swinkit.classification.data.augmentation import (
+    SmallImageAugmentation,
+    StillTransform,
+    TrainAugmentation,
+    train_transform,
+)
 from swinkit.classification.data.mixing import Mixing
 from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.data.samples import ClassificationData
@@ -27,6 +35,8 @@ from swinkit.serialization import to_plain
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.sampling import TrainSampler
 from swinkit.training.data.seeding import SeededView
+from swinkit.training.loop import TrainingSettings
+from swinkit.training.overfitting import chosen_images, overfitting_settings, repeated
 from swinkit.training.processes import Processes
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.weights.load import load_weights
@@ -56,6 +66,9 @@ class ClassificationRecipe:
     new where the classes differ in number."""
     class_map: Path | None = None
     """Text file with one number a line: the rows of the weights' head to start from (ImageNet-22K to 1K)."""
+    overfit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Learn N images by heart, without augmentation, and validate on the same: the shortest way to see that data and
+    model fit together. Changes batch, length and rates, see `overfitting`; other options come on top."""
     backbone: SwinConfig = SWIN_T
     """The architecture."""
     augmentation: TrainAugmentation | SmallImageAugmentation = field(default_factory=TrainAugmentation)
@@ -74,6 +87,8 @@ class ClassificationRecipe:
         """
         recipe = self.sized()
         training, validation = _open_data(recipe)
+        if recipe.overfit is not None:
+            training = validation = training.subset(chosen_images(len(training), recipe.overfit))
         batches = _training_batches(recipe, training, processes)
         model = _build_model(recipe, num_classes=len(validation.classes))
         return ClassificationTask(
@@ -88,6 +103,23 @@ class ClassificationRecipe:
                 "preprocessing": to_plain(recipe.preprocessing),
                 "recipe": to_plain(recipe),
             },
+        )
+
+    def overfitting(self, images: int) -> ClassificationRecipe:
+        """The same recipe for learning so many images by heart: images as in validation, no mixing or stochastic depth,
+        and length, batch and rates as in `swinkit.training.overfitting`.
+
+        Raises InputError where `images` is below 1.
+        """
+        settings = overfitting_settings(TrainingSettings(self.loop, self.optimizer, self.schedule), images)
+        return replace(
+            self,
+            overfit=images,
+            backbone=self.backbone.without_dropout(),
+            mixing=Mixing(probability=0.0, label_smoothing=0.0),
+            optimizer=settings.optimizer,
+            schedule=settings.schedule,
+            loop=settings.loop,
         )
 
     def sized(self) -> ClassificationRecipe:
@@ -146,6 +178,9 @@ def _open_data(recipe: ClassificationRecipe) -> tuple[ClassificationData, Classi
 
 def _training_batches(recipe: ClassificationRecipe, data: ClassificationData, processes: Processes) -> EpochBatches:
     loop = recipe.loop
+    transform: Callable[[Image.Image], Tensor] = train_transform(recipe.augmentation)
+    if recipe.overfit is not None:
+        data, transform = data.subset(repeated(len(data), loop)), StillTransform(recipe.preprocessing)
     sampler = TrainSampler(
         len(data),
         batch_size=loop.batch_size,
@@ -154,7 +189,7 @@ def _training_batches(recipe: ClassificationRecipe, data: ClassificationData, pr
         world_size=processes.count,
         accumulation=loop.accumulate,
     )
-    view = SeededView(data, train_transform(recipe.augmentation), seed=loop.seed)
+    view = SeededView(data, transform, seed=loop.seed)
     return EpochBatches(view, sampler, workers=loop.workers, pin_memory=processes.device.type == "cuda")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ class ClassificationTask(Task):
 
     best_metric = "val/top1"
     best_shown = "top-1"
+    fit_metrics = MappingProxyType({"val/top1": "top-1"})
     pictures = ("curves", "confusion", "predictions", "sample")
     model: SwinClassifier
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pkgutil import resolve_name
 
 from swinkit.errors import InputError
+from swinkit.training.interruption import SENTENCE, leaving_on_signals
 
 USAGE = """usage: swinkit COMMAND ...
 
@@ -44,23 +47,53 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 2 for input that cannot be used, 130 where it was interrupted."""
+    """Run a command; returns the exit code: 0, 2 for input that cannot be used, 130, 143 or 129 where SIGINT, SIGTERM
+    or SIGHUP ended it."""
+    with leaving_on_signals() as interruption:
+        try:
+            return _explained(sys.argv[1:] if arguments is None else list(arguments))
+        except BaseException as error:
+            # What was being called when the signal came may have made an error of its own of it.
+            if interruption.number is None and not isinstance(error, KeyboardInterrupt):
+                raise
+            print(f"\n{SENTENCE}", file=sys.stderr)
+            return 128 + (interruption.number or signal.SIGINT)
+
+
+def _explained(arguments: list[str]) -> int:
+    """The exit code of a command; what is no fault of swinkit is one line."""
     try:
-        code = _run(sys.argv[1:] if arguments is None else list(arguments))
+        _show_any_name()
+        code = _run(arguments)
         sys.stdout.flush()
         return code
     except InputError as error:
-        print(f"swinkit: {error}", file=sys.stderr)
-        return 2
+        return _failed(str(error))
     except SystemExit as stop:  # the parser's, after --help or an option that does not exist
         return stop.code if isinstance(stop.code, int) else 2
-    except KeyboardInterrupt:
-        print("\nswinkit: interrupted; the same command goes on from a training run's last checkpoint", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         # Whoever read our output has closed it (`swinkit models | head`): nothing more to say, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except MemoryError:
+        return _failed("there is too little memory for this; take smaller images or batches, or fewer --workers")
+    except OSError as error:
+        if error.errno is None:  # raised by a library, and not by the system
+            raise
+        file = f" ({error.filename})" if error.filename else ""
+        return _failed(f"the system refuses to go on: {error.strerror}{file}")
+
+
+def _failed(sentence: str) -> int:
+    print(f"swinkit: {sentence}", file=sys.stderr)
+    return 2
+
+
+def _show_any_name() -> None:
+    """File names need not be text; what the terminal cannot show is written as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: list[str]) -> int:

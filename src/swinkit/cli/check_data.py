@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from swinkit.cli.console import result_console
+from swinkit.cli.console import progress_bar, result_console
 from swinkit.detection.data.check import check_detection, problem_lines, sample_indices, summary_lines
 from swinkit.detection.data.coco_json import read_coco_table
 from swinkit.detection.data.scenes import open_detection_scenes
@@ -21,6 +19,7 @@ from swinkit.detection.data.sources import DetectionFiles, find_detection_files
 from swinkit.detection.evaluation import draw_data as draw_objects
 from swinkit.detection.pictures.data import plot_detection_data
 from swinkit.errors import InputError
+from swinkit.files import is_file, is_folder
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.segmentation.data.check import SegmentationReport, check_segmentation, problems_text
 from swinkit.segmentation.data.folders import find_splits, match_pairs, read_classes
@@ -53,7 +52,7 @@ def check_data_command(arguments: Sequence[str]) -> None:
     source = Path(options.data)
     if options.data == "digit_scenes":
         _show_scenes(options.out)
-    elif source.is_file() or _holds_json(source):
+    elif is_file(source) or _holds_json(source):
         _check_objects(source, options)
     else:
         _check_masks(source, options)
@@ -62,7 +61,7 @@ def check_data_command(arguments: Sequence[str]) -> None:
 def _holds_json(root: Path) -> bool:
     """Whether there is a json where COCO data have theirs; a folder of masks has none."""
     folders = (root, root / "annotations", root / "train", root / "valid", root / "val")
-    return any(any(folder.glob("*.json")) for folder in folders if folder.is_dir())
+    return any(any(folder.glob("*.json")) for folder in folders if is_folder(folder))
 
 
 def _show_scenes(out: Path) -> None:
@@ -81,10 +80,14 @@ def _check_objects(source: Path, options: CheckOptions) -> None:
     for part, files in find_detection_files(source, image_root=options.images).items():
         count = len(read_coco_table(files.json_path).image_ids)
         maps = _maps(files, options) if part == "train" else None  # nobody validates on them
-        report, data = check_detection(files.json_path, files.image_root, maps=maps, step=_bar(count, part))
+        report, data = check_detection(
+            files.json_path, files.image_root, maps=maps, step=progress_bar(count, f"reading {part}")
+        )
         print(f"\n{part}:")
         for line in (*summary_lines(report), *problem_lines(report)):
             print(f"  {line}")
+        if not data.table.is_annotated:
+            print("  no annotations: images for swinkit evaluate and predict, from which nothing can be learned")
         problems += len(report.stopping)
         if len(data):
             picture = options.out / f"{source.resolve().stem}_{part}.png"
@@ -107,13 +110,6 @@ def _conclude(source: Path, problems: int) -> None:
         raise InputError(f"{source} has {problems} problem(s), listed above; training would stop at them")
 
 
-def _bar(count: int, part: str) -> Callable[[int], object]:
-    """Call it for every image done: a bar on stderr while a part is read."""
-    console = Console(stderr=True)
-    steps = iter(track(range(count), description=f"reading {part}", transient=True, console=console))
-    return lambda done: next(steps, None)
-
-
 def _check_masks(root: Path, options: CheckOptions) -> None:
     splits = find_splits(root)
     classes = read_classes(options.classes_file, root)
@@ -121,7 +117,7 @@ def _check_masks(root: Path, options: CheckOptions) -> None:
     for split, places in splits.items():
         pairs = match_pairs(root, *places)
         data = SegmentationImages(root, pairs.images, pairs.masks, classes, reduce_zero_label=options.reduce_zero_label)
-        report = check_segmentation(data, pairs, step=_bar(len(data), split))
+        report = check_segmentation(data, pairs, step=progress_bar(len(data), f"reading {split}"))
         print(f"\n{split}: {report.images:,} images with masks in {places[0]} and {places[1]}")
         _show(report, first=1 if options.reduce_zero_label else 0)
         problems += len(report.problems)

@@ -10,14 +10,17 @@ from typing import Any
 
 from rich.table import Table
 
-from swinkit.cli.console import result_console
+from swinkit.cli.console import progress_bar, result_console
+from swinkit.cli.image_paths import run_name
 from swinkit.cli.task_options import EvaluateOptions, list_files
+from swinkit.detection.data.coco import CocoData
 from swinkit.detection.data.samples import DetectionData
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.data.sources import open_detection_evaluation
 from swinkit.detection.evaluation import draw_results
 from swinkit.detection.predictor import Detector
 from swinkit.detection.scores import DetectionResults, results_table
+from swinkit.detection.submission import write_submission
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.serialization import from_plain
@@ -30,8 +33,12 @@ class EvaluateDetectorOptions(EvaluateOptions):
 
 
 def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> None:
-    """COCO's average precision of a detector, of boxes and masks, on images with ground truth."""
+    """COCO's average precision of a detector, of boxes and masks, on images with ground truth; of a json without
+    annotations, such as COCO's test-dev, the files for COCO's server."""
     data = _data(options, detector)
+    if isinstance(data, CocoData) and not data.table.is_annotated:
+        _submit(detector, data, options)
+        return
     results, written = draw_results(detector, data, options.folder, workers=options.workers, views=options.views)
     if options.json:
         print(json.dumps(_plain(results, written)))
@@ -43,6 +50,26 @@ def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> N
     print(f"recall of boxes at IoU 0.5, whatever the class: {100 * results.recall50:.2f} %")
     result_console().print(_class_table(results))
     list_files(written)
+
+
+def _submit(detector: Detector, data: CocoData, options: EvaluateDetectorOptions) -> None:
+    """Write what COCO's servers take, and say that there is no score."""
+    written = write_submission(
+        detector,
+        data,
+        options.folder,
+        name=run_name(options.checkpoint),
+        views=options.views,
+        workers=options.workers,
+        step=progress_bar(len(data), "detecting"),
+    )
+    if options.json:
+        plain = {"images": written.images, "detections": written.detections, "boxes": None, "masks": None}
+        print(json.dumps(plain | {"files": [str(path) for path in written.files]}))
+        return
+    print(f"{written.images} images, {written.detections} detections")
+    print(f"no score: {data.table.path} has no annotations. COCO's server gives one for the zip of each folder:")
+    list_files(written.files)
 
 
 def _data(options: EvaluateDetectorOptions, detector: Detector) -> DetectionData:

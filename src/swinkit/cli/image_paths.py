@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from swinkit.errors import InputError
+from swinkit.files import exists, is_file, is_folder
 from swinkit.images.read import is_image_name
 
 
@@ -15,11 +16,11 @@ def image_paths(given: Sequence[Path]) -> Iterator[Path]:
     if not given:
         raise InputError("name at least one image or folder of images")
     for path in given:
-        if not path.is_dir():
+        if not is_folder(path):
             yield from _matching(path)
             continue
         try:
-            found = sorted(file for file in path.iterdir() if file.is_file() and is_image_name(file.name))
+            found = sorted(file for file in path.iterdir() if is_file(file) and is_image_name(file.name))
         except OSError as error:
             raise InputError(f"cannot read the folder {path} ({error.strerror}); check its permissions") from None
         if not found:
@@ -53,7 +54,7 @@ def run_name(checkpoint: str) -> str:
 
 def _matching(path: Path) -> list[Path]:
     """The files that a pattern such as *.jpg stands for, where a shell has not replaced it already; else the path."""
-    if path.exists() or not glob.has_magic(str(path)):
+    if exists(path) or not glob.has_magic(str(path)):
         return [path]
     pattern = path.relative_to(path.anchor)
     found = sorted(file for file in Path(path.anchor or ".").glob(str(pattern)) if is_image_name(file.name))

@@ -57,7 +57,7 @@ def train_recipe(name: str, arguments: Sequence[str]) -> None:
 
 
 def _with_parts(recipe: Any, arguments: list[str]) -> tuple[Any, list[str]]:
-    """The recipe with the parts that --backbone and --detector name, and the other arguments."""
+    """The recipe with what --backbone, --detector and --overfit make of it, and the other arguments."""
     name, arguments = _taken("--backbone", arguments)
     if name is not None:
         recipe = _with_backbone(recipe, name)
@@ -67,6 +67,11 @@ def _with_parts(recipe: Any, arguments: list[str]) -> tuple[Any, list[str]]:
             if name not in DETECTORS:
                 raise InputError(f"there is no detector {name!r}; there are {', '.join(DETECTORS)}")
             recipe = replace(recipe, detector=DETECTORS[name]())
+    images, arguments = _taken("--overfit", arguments)
+    if images is not None:
+        if not images.isdecimal():
+            raise InputError(f"--overfit takes the number of images to learn by heart, such as 8, not {images}")
+        recipe = recipe.overfitting(int(images))
     return recipe, arguments
 
 
@@ -84,7 +89,7 @@ def _taken(option: str, arguments: list[str]) -> tuple[str | None, list[str]]:
             return argument.partition("=")[2], arguments[:place] + arguments[place + 1 :]
         if argument == option:
             if place + 1 == len(arguments):
-                raise InputError(f"say which: {option} NAME")
+                raise InputError(f"say which: {option} {'N' if option == '--overfit' else 'NAME'}")
             return arguments[place + 1], arguments[:place] + arguments[place + 2 :]
     return None, arguments
 
@@ -117,6 +122,9 @@ def report(run: Run, data: Path | None) -> None:
     print(f"  metrics      {run.folder.metrics}")
     for picture in run.pictures:
         print(f"  {picture.stem:12} {picture}")
+    if run.fit is not None:
+        print(f"\n{run.fit}")
+        return
     print("\nTry next:")
     data_option = [] if data is None else ["--data", str(data)]
     print(f"  {shlex.join(['swinkit', 'evaluate', str(model), *data_option])}")

@@ -29,6 +29,7 @@ from swinkit.layers.fpn import FPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import Stds, decode_boxes
 from swinkit.ops.distributed import mean_over_processes
+from swinkit.serialization import check_limits
 from swinkit.structures import Instances
 
 EPS = torch.finfo(torch.float32).eps
@@ -71,6 +72,7 @@ class ATSS:
         return False
 
     def __post_init__(self) -> None:
+        check_limits(self, {"extra_levels": 8, "topk": 1000, "pre_nms": 10_000, "detections": 10_000})
         if min(self.channels, self.convs, self.groups, self.topk, self.pre_nms, self.detections) < 1:
             raise InputError(f"widths, convolutions, groups, candidates and detections must be at least 1: {self}")
 

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, Self
 from torch import Tensor
 
 from swinkit.detection.assigners import MatcherConfig
+from swinkit.detection.detector import Size
 from swinkit.detection.mask_head import MaskHead
 from swinkit.detection.rcnn import RCNN, RCNNConfig, RCNNOutputs
 from swinkit.detection.roi_head import StageConfig
@@ -131,6 +132,7 @@ class HTCDetector(RCNN):
         losses = super().losses(outputs, targets)
         if outputs.semantic is not None:
             config = self.config
+            _check_maps(targets, outputs.sizes)
             losses["loss_semantic_seg"] = config.semantic_weight * semantic_loss(
                 outputs.semantic,
                 targets,
@@ -143,3 +145,14 @@ class HTCDetector(RCNN):
     def chosen_masks(self, logits: list[Tensor]) -> list[Tensor]:
         """Of each stage's mask logits, those whose probabilities are averaged."""
         return logits if self.config.mask_ensemble == "mean" else logits[-1:]
+
+
+def _check_maps(targets: Sequence[Instances], sizes: Sequence[Size]) -> None:
+    """Raises InputError where an image has no semantic map, or one of another size."""
+    for number, (target, size) in enumerate(zip(targets, sizes, strict=True)):
+        if target.semantic is None or tuple(target.semantic.shape) != tuple(size):
+            found = "no semantic map" if target.semantic is None else f"one of {tuple(target.semantic.shape)} pixels"
+            raise InputError(
+                f"this detector learns from a semantic map of {tuple(size)} pixels of image {number} of the batch, "
+                f"which has {found}; semantic_classes=0 does without"
+            )

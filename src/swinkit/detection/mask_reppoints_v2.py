@@ -28,6 +28,7 @@ from swinkit.detection.reppoints_head import POINTS, PointOutputs, RepPointsHead
 from swinkit.detection.reppoints_targets import mask_middles
 from swinkit.detection.reppoints_v2 import RepPointsDetector, RepPointsOutputs, RepPointsV2
 from swinkit.errors import InputError
+from swinkit.serialization import check_limits
 from swinkit.structures import Instances
 
 MASK_LEVELS = 3
@@ -53,6 +54,7 @@ class MaskRepPointsV2(RepPointsV2):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_limits(self, {"mask_count": 10_000})
         if min(self.mask_channels, self.mask_count, self.mask_reach) <= 0:
             raise InputError(f"mask_channels, mask_count and mask_reach must be above 0: {self}")
 

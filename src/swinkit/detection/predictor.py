@@ -106,8 +106,8 @@ class Detector(Shareable):
         architectures: Mapping[str, type[DetectorConfig]] = DETECTORS,
     ) -> Self:
         """The detector of a file, in evaluation mode; raises InputError where it holds none that is known."""
-        detector = cls._foreign(file, architectures) if file.description is None else cls._own(file, architectures)
-        file.load_into(detector.model)
+        build = cls._foreign if file.description is None else cls._own
+        detector = file.filled(lambda: build(file, architectures), lambda built: built.model)
         detector.model.to(device).eval()
         return detector
 
@@ -118,7 +118,7 @@ class Detector(Shareable):
         config = from_plain(kind, description.get("config"), where=f"the detector of {file.path}")
         backbone = backbone_config(description.get("backbone")).build()
         names = description.get("classes")
-        classes = tuple(map(str, names)) if isinstance(names, (list, tuple)) else ()
+        classes = tuple(name for name in names if isinstance(name, str)) if isinstance(names, (list, tuple)) else ()
         if len(classes) != description.get("num_classes") or not classes:
             count = description.get("num_classes")
             raise InputError(f"{file.path} names {len(classes)} classes, but its model has {count}; save it again")

@@ -26,6 +26,7 @@ from swinkit.errors import InputError
 from swinkit.layers.fpn import FPN
 from swinkit.layers.pixels import PixelNormalisation, pad_batch
 from swinkit.ops.boxes import decode_boxes
+from swinkit.serialization import check_limits
 from swinkit.structures import Detections, Instances
 
 
@@ -64,6 +65,7 @@ class RCNNConfig(RegionSettings):
     """Whether files of it have what `is_hybrid` looks for."""
 
     def __post_init__(self) -> None:
+        check_limits(self, {"extra_levels": 8, "roi_size": 64, "mask_roi_size": 64, "detections": 10_000})
         counts = (self.channels, self.roi_size, self.fc_channels, self.mask_roi_size, self.detections, len(self.stages))
         if min(counts) < 1 or min(self.extra_levels, self.shared_convs, self.mask_convs) < 0 or self.shared_fcs < 1:
             raise InputError(f"widths, sizes, layers, stages and detections of a detector must be at least 1: {self}")

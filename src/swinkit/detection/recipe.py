@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from torch import nn
 
 from swinkit.backbone.deit import DeiTPyramidConfig
 from swinkit.backbone.swin import SwinConfig
@@ -44,7 +43,9 @@ from swinkit.images.digit_scenes import SceneSettings
 from swinkit.serialization import to_plain
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.seeding import SeededSamples
-from swinkit.training.processes import Processes
+from swinkit.training.loop import TrainingSettings
+from swinkit.training.overfitting import chosen_images, overfitting_settings, repeated
+from swinkit.training.processes import Processes, synchronised
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.weights.starting_weights import load_starting_weights
 
@@ -79,6 +80,9 @@ class DetectionRecipe:
     weights: str | None = None
     """Weights to start from: of a backbone, a classifier or a whole detector of this kind; a file, a name that
     `swinkit models` lists, an address, or hf-hub:owner/name. Last layers are new where the classes differ in number."""
+    overfit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Learn N images by heart, without augmentation, and validate on the same: the shortest way to see that data and
+    model fit together. Changes batch, length and rates, see `overfitting`; other options come on top."""
     backbone: SwinConfig | TimmConfig | DeiTPyramidConfig = SWIN_T
     detector: AnyDetector = field(default_factory=MaskRCNN)
     augmentation: DetectionAugmentation | SmallDetectionAugmentation = field(default_factory=DetectionAugmentation)
@@ -102,13 +106,31 @@ class DetectionRecipe:
         """Open the data and build the detector; raises InputError where something cannot be used."""
         check_rgb(self.backbone)
         data = self.open_data()
+        if self.overfit is not None:
+            few = data[0].subset(chosen_images(len(data[0]), self.overfit))
+            data = few, few
         batches = self._batches(data[0], processes)
         model, description = self._model(data[0])
-        if processes.count > 1 and processes.device.type == "cuda":  # there is no SyncBN of CPU processes
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        model = synchronised(model, processes)
         processes.require_even(len(data[1]), sharding=self.loop.sharding)
         evaluation = EvaluationImages(data[1], self.resize, workers=self.loop.workers, processes=processes)
         return DetectionTask(model, batches=batches, data=data, evaluation=evaluation, description=description)
+
+    def overfitting(self, images: int) -> DetectionRecipe:
+        """The same recipe for learning so many images by heart: images as in validation, no stochastic depth, and
+        length, batch and rates as in `swinkit.training.overfitting`.
+
+        Raises InputError where `images` is below 1.
+        """
+        settings = overfitting_settings(TrainingSettings(self.loop, self.optimizer, self.schedule), images)
+        return replace(
+            self,
+            overfit=images,
+            backbone=self.backbone.without_dropout(),
+            optimizer=settings.optimizer,
+            schedule=settings.schedule,
+            loop=settings.loop,
+        )
 
     def open_data(self) -> tuple[DetectionData, DetectionData]:
         """Training and validation images; raises InputError where they cannot be used."""
@@ -137,7 +159,11 @@ class DetectionRecipe:
 
     def _batches(self, data: DetectionData, processes: Processes) -> EpochBatches:
         loop = self.loop
-        check_instaboost(self.augmentation.instaboost, has_masks=data.has_masks)
+        shown: DetectionAugmentation | SmallDetectionAugmentation | DetectionResize = self.augmentation
+        if self.overfit is not None:
+            data, shown = data.subset(repeated(len(data), loop)), self.resize
+        else:
+            check_instaboost(self.augmentation.instaboost, has_masks=data.has_masks)
         sampler = AspectRatioSampler(
             data.sizes,
             batch_size=loop.batch_size,
@@ -146,7 +172,7 @@ class DetectionRecipe:
             world_size=processes.count,
             accumulation=loop.accumulate,
         )
-        view = SeededSamples(data, detection_transform(self.augmentation), seed=loop.seed)
+        view = SeededSamples(data, detection_transform(shown), seed=loop.seed)
         pin = processes.device.type == "cuda"
         return EpochBatches(view, sampler, workers=loop.workers, pin_memory=pin, collate=collate_detection)
 

@@ -27,6 +27,7 @@ from swinkit.errors import InputError
 from swinkit.layers.bifpn import BiFPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import clip_boxes
+from swinkit.serialization import check_limits
 from swinkit.structures import Instances
 
 
@@ -73,6 +74,7 @@ class RepPointsV2:
         return False
 
     def __post_init__(self) -> None:
+        check_limits(self, {"extra_levels": 8, "topk": 1000, "pre_nms": 10_000, "detections": 10_000})
         counts = (self.channels, self.neck_layers, self.corner_channels, self.groups, self.topk, self.detections)
         if min(counts) < 1 or min(self.convs, self.shared_convs) < 0:
             raise InputError(f"widths, layers, groups, candidates and detections must be at least 1: {self}")

@@ -20,6 +20,7 @@ from swinkit.detection.detector import Size
 from swinkit.detection.nms import nms_within
 from swinkit.detection.samplers import SamplerConfig, choose
 from swinkit.ops.boxes import UNIT, Stds, decode_boxes, encode_boxes
+from swinkit.serialization import check_limits
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class ProposalConfig:
     nms_iou: float = 0.7
     min_size: float = 0.0
     """Sides must be longer than this, in pixels."""
+
+    def __post_init__(self) -> None:
+        check_limits(self, {"pre_nms": 20_000, "post_nms": 10_000})
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,6 @@ class DetectionScores:
         self._sizes = {each["id"]: (each["height"], each["width"]) for each in truth["images"]}
         self._found: dict[int, list[dict[str, Any]]] = {}
 
-    @torch.no_grad()
     def update(self, image_id: int, detections: Detections) -> None:
         """Adds the detections of an image, at its original size.
 
@@ -71,6 +70,13 @@ class DetectionScores:
             InputError: where the image is unknown, was there before or has another size, labels are not among the
                 truth's classes, values are not finite, or masks are lacking.
         """
+        if image_id in self._found:
+            raise InputError(f"detections of image {image_id} are given twice: show every image once")
+        self._found[image_id] = self.as_coco(image_id, detections)
+
+    @torch.no_grad()
+    def as_coco(self, image_id: int, detections: Detections) -> list[dict[str, Any]]:
+        """The detections of an image as COCO results, with masks where they are compared; InputError as `update`."""
         self._check(image_id, detections)
         boxes = detections.boxes.detach().double().cpu()
         boxes[:, 2:] -= boxes[:, :2]
@@ -84,13 +90,11 @@ class DetectionScores:
             pasted = paste_masks(detections.masks, detections.boxes, detections.size)
             for each, mask in zip(found, pasted, strict=True):
                 each["segmentation"] = encode_mask(mask.cpu().numpy())
-        self._found[image_id] = found
+        return found
 
     def _check(self, image_id: int, detections: Detections) -> None:
         if image_id not in self._sizes:
             raise InputError(f"detections of image {image_id}, which the truth does not have; give its image ids")
-        if image_id in self._found:
-            raise InputError(f"detections of image {image_id} are given twice: show every image once")
         if tuple(detections.size) != self._sizes[image_id]:
             raise InputError(
                 f"detections of image {image_id} refer to {tuple(detections.size)} pixels (height, width), but it has "

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swinkit.errors import InputError
 from swinkit.layers.conv import ConvReLU
 from swinkit.ops.labels import IGNORE
 from swinkit.structures import Instances
@@ -75,23 +74,16 @@ def semantic_loss(
 
     Args:
         logits: (B, S, H_i, W_i).
-        targets: ground truth with `semantic` (h, w), classes 0..S-1, 255 ignored.
+        targets: ground truth, each with `semantic` (h, w), classes 0..S-1, 255 ignored.
         stride: pixels between cells.
         padding: the class of the pixels between an image and the padded batch.
         mean: over the cells with a class (mmdetection 2, of which the paper's code is), or over all of them, those that
             are ignored counting as 0 (mmdetection 3).
-
-    Raises:
-        InputError: where an image has no semantic map.
     """
     height, width = logits.shape[2:]
     wanted = torch.full((len(targets), height, width), padding, dtype=torch.int64, device=logits.device)
     for number, target in enumerate(targets):
-        if target.semantic is None:
-            raise InputError(
-                f"image {number} of the batch has no semantic map, which this detector learns from; semantic_classes=0 "
-                "does without"
-            )
+        assert target.semantic is not None
         cells = target.semantic[::stride, ::stride]
         wanted[number, : cells.shape[0], : cells.shape[1]] = cells
     summed = F.cross_entropy(logits.float(), wanted, ignore_index=IGNORE, reduction="sum")

@@ -25,6 +25,7 @@ from swinkit.layers.fpn import FPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import Stds, decode_boxes
 from swinkit.ops.distributed import mean_over_processes
+from swinkit.serialization import check_limits
 from swinkit.structures import Detections, Instances
 
 
@@ -58,6 +59,7 @@ class SparseRCNN:
         return False
 
     def __post_init__(self) -> None:
+        check_limits(self, {"roi_size": 64})
         if min(self.proposals, self.stages, self.channels, self.heads, self.inner, self.hidden, self.roi_size) < 1:
             raise InputError(f"proposals, stages and widths must be at least 1: {self}")
         if self.channels % self.heads:

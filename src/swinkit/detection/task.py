@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -35,6 +36,7 @@ class DetectionTask(Task):
 
     best_metric = "val/box_ap"
     best_shown = "box AP"
+    fit_metrics = MappingProxyType({"val/box_ap50": "box AP50", "val/mask_ap50": "mask AP50"})
     pictures = ("curves", "predictions", "data", "sample")
     model: DetectorModel
 

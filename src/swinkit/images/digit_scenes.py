@@ -7,8 +7,9 @@ Shapes: N digits, H W scene.
 """
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -61,6 +62,8 @@ class SceneSettings:
                 f"scenes of {self.size} pixels with {self.digits} digits of {self.side} pixels are not possible: sides "
                 "must ascend between 8 and the scene's size, numbers of digits from 0"
             )
+        if self.digits[1] > 1000 or max(self.train_scenes, self.val_scenes) > 10**7:
+            raise InputError(f"scenes have up to 1000 digits, and there are up to 10,000,000 of them, not {self}")
         if self.size > 160 or min(self.train_scenes, self.val_scenes) < 1:
             raise InputError(
                 f"scenes can have up to 160 pixels a side (here {self.size}), as the photographs are small, and there "
@@ -79,25 +82,38 @@ class Scene(NamedTuple):
 
 
 class DigitScenes:
-    """Scenes of one part, made when they are asked for: number `index` is always the same."""
+    """Scenes of one part, made when they are asked for: number `index` is always the same.
 
-    def __init__(self, settings: SceneSettings, part: Part) -> None:
+    Args:
+        settings: what they are like.
+        part: which.
+        numbers: those of all scenes of this part that these are, in this order. Default: all.
+    """
+
+    def __init__(self, settings: SceneSettings, part: Part, numbers: Sequence[int] | None = None) -> None:
         self.settings = settings
         self.part = part
+        count = settings.train_scenes if part == "train" else settings.val_scenes
+        self.numbers: Sequence[int] = range(count) if numbers is None else numbers
         digits = open_digits(magnification=1)[part == "val"]
         self._ink = np.stack([np.asarray(digits[index][0])[:, :, 0] for index in range(len(digits))])  # (M, 8, 8)
         self._labels = digits.labels
         self._photographs = _photographs(part)
 
     def __len__(self) -> int:
-        return self.settings.train_scenes if self.part == "train" else self.settings.val_scenes
+        return len(self.numbers)
+
+    def subset(self, indices: Sequence[int]) -> Self:
+        """The scenes at `indices`, in that order."""
+        return type(self)(self.settings, self.part, [self.numbers[index] for index in indices])
 
     def scene(self, index: int) -> Scene:
         """Scene `index`, 0 <= index < len(self)."""
         if not 0 <= index < len(self):
             raise IndexError(index)
         settings = self.settings
-        draw = np.random.default_rng(derive_seed(f"digit scene {self.part}", settings.seed, index))
+        number = self.numbers[index]
+        draw = np.random.default_rng(derive_seed(f"digit scene {self.part}", settings.seed, number))
         pixels = self._background(draw)
         instances = np.zeros((settings.size, settings.size), dtype=np.int64)  # 0 background, n the n-th digit
         labels: list[int] = []
@@ -138,7 +154,7 @@ class DigitScenes:
 
 def scene_name(scenes: DigitScenes, index: int) -> str:
     """`digit_scenes/val/0007`."""
-    return f"digit_scenes/{scenes.part}/{index:04d}"
+    return f"digit_scenes/{scenes.part}/{scenes.numbers[index]:04d}"
 
 
 def _photographs(part: Part) -> list[np.ndarray]:

@@ -1,5 +1,8 @@
 """scikit-learn's handwritten digits: 1797 real 8 x 8 grey images of 0..9, part of the library, no download."""
 
+from collections.abc import Sequence
+from typing import Self
+
 import numpy as np
 from PIL import Image
 
@@ -15,6 +18,7 @@ class DigitImages:
     def __init__(self, pixels: np.ndarray, labels: np.ndarray, numbers: np.ndarray, *, magnification: int) -> None:
         self.labels = labels
         self.classes = _CLASSES
+        self._pixels, self._magnification = pixels, magnification
         self._images = pixels.repeat(magnification, axis=1).repeat(magnification, axis=2)
         self._numbers = numbers
 
@@ -27,6 +31,12 @@ class DigitImages:
     def sample_name(self, index: int) -> str:
         """`digits/0007`: the number is scikit-learn's."""
         return _name(int(self._numbers[index]))
+
+    def subset(self, indices: Sequence[int]) -> Self:
+        """The digits at `indices`, in that order."""
+        kept = np.asarray(indices, dtype=np.int64)
+        parts = self._pixels[kept], self.labels[kept], self._numbers[kept]
+        return type(self)(*parts, magnification=self._magnification)
 
 
 def open_digits(

@@ -1,12 +1,15 @@
 """One mask file, read as class numbers, or one clear sentence why not."""
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border
+from swinkit.files import require_regular
 from swinkit.images.read import MAX_PIXELS
 
 MASK_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".gif"})
@@ -19,7 +22,8 @@ class MaskError(InputError):
 
 
 def read_mask(path: Path, *, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The value of every pixel of a grey (8 or 16 bits), black-and-white or palette image, (H, W) int64.
+    """The value of every pixel of a grey (8 or 16 bits), black-and-white or palette image, (H, W) uint8, or int32
+    where they have more than 8 bits.
 
     A palette says how a mask looks; its pixels' values are the classes. Black-and-white is 0 and 1.
 
@@ -30,31 +34,38 @@ def read_mask(path: Path, *, size: tuple[int, int] | None = None) -> np.ndarray:
     Raises:
         MaskError: naming the file, where it is missing, damaged, in colour, or of another size.
     """
-    try:
-        with Image.open(path, formats=_formats()) as image:
-            _check_header(image, path, size)
-            return np.asarray(image).astype(np.int64)
-    except (MaskError, MemoryError):
-        raise
-    except FileNotFoundError:
-        raise MaskError(f"there is no mask {path}; check the path") from None
-    except Exception as error:  # decoders raise anything from SyntaxError to struct.error on broken bytes
-        raise MaskError(
-            f"{path} is no mask that can be read ({_first_line(error)}); save it as a grey or palette PNG"
-        ) from error
+    with _opened(path) as image:
+        _check_header(image, path, size)
+        return _values(image)
 
 
 def check_mask_header(path: Path, size: tuple[int, int]) -> None:
     """Raises MaskError where the file's header alone shows that `read_mask` would refuse it."""
-    try:
-        with Image.open(path, formats=_formats()) as image:
-            _check_header(image, path, size)
-    except MaskError:
-        raise
-    except Exception as error:
-        raise MaskError(
-            f"{path} is no mask that can be read ({_first_line(error)}); save it as a grey or palette PNG"
-        ) from error
+    with _opened(path) as image:
+        _check_header(image, path, size)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The file as an image whose pixels are still to be read; whatever is raised meanwhile becomes a MaskError."""
+    with border(f"{path} is no mask that can be read", "save it as a grey or palette PNG", error=MaskError):
+        try:
+            require_regular(path)
+            image = Image.open(path, formats=_formats())
+        except FileNotFoundError:
+            raise MaskError(f"there is no mask {path}; check the path") from None
+        except InputError as error:
+            raise MaskError(error) from None
+        with image:
+            yield image
+
+
+def _values(image: Image.Image) -> np.ndarray:
+    """The pixels in the smallest type that holds them: large masks would take eight times their size as int64."""
+    values = np.asarray(image)
+    if values.dtype == bool:
+        return values.astype(np.uint8)
+    return values if values.dtype == np.uint8 else values.astype(np.int32)
 
 
 @functools.cache
@@ -76,7 +87,3 @@ def _check_header(image: Image.Image, path: Path, size: tuple[int, int] | None) 
         )
     if height * width > MAX_PIXELS:
         raise MaskError(f"the mask {path} has {height} x {width} pixels, more than the limit of {MAX_PIXELS}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

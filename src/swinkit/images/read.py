@@ -1,18 +1,20 @@
 """One image file, read safely into 8-bit RGB, or one clear sentence why not."""
 
 import contextlib
-import errno
 import functools
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from swinkit.errors import InputError
+from swinkit.errors import NO_RESOURCES, InputError, reason_of
+from swinkit.files import require_regular
 
-# Twice Pillow's warning level: where Pillow itself calls an image a decompression bomb.
-MAX_PIXELS = 2 * 89_478_485
+# The largest cameras have 102 million; with the copies that turning and converting make, this takes up to 1.5 GB.
+MAX_PIXELS = 120_000_000
+_BAND = 1 << 24  # pixels that are converted together
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"}
@@ -22,8 +24,6 @@ IMAGE_SUFFIXES = frozenset(
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO", "AVIF")
 
 _EXIF_ORIENTATION = 0x0112
-
-_NO_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class ImageError(InputError):
@@ -49,6 +49,8 @@ def read_image(source: Path | str | bytes, *, name: str | None = None, max_pixel
         source = Path(source)
     shown = name or (str(source) if isinstance(source, Path) else "image")
     try:
+        if isinstance(source, Path):
+            require_regular(source)
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()) as image:
             _check_size(image, shown, max_pixels)
             image.load()
@@ -57,6 +59,8 @@ def read_image(source: Path | str | bytes, *, name: str | None = None, max_pixel
         raise
     except FileNotFoundError:
         raise ImageError(f"there is no image {shown}; check the path") from None
+    except InputError as error:
+        raise ImageError(error) from None
     except Image.DecompressionBombError:
         raise ImageError(f"{shown} has more pixels than Pillow accepts; remove it or scale it down") from None
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error on broken bytes
@@ -69,6 +73,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
     Raises ImageError where the file is missing or no readable image.
     """
     try:
+        require_regular(path)
         with Image.open(path, formats=_formats()) as image:
             _check_size(image, str(path), MAX_PIXELS)
             if image.format == "PNG" and "exif" not in image.info:
@@ -113,11 +118,27 @@ def to_rgb(image: Image.Image, shown: str) -> Image.Image:
     if image.mode == "F":
         raise ImageError(f"{shown} holds floating-point pixels of unknown range; save it with 8 or 16 bits a channel")
     if image.mode == "I" or image.mode.startswith("I;16"):
-        return _eight_bit(image, shown).convert("RGB")
+        return _in_bands(image, lambda band: _eight_bit(band, shown))
     if "transparency" in image.info or "A" in image.getbands():
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        return _in_bands(image, _on_white)
     return image.convert("RGB")  # a copy even of RGB: the opened image belongs to its file
+
+
+def _in_bands(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """What `convert` makes of an image, as RGB, some rows at a time: its copies are then of a few rows."""
+    width, height = image.size
+    rows = max(1, _BAND // width)
+    if rows >= height:
+        return convert(image).convert("RGB")
+    whole = Image.new("RGB", image.size)
+    for top in range(0, height, rows):
+        whole.paste(convert(image.crop((0, top, width, min(height, top + rows)))).convert("RGB"), (0, top))
+    return whole
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def _eight_bit(image: Image.Image, shown: str) -> Image.Image:
@@ -129,16 +150,18 @@ def _eight_bit(image: Image.Image, shown: str) -> Image.Image:
 
 def _explained(error: Exception, source: Path | bytes, shown: str) -> Exception:
     if isinstance(error, OSError) and error.errno is not None:
-        if error.errno in _NO_RESOURCES:
+        if error.errno in NO_RESOURCES:
             return error  # the machine is short of something; no fault of this image
         return ImageError(f"cannot read the image {shown}: {error.strerror}")
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
-    if size == 0:
+    if _is_empty(source):
         return ImageError(f"{shown} is empty (0 bytes); replace or remove it")
     if isinstance(error, Image.UnidentifiedImageError):
         return ImageError(f"{shown} is not an image in a format that can be read; convert it to JPEG or PNG")
-    return ImageError(f"{shown} is a damaged or truncated image ({_first_line(error)}); replace or remove it")
+    return ImageError(f"{shown} is a damaged or truncated image ({reason_of(error)}); replace or remove it")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _is_empty(source: Path | bytes) -> bool:
+    try:
+        return (len(source) if isinstance(source, bytes) else source.stat().st_size) == 0
+    except (OSError, ValueError):  # gone by now, or a name that the system does not take
+        return False

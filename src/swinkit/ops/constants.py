@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import functools
+import threading
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 R = TypeVar("R")
 
-CACHED_SIZES = 128  # a training run with changing image sizes meets new ones all the time: old ones must go
+MOST_BYTES = {"cpu": 32 * 2**20}
+"""Of all remembered tensors of a kind of device together: images of changing sizes meet new ones all the time, so old
+ones must go."""
+MOST_BYTES_ELSEWHERE = 256 * 2**20
+MOST_ENTRIES = 1000
 
 
 def cached_constant(build: Callable[..., R]) -> Callable[..., R]:
-    """Remember what `build(sizes..., device)` returned for its last `CACHED_SIZES` different arguments.
+    """Remember what `build(sizes..., device)` returned, the latest of all within `MOST_BYTES`.
 
     Tracers (torch.compile, torch.export) get the tensors built inside their graph instead, because sizes may be
     symbols there; see `is_plain` for tensors that only pretend to hold data.
     """
-    remembered = functools.lru_cache(maxsize=CACHED_SIZES)(build)
 
     @functools.wraps(build)
     def lookup(*sizes: Hashable) -> R:
@@ -29,9 +34,44 @@ def cached_constant(build: Callable[..., R]) -> Callable[..., R]:
             return build(*sizes)
         # A tensor born in inference mode could never be used in training again.
         with torch.inference_mode(False), torch.no_grad():
-            return remembered(*sizes)
+            found: R = _remembered(build, sizes)
+            return found
 
     return lookup
+
+
+class _Entry(NamedTuple):
+    value: Any
+    device: str
+    size: int
+    """Bytes."""
+
+
+_entries: OrderedDict[tuple[Hashable, ...], _Entry] = OrderedDict()
+_sizes: Counter[str] = Counter()
+"""Bytes of all entries of a kind of device."""
+_lock = threading.Lock()
+
+
+def _remembered(build: Callable[..., Any], arguments: tuple[Hashable, ...]) -> Any:
+    key = (build, *arguments)
+    with _lock:
+        known = _entries.get(key)
+        if known is not None:
+            _entries.move_to_end(key)
+            return known.value
+    value = build(*arguments)
+    tensors = [value] if isinstance(value, Tensor) else list(value)
+    device, size = tensors[0].device.type, sum(tensor.untyped_storage().nbytes() for tensor in tensors)
+    most = MOST_BYTES.get(device, MOST_BYTES_ELSEWHERE)
+    with _lock:
+        if key not in _entries and size <= most:
+            _entries[key] = _Entry(value, device, size)
+            _sizes[device] += size
+        while _sizes[device] > most or len(_entries) > MOST_ENTRIES:
+            oldest = next(each for each, entry in _entries.items() if entry.device == device)
+            _sizes[device] -= _entries.pop(oldest).size
+    return value
 
 
 def is_plain(x: Tensor) -> bool:

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+MOST_AT_ONCE = 2**26
+"""Values of an image that are made into float32 together; of larger ones one channel at a time."""
+
 
 def resized_shape(height: int, width: int, scale: float, limits: tuple[int, int] | None) -> tuple[int, int]:
     """The size at which an image is shown: within (shorter, longer) `limits` times `scale`, or itself times `scale`.
@@ -29,6 +32,8 @@ def resized_image(image: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if size == tuple(image.shape[1:]):
         return image
+    if image.shape[0] > 1 and image.dtype == torch.uint8 and image.numel() > MOST_AT_ONCE:
+        return torch.cat([resized_image(channel[None], size) for channel in image])
     if image.dtype == torch.uint8:
         return _resized_bytes(image, size)
     return F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False)[0].round_()

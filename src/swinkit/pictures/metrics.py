@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from swinkit.errors import InputError
+from swinkit.files import read_bytes
 
 
 @dataclass
@@ -34,17 +36,12 @@ def read_metrics(path: Path) -> dict[str, Series]:
     Raises:
         InputError: where the file cannot be read or no line is usable.
     """
-    try:
-        text = path.read_bytes().decode(errors="replace")
-    except OSError as error:
-        raise InputError(
-            f"cannot read the metrics {path} ({error.strerror}); give the metrics.jsonl of a run folder"
-        ) from error
+    text = read_bytes(path).decode(errors="replace")
     series: dict[str, Series] = {}
     for line in text.splitlines():
         record = _record(line)
         step = record.pop("step", None)
-        if not _is_number(step):
+        if not _is_number(step) or not math.isfinite(step):
             continue
         for name, value in record.items():
             if _is_number(value):
@@ -63,4 +60,5 @@ def _record(line: str) -> dict[str, Any]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    return is_whole or isinstance(value, float)

@@ -47,7 +47,7 @@ def read_described(description: Mapping[str, Any]) -> tuple[UperNet, DescribedSe
     Raises InputError where the description is not one of a segmentor.
     """
     name = description.get("architecture")
-    if description.get("task") != "segmentation" or name not in SEGMENTORS:
+    if description.get("task") != "segmentation" or not isinstance(name, str) or name not in SEGMENTORS:
         raise InputError(f"this is a {description.get('task')} model, {name}, not one of {', '.join(SEGMENTORS)}")
     fields = ("num_classes", "classes", "preprocessing")
     told = from_plain(DescribedSegmentor, {field: description.get(field) for field in fields}, where="the segmentor")

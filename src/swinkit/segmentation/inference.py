@@ -26,6 +26,16 @@ MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 """The scales of the paper's results (section A2.3), each with and without flip."""
 
 
+MOST_WHOLE = 2048 * 2048
+"""Pixels of an image that is shown as it is; a larger one goes in tiles."""
+TILE, MARGIN = 768, 128
+"""Sides of what is kept of a tile, and pixels that it sees around that."""
+MOST_VALUES = 2**29
+"""Numbers, of 4 bytes, that are held for one image: all its probabilities, or a row of windows."""
+MOST_SIDE, MOST_SCALES, MOST_SCALE, MOST_OVERLAP = 16_384, 32, 8.0, 32
+"""What settings, which may come from a file, can ask for at most."""
+
+
 @dataclass(frozen=True)
 class InferenceSettings:
     """How an image is shown to the model. The default is once, whole, as large as it is.
@@ -49,10 +59,19 @@ class InferenceSettings:
 
     def __post_init__(self) -> None:
         positive = (*self.scales, *(self.resize or ()), *(self.crop or ()), *(self.stride or ()), self.windows_at_once)
+        if len(self.scales) > MOST_SCALES or max(positive) > MOST_SIDE or max(self.scales, default=0) > MOST_SCALE:
+            raise InputError(
+                f"sides go up to {MOST_SIDE} pixels, and there can be {MOST_SCALES} scales of up to {MOST_SCALE}, not "
+                f"{str(self)[:200]}"
+            )
         if not self.scales or min(positive) <= 0:
             raise InputError(f"sides, scales, strides and windows_at_once must be above 0: {self}")
         if self.stride is not None and self.crop is None:
             raise InputError(f"a stride of {self.stride} needs a crop; without one the image is shown whole")
+        if self.crop is not None and any(
+            side > MOST_OVERLAP * step for step, side in zip(self.step, self.crop, strict=True)
+        ):
+            raise InputError(f"windows of {self.crop} need strides of a {MOST_OVERLAP}th or more, not {self.step}")
         if self.crop is not None and any(step > side for step, side in zip(self.step, self.crop, strict=True)):
             raise InputError(f"windows of {self.crop} every {self.step} pixels leave gaps; lower the stride")
 
@@ -102,7 +121,10 @@ WHOLE = InferenceSettings()
 def predict_classes(
     model: UperNet, images: Tensor, settings: InferenceSettings = WHOLE, views: Views = ONE_VIEW
 ) -> Tensor:
-    """The class of every pixel, (B, H, W) int64 on the model's device.
+    """The class of every pixel, (B, H, W) uint8 on the model's device, or int16 of more than 256 classes.
+
+    An image that would be shown once and whole with more than `MOST_WHOLE` pixels is shown in tiles, each of which sees
+    its surroundings of `MARGIN` pixels, so that memory does not grow with the image.
 
     Args:
         model: in evaluation mode.
@@ -111,13 +133,18 @@ def predict_classes(
         views: the scales at which they are shown instead, and whether mirrored, too.
 
     Raises:
-        InputError: where the images have another shape, or the model is in training mode.
+        InputError: where the images have another shape, the model is in training mode, or several views of so large
+            an image, or windows of one so wide, would take more than `MOST_VALUES` of memory.
     """
+    _check(model, images)
     ways = settings.ways(views)
     if len(ways) > 1:
-        return class_probabilities(model, images, settings, views).argmax(1)
-    _check(model, images)
-    return torch.cat([band.argmax(1) for band in _bands(model, images, settings, ways[0])], 1)
+        return class_probabilities(model, images, settings, views).argmax(1).to(_class_dtype(model))
+    is_whole = settings.crop is None and settings.resize is None and views == ONE_VIEW
+    if is_whole and images.shape[2] * images.shape[3] > MOST_WHOLE:
+        return _tiled_classes(model, images, settings)
+    bands = _bands(model, images, settings, ways[0])
+    return torch.cat([band.argmax(1).to(_class_dtype(model)) for band in bands], 1)
 
 
 @torch.inference_mode()
@@ -128,6 +155,11 @@ def class_probabilities(
     those of `predict_classes`."""
     _check(model, images)
     batch, _, height, width = images.shape
+    if batch * model.num_classes * height * width > MOST_VALUES:
+        raise InputError(
+            f"the probabilities of {model.num_classes} classes for {batch} image(s) of {width} x {height} pixels take "
+            "too much memory; show them once, without --scales and --flip, or scale them down"
+        )
     total = torch.zeros(batch, model.num_classes, height, width, device=_device(model))
     ways = settings.ways(views)
     for way in ways:
@@ -137,6 +169,23 @@ def class_probabilities(
             rows += band.softmax(1)
             top += band.shape[2]
     return total.div_(len(ways))
+
+
+def _tiled_classes(model: UperNet, images: Tensor, settings: InferenceSettings) -> Tensor:
+    """`predict_classes` tile by tile; what is kept of each is its middle, or what lies at the image's edge."""
+    batch, _, height, width = images.shape
+    found = torch.empty(batch, height, width, dtype=_class_dtype(model), device=_device(model))
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            first_row, first_column = max(0, top - MARGIN), max(0, left - MARGIN)
+            shown = images[:, :, first_row : top + TILE + MARGIN, first_column : left + TILE + MARGIN]
+            tile = predict_classes(model, shown, settings)[:, top - first_row :, left - first_column :]
+            found[:, top : top + TILE, left : left + TILE] = tile[:, :TILE, :TILE]
+    return found
+
+
+def _class_dtype(model: UperNet) -> torch.dtype:
+    return torch.uint8 if model.num_classes <= 256 else torch.int16
 
 
 def sliding_bands(model: UperNet, images: Tensor, settings: InferenceSettings) -> Iterator[Tensor]:
@@ -151,6 +200,11 @@ def sliding_bands(model: UperNet, images: Tensor, settings: InferenceSettings) -
         raise InputError("sliding windows need a crop: a height and width in pixels")
     batch, _, height, width = images.shape
     crop = (min(settings.crop[0], height), min(settings.crop[1], width))
+    if batch * model.num_classes * crop[0] * width > MOST_VALUES:
+        raise InputError(
+            f"windows {crop[0]} pixels high over an image {width} pixels wide take too much memory for "
+            f"{model.num_classes} classes; take lower windows, or show it with --mode whole, which goes in tiles"
+        )
     tops = window_starts(height, settings.crop[0], settings.step[0])
     lefts = window_starts(width, settings.crop[1], settings.step[1])
     # Windows over a pixel: those over its row times those over its column.

@@ -18,6 +18,7 @@ from swinkit.layers.pixels import PixelNormalisation
 from swinkit.segmentation.fcn_head import FCNHead
 from swinkit.segmentation.losses import segmentation_cross_entropy
 from swinkit.segmentation.uper_head import POOL_SCALES, UperHead
+from swinkit.serialization import check_limits
 
 
 class SegmentationOutputs(NamedTuple):
@@ -47,6 +48,7 @@ class UperNetConfig:
     """Convolutions of the auxiliary head before its last layer."""
 
     def __post_init__(self) -> None:
+        check_limits(self, {"pool_scales": 64})
         if min(self.channels, self.auxiliary_channels, self.auxiliary_convs, *self.pool_scales) < 1:
             raise InputError(f"widths, pooled maps and convolutions of UperNet must be at least 1: {self}")
         if not 0.0 <= self.dropout < 1.0:

@@ -52,8 +52,11 @@ class Segmentor(Shareable):
 
         Raises InputError where the file holds no segmentor, or is damaged.
         """
-        segmentor = cls._foreign(file) if file.description is None else cls._own(file, file.description)
-        file.load_into(segmentor.model)
+        description = file.description
+        segmentor = file.filled(
+            lambda: cls._foreign(file) if description is None else cls._own(file, description),
+            lambda built: built.model,
+        )
         segmentor.model.to(device).eval()
         return segmentor
 
@@ -73,7 +76,7 @@ class Segmentor(Shareable):
             raise InputError(
                 f"{file.path} holds no UperNet: its weights have no decode_head of one; give a segmentor's file"
             )
-        num_classes = len(file.tensors["decode_head.conv_seg.weight"])
+        num_classes = file.tensors["decode_head.conv_seg.weight"].shape[0]
         model, classes = config.build(infer_config(file.backbone).build(), num_classes), file.known_classes(num_classes)
         return cls(model, classes, PUBLISHED, describe_segmentor(model, classes, PUBLISHED))
 
@@ -129,7 +132,7 @@ class Segmentor(Shareable):
         return ordered[0] if is_one else ordered
 
     def _masks(self, pictures: Sequence[Image.Image], settings: InferenceSettings, views: Views) -> Tensor:
-        """The class of every pixel of images of one size, (B, H, W) int64 on the CPU."""
+        """The class of every pixel of images of one size, (B, H, W) on the CPU, see `predict_classes`."""
         try:
             images = torch.stack([pil_to_tensor(x) for x in pictures])
             return predict_classes(self.model, images, settings, views).cpu()

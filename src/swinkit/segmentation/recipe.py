@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 import tyro
-from torch import Tensor, nn
+from torch import Tensor
 
 from swinkit.backbone.deit import DeiTPyramidConfig
 from swinkit.backbone.swin import SwinConfig
@@ -18,6 +18,7 @@ from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_T
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
+from swinkit.ops.resizing import resized_shape
 from swinkit.segmentation.architectures import describe_segmentor
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation, SegmentationTransform, collate_crops
 from swinkit.segmentation.data.check import require_sound
@@ -32,7 +33,9 @@ from swinkit.serialization import to_plain
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.sampling import TrainSampler
 from swinkit.training.data.seeding import SeededSamples
-from swinkit.training.processes import Processes
+from swinkit.training.loop import TrainingSettings
+from swinkit.training.overfitting import chosen_images, overfitting_settings, repeated
+from swinkit.training.processes import Processes, synchronised
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.weights.starting_weights import load_starting_weights
 
@@ -63,6 +66,9 @@ class SegmentationRecipe:
     weights: str | None = None
     """Weights to start from: of a backbone, a classifier or a whole UperNet; a file, a name that `swinkit models`
     lists, an address, or hf-hub:owner/name. Heads are new where the classes differ in number."""
+    overfit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Learn N images by heart, without augmentation, and validate on the same: the shortest way to see that data and
+    model fit together. Changes batch, length and rates, see `overfitting`; other options come on top."""
     backbone: SwinConfig | TimmConfig | DeiTPyramidConfig = SWIN_T
     """A Swin, DeiT with a pyramid, or a model of the timm library."""
     head: UperNetConfig = field(default_factory=UperNetConfig)
@@ -92,22 +98,42 @@ class SegmentationRecipe:
         """Open the data and build the task; raises InputError where data, weights or values cannot be used."""
         _require_rgb(self.backbone)
         train, validation = open_data(self)
+        augmentation = self.augmentation
+        if self.overfit is not None:
+            train = validation = train.subset(chosen_images(len(train), self.overfit))
+            augmentation = _whole_images(train, self.inference)
         classes = validation.classes
-        _require_memory(self, len(classes), processes)
+        _require_memory(self, augmentation.crop_size, len(classes), processes)
         _require_even_evaluation(self, len(validation), processes)
-        batches = _training_batches(self, train, processes)
+        batches = _training_batches(self, augmentation, train, processes)
         model = _model(self, len(classes))
         description = describe_segmentor(model, classes, self.inference) | {"recipe": to_plain(self)}
-        if processes.count > 1 and processes.device.type == "cuda":  # there is no SyncBN of CPU processes
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         return SegmentationTask(
-            model,
+            synchronised(model, processes),
             batches=batches,
             train=train,
             validation=EvaluationImages(validation, self.inference, workers=self.loop.workers, processes=processes),
             description=description,
             auxiliary_weight=self.auxiliary_weight,
             class_weights=_class_weights(self, len(classes)),
+        )
+
+    def overfitting(self, images: int) -> SegmentationRecipe:
+        """The same recipe for learning so many images by heart: whole images as in validation, no stochastic depth,
+        dropout or class weights, and length, batch and rates as in `swinkit.training.overfitting`.
+
+        Raises InputError where `images` is below 1.
+        """
+        settings = overfitting_settings(TrainingSettings(self.loop, self.optimizer, self.schedule), images)
+        return replace(
+            self,
+            overfit=images,
+            class_weights=None,
+            backbone=self.backbone.without_dropout(),
+            head=replace(self.head, dropout=0.0),
+            optimizer=settings.optimizer,
+            schedule=settings.schedule,
+            loop=settings.loop,
         )
 
 
@@ -128,8 +154,26 @@ def open_data(recipe: SegmentationRecipe) -> tuple[SegmentationData, Segmentatio
     return splits
 
 
-def _training_batches(recipe: SegmentationRecipe, data: SegmentationData, processes: Processes) -> EpochBatches:
+def _whole_images(data: SegmentationData, inference: InferenceSettings) -> SegmentationAugmentation:
+    """No augmentation: whole images at the size at which they are validated, padded to the largest."""
+    images = (data[index][0] for index in range(len(data)))
+    sizes = [resized_shape(image.height, image.width, 1.0, inference.resize) for image in images]
+    return SegmentationAugmentation(
+        crop_size=(max(height for height, _ in sizes), max(width for _, width in sizes)),
+        resize=inference.resize,
+        ratio=(1.0, 1.0),
+        most_of_one_class=1.0,
+        horizontal_flip=0.0,
+        photometric=False,
+    )
+
+
+def _training_batches(
+    recipe: SegmentationRecipe, augmentation: SegmentationAugmentation, data: SegmentationData, processes: Processes
+) -> EpochBatches:
     loop = recipe.loop
+    if recipe.overfit is not None:
+        data = data.subset(repeated(len(data), loop))
     sampler = TrainSampler(
         len(data),
         batch_size=loop.batch_size,
@@ -138,7 +182,7 @@ def _training_batches(recipe: SegmentationRecipe, data: SegmentationData, proces
         world_size=processes.count,
         accumulation=loop.accumulate,
     )
-    view = SeededSamples(data, SegmentationTransform(recipe.augmentation), seed=loop.seed)
+    view = SeededSamples(data, SegmentationTransform(augmentation), seed=loop.seed)
     pin_memory = processes.device.type == "cuda"
     return EpochBatches(view, sampler, workers=loop.workers, pin_memory=pin_memory, collate=collate_crops)
 
@@ -185,10 +229,9 @@ def _require_even_evaluation(recipe: SegmentationRecipe, images: int, processes:
         )
 
 
-def _require_memory(recipe: SegmentationRecipe, num_classes: int, processes: Processes) -> None:
+def _require_memory(recipe: SegmentationRecipe, crop: tuple[int, int], num_classes: int, processes: Processes) -> None:
     """Raises InputError where a step cannot fit: its images, and of both heads the logits at the size of the labels,
     their logarithms and their gradient, are more than there is memory."""
-    crop = recipe.augmentation.crop_size
     images = recipe.loop.batch_of_process(processes.count)
     needed = images * crop[0] * crop[1] * 4 * (3 + 2 * 3 * num_classes)
     there = _memory(processes.device)

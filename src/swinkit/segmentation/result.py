@@ -23,7 +23,7 @@ class Segmentation:
     """The class of every pixel of an image."""
 
     mask: np.ndarray
-    """(H, W) int64, 0..K-1."""
+    """(H, W) whole numbers, 0..K-1: uint8, of more than 256 classes int16."""
     classes: tuple[str, ...]
     """Names of the K classes."""
     image: Image.Image = field(repr=False)
@@ -32,7 +32,7 @@ class Segmentation:
     @cached_property
     def shares(self) -> dict[str, float]:
         """Share of the pixels, 0..1, of every class that occurs, largest first."""
-        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
+        counts = np.sum([np.bincount(row, minlength=len(self.classes)) for row in self.mask], axis=0)
         order = np.argsort(-counts, kind="stable")
         return {self.classes[index]: float(counts[index] / self.mask.size) for index in order if counts[index]}
 

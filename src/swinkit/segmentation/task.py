@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -34,6 +35,7 @@ class SegmentationTask(Task):
 
     best_metric = "val/miou"
     best_shown = "mIoU"
+    fit_metrics = MappingProxyType({"val/miou": "mIoU"})
     pictures = PICTURES
     model: UperNet
     class_weights: Tensor | None

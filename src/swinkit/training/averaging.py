@@ -45,4 +45,6 @@ class WeightAverage:
     def load(self, average: dict[str, Tensor]) -> None:
         """Go on from a saved average."""
         for name, tensor in self.average.items():
+            if average[name].shape != tensor.shape:
+                raise ValueError(f"the average of {name} is {tuple(average[name].shape)}, not {tuple(tensor.shape)}")
             tensor.copy_(average[name])

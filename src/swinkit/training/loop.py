@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border
 from swinkit.training.averaging import WeightAverage
-from swinkit.training.checkpoints import load_checkpoint, save_checkpoint
+from swinkit.training.checkpoints import load_checkpoint, progress_of, save_checkpoint
+from swinkit.training.data.loading import explained_workers
+from swinkit.training.interruption import Interrupted, requested, saving_on_signals
 from swinkit.training.nonfinite import describe_nonfinite, describe_nonfinite_gradient
-from swinkit.training.optimizers import build_optimizer
+from swinkit.training.optimizers import build_optimizer, check_optimizer_state
 from swinkit.training.processes import Processes, distribute
 from swinkit.training.progress import TrainingProgress
 from swinkit.training.run_folder import MetricsLog, RunFolder
@@ -66,13 +69,15 @@ def run_loop(task: Task, settings: TrainingSettings, run: RunFolder, processes: 
     so a run that was killed at any moment ends with the same weights as one that was not.
 
     Raises:
+        Interrupted: where a signal asked the run to end. It has saved after the step that it was in.
         InputError: where a loss or gradient becomes NaN or infinite (says in which step, and in which module it
             began), the GPU's memory is too small, or a file of the run cannot be written.
     """
     trainer = _Trainer(task, settings, run, processes)
     try:
-        trainer.restore()
-        return trainer.run_steps()
+        with saving_on_signals(), explained_workers():
+            trainer.restore()
+            return trainer.run_steps()
     except torch.OutOfMemoryError:
         raise InputError(
             f"{processes.device} has too little memory for a batch of {settings.loop.batch_size}; in a new --run-dir, "
@@ -107,6 +112,7 @@ class _Trainer:
         self.done = 0
         self.best: float | None = None
         self.results: dict[str, float] = {}
+        self.is_evaluated = True
         self.log: MetricsLog | None = None
         self.progress: TrainingProgress | None = None
 
@@ -133,7 +139,11 @@ class _Trainer:
                 self.progress.say(f"Going on after step {self.done} of {self.schedule.total_steps} ({self.run.root})")
 
     def _load(self, state: dict[str, Any]) -> None:
-        try:
+        progress = progress_of(state, self.run.checkpoint)
+        told = [
+            {name: value for name, value in each.items() if name != "params"} for each in self.optimizer.param_groups
+        ]
+        with border(f"{self.run.checkpoint} does not fit the model", "delete it to start anew"):
             set_state_dict(
                 self.task.model,
                 self.optimizer,
@@ -141,16 +151,15 @@ class _Trainer:
                 optim_state_dict=state["optimizer"],
                 options=_BROADCAST if self._sharded else None,
             )
+            for group, values in zip(self.optimizer.param_groups, told, strict=True):
+                group.update(values)  # the recipe's, not those of the file
+            check_optimizer_state(self.optimizer)
             if self.average is not None:
                 self.average.load(state["average"])
-        except (RuntimeError, KeyError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(
-                f"{self.run.checkpoint} does not fit the model ({reason}); delete it to start anew"
-            ) from None
-        self.done, self.best, self.results = state["step"], state["best"], state["results"]
-        if self.loop.precision == "fp16":
-            self.scaler.load_state_dict(state["scaler"])
+            if self.loop.precision == "fp16":
+                self.scaler.load_state_dict(state["scaler"])
+        self.done, self.best, self.results = progress.step, progress.best, progress.results
+        self.is_evaluated = progress.evaluated
 
     def close(self) -> None:
         if self.log is not None:
@@ -166,14 +175,19 @@ class _Trainer:
         batches = self.data.batches(self.done, self.schedule.total_steps)
         began = self.done
         self.wrapped.train()
+        if not self.is_evaluated:
+            self.evaluate()
         for step in range(began, self.schedule.total_steps):
-            values = self.take_step(step, batches)
+            values, stops = self.take_step(step, batches)
             self.done = step + 1
             self.record(values)
-            if self._evaluation_is_due:
+            self.is_evaluated = not self._evaluation_is_due
+            if not self.is_evaluated and not stops:
                 self.evaluate()
-            if self._checkpoint_is_due:
+            if self._checkpoint_is_due or stops:
                 self.save()
+            if stops:
+                raise Interrupted(requested() or signal.SIGTERM)
         return TrainingResult(self.done, self.done - began, self.results, self.best)
 
     @property
@@ -191,8 +205,9 @@ class _Trainer:
         at_epoch_end = self.done % self.schedule.epoch_steps == 0
         return self._at_end or at_epoch_end or (every is not None and self.done % every == 0)
 
-    def take_step(self, step: int, batches: Iterator[Any]) -> dict[str, float]:
-        """One step: an update of the weights; returns the losses, averaged over its parts and processes.
+    def take_step(self, step: int, batches: Iterator[Any]) -> tuple[dict[str, float], bool]:
+        """One step: an update of the weights; returns the losses, averaged over its parts and processes, and whether a
+        signal has asked one of the processes to end, so that all end after the same step.
 
         Raises InputError, before any weight changes, where a loss or the gradient is not finite.
         """
@@ -202,7 +217,7 @@ class _Trainer:
         parts = [next(batches) for _ in range(self.loop.accumulate)]
         torch.manual_seed(_seed_of_step(self.loop.seed, step, self.processes.rank))
         sums = self._backward(parts)
-        values = self._mean_over_processes(sums)
+        values, stops = self._mean_over_processes(sums)
         if not math.isfinite(values["train/loss"]):
             raise self._not_finite(f"the loss is {values['train/loss']}", step, self._where(step, parts))
         values["train/grad_norm"] = self._clip(step)
@@ -211,7 +226,7 @@ class _Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update()
-        return values | {"train/lr": lr}
+        return values | {"train/lr": lr}, stops
 
     def _backward(self, parts: list[Any]) -> dict[str, Tensor]:
         """Gradients of one step; the mean of each loss over the parts."""
@@ -250,11 +265,13 @@ class _Trainer:
             return self.wrapped.no_sync()
         return nullcontext()
 
-    def _mean_over_processes(self, sums: dict[str, Tensor]) -> dict[str, float]:
-        """The losses as numbers, and their sum as `train/loss`."""
-        mean = (self.processes.sum(torch.stack(list(sums.values()))) / self.processes.count).tolist()
+    def _mean_over_processes(self, sums: dict[str, Tensor]) -> tuple[dict[str, float], bool]:
+        """The losses as numbers, and their sum as `train/loss`; and whether one of the processes was asked to end."""
+        losses = list(sums.values())
+        stops = losses[0].new_tensor(float(requested() is not None))
+        *mean, asked = (self.processes.sum(torch.stack([*losses, stops])) / self.processes.count).tolist()
         each = {f"train/{name}": value for name, value in zip(sums, mean, strict=True)}
-        return {"train/loss": sum(mean)} | (each if len(mean) > 1 else {})
+        return {"train/loss": sum(mean)} | (each if len(mean) > 1 else {}), asked > 0
 
     def _where(self, step: int, parts: list[Any]) -> str | None:
         """Where the loss of a step ceased to be finite, found by running it again."""
@@ -290,18 +307,26 @@ class _Trainer:
 
     def evaluate(self) -> None:
         """Results on the validation data, and the model kept if it is the best so far."""
+        self._average_statistics()
         with self.average.in_place() if self.average is not None else nullcontext():
             self.task.eval()
-            self.processes.share_buffers(self.task.model)  # the first process's are those that are saved
             with torch.no_grad(), self._autocast():
                 self.results = self.task.evaluate()
             self.wrapped.train()
             self._keep_models()
+        self.is_evaluated = True
         if self.progress is not None and self.log is not None:
             shown = "  ".join(f"{name} {_shown(name, value)}" for name, value in self.results.items())
             self.progress.say(f"{self.progress.place(self.done)}  {shown}")
             self.log.write(self.done, self._epoch, self.results)
             self.progress.resume_clock()
+
+    def _average_statistics(self) -> None:
+        """Batch norm's, before they are evaluated or saved: every process goes on with those of all."""
+        self.processes.average_statistics(self.task.model)
+        if self.average is not None and self.processes.count > 1:
+            with self.average.in_place():
+                self.processes.average_statistics(self.task.model)
 
     def _keep_models(self) -> None:
         value = self.results[self.task.best_metric]
@@ -316,6 +341,7 @@ class _Trainer:
 
     def save(self) -> None:
         """Write the checkpoint."""
+        self._average_statistics()
         options = _WHOLE if self._sharded else None
         model, optimizer = get_state_dict(self.task.model, self.optimizer, options=options)
         if self.processes.is_first:
@@ -323,6 +349,7 @@ class _Trainer:
                 "step": self.done,
                 "best": self.best,
                 "results": self.results,
+                "evaluated": self.is_evaluated,
                 "model": model,
                 "optimizer": optimizer,
                 "scaler": self.scaler.state_dict(),

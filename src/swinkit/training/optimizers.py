@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from swinkit.errors import InputError
 from swinkit.training.settings import OptimizerSettings
 
 POSITION = ("absolute_pos_embed", "relative_position_bias_table")
@@ -40,3 +41,16 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings, *, lr: float)
     if settings.kind == "adamw":
         return torch.optim.AdamW(groups, lr=lr, betas=settings.betas, eps=settings.eps)
     return torch.optim.SGD(groups, lr=lr, momentum=settings.momentum, nesterov=settings.nesterov)
+
+
+def check_optimizer_state(optimizer: torch.optim.Optimizer) -> None:
+    """Raises InputError where what was loaded for a parameter is none of its own averages."""
+    names = {"step", "exp_avg", "exp_avg_sq"} if isinstance(optimizer, torch.optim.AdamW) else {"momentum_buffer"}
+    for parameter, values in optimizer.state.items():
+        if not isinstance(values, dict) or values.keys() != names:
+            raise InputError(f"the optimiser's state of a parameter must have {', '.join(sorted(names))}")
+        for name, value in values.items():
+            shape = () if name == "step" else parameter.shape
+            is_absent = value is None and name == "momentum_buffer"
+            if not is_absent and not (isinstance(value, Tensor) and value.shape == shape and value.is_floating_point()):
+                raise InputError(f"{name} of a parameter of {tuple(parameter.shape)} is of another shape")

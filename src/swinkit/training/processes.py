@@ -7,20 +7,27 @@ the same weights bit for bit after a restart.
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.fsdp import fully_shard
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from swinkit.errors import InputError
 from swinkit.training.task import Task
+
+_log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -76,12 +83,17 @@ class Processes:
         dist.all_gather(parts, own)
         return [part[:size].cpu().numpy().tobytes() for part, size in zip(parts, sizes, strict=True)]
 
-    def share_buffers(self, module: nn.Module) -> None:
-        """Give every process the first one's running statistics of batch norm and other buffers of real numbers."""
+    def average_statistics(self, module: nn.Module) -> None:
+        """Batch norm's running statistics become their mean over all processes, on every one of them.
+
+        So no process is evaluated, or saved, with what another one saw alone. Where batch norm is synchronised they
+        are the same everywhere before.
+        """
         if self.count > 1:
-            for buffer in module.buffers():
-                if buffer.is_floating_point():
-                    dist.broadcast(buffer, 0)
+            for norm in module.modules():
+                if isinstance(norm, _BatchNorm) and norm.running_mean is not None and norm.running_var is not None:
+                    for statistics in (norm.running_mean, norm.running_var):
+                        statistics.copy_(self.sum(statistics.clone()) / self.count)
 
 
 def _padded(content: bytes, length: int, device: torch.device) -> Tensor:
@@ -144,6 +156,24 @@ def joined_processes(device_name: str | None) -> Iterator[Processes]:
         dist.destroy_process_group()
 
 
+def synchronised(model: M, processes: Processes) -> M:
+    """The model with batch norm's statistics of a step over all processes; of one process alone, the model itself.
+
+    PyTorch synchronises them on GPUs only: on CPUs each process takes those of its own images, and says so once.
+    """
+    if processes.count == 1 or not any(isinstance(module, _BatchNorm) for module in model.modules()):
+        return model
+    if processes.device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    if processes.is_first:
+        _log.warning(
+            "batch norm over all processes needs GPUs: each of the %d processes on CPUs normalises with its own images "
+            "in training, and evaluates with the mean of all their running statistics",
+            processes.count,
+        )
+    return model
+
+
 def distribute(task: Task, processes: Processes, *, sharding: Literal["ddp", "fsdp"]) -> nn.Module:
     """The module whose forward pass the loop calls: `task` itself, or wrapped for DDP.
 
@@ -153,7 +183,10 @@ def distribute(task: Task, processes: Processes, *, sharding: Literal["ddp", "fs
     if processes.count == 1:
         return task
     if sharding == "ddp":
-        return DistributedDataParallel(task)
+        # What batch norm saw is averaged where it is used; else every step would take the first process's for all. The
+        # buffers are the same at the beginning, which newer versions of PyTorch warn that this does not see to.
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):
+            return DistributedDataParallel(task, broadcast_buffers=False)
     for block in task.blocks():
         fully_shard(block)
     fully_shard(task.model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,8 +13,10 @@ import torch
 
 from swinkit.serialization import to_plain
 from swinkit.training.loop import TrainingResult, TrainingSettings, run_loop
+from swinkit.training.overfitting import describe_fit
 from swinkit.training.processes import Processes, cpu_threads, joined_processes
 from swinkit.training.run_folder import RunFolder, open_run_folder
+from swinkit.training.run_lock import held_run_folder
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.training.task import Task
 
@@ -31,6 +34,8 @@ class Recipe(Protocol):
     def optimizer(self) -> OptimizerSettings: ...
     @property
     def schedule(self) -> ScheduleSettings: ...
+    @property
+    def overfit(self) -> int | None: ...
 
     def build(self, processes: Processes) -> Task:
         """Open the data and build the task; random weights are drawn from torch's global generator.
@@ -50,6 +55,8 @@ class Run:
     """The best validation result as people read it, such as "top-1 98.89 %"."""
     pictures: tuple[Path, ...]
     """And other files about the results, in the run's folder; only the first process draws them."""
+    fit: str | None = None
+    """Of a run that learned a few images by heart: a sentence that says whether it did."""
 
 
 def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
@@ -60,22 +67,29 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
         run_dir: the run's folder; None is runs/NAME in the current folder.
 
     Raises:
-        InputError: where data, weights, recipe or folder cannot be used, or a loss is not finite.
+        InputError: where data, weights, recipe or folder cannot be used, another run is training in the folder, or a
+            loss is not finite.
+        Interrupted: where a signal asked the run to end; it has saved before, and the same call goes on.
     """
-    with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
-        torch.manual_seed(recipe.loop.seed)
-        task = recipe.build(processes)
-        with processes.first_before_others():
-            folder = open_run_folder(run_dir or Path("runs") / recipe.name, deciding(recipe))
-        _announce(recipe.name, task, folder.root, processes)
-        settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
-        result = run_loop(task, settings, folder, processes)
-    drawn: tuple[Path, ...] = ()
-    if processes.is_first:
-        drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
-        drawn = drawn or task.draw(folder)
+    root = run_dir or Path("runs") / recipe.name
+    with ExitStack() as held:
+        with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
+            torch.manual_seed(recipe.loop.seed)
+            task = recipe.build(processes)
+            with processes.first_before_others():
+                if processes.is_first:
+                    held.enter_context(held_run_folder(root))
+                folder = open_run_folder(root, deciding(recipe))
+            _announce(recipe.name, task, folder.root, processes)
+            settings = TrainingSettings(recipe.loop, recipe.optimizer, recipe.schedule)
+            result = run_loop(task, settings, folder, processes)
+        drawn: tuple[Path, ...] = ()
+        if processes.is_first:
+            drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
+            drawn = drawn or task.draw(folder)
     best = "unknown" if result.best is None else f"{task.best_shown} {100 * result.best:.2f} %"
-    return Run(result, folder, best, drawn)
+    fit = None if recipe.overfit is None else describe_fit(recipe.overfit, result.results, task.fit_metrics)
+    return Run(result, folder, best, drawn, fit)
 
 
 def deciding(recipe: Any) -> dict[str, Any]:

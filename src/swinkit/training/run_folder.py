@@ -13,10 +13,12 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from swinkit.errors import InputError
-from swinkit.files import read_text, remove_leftovers, write_text
+from swinkit.files import parse_json, read_bytes, read_text, write_text
 
 VERSION = 2
 """Of what `recipe.json` says; that of swinkit 0.1 had no number."""
+CLOSE_SECONDS = 3.0
+"""So long the end of a run waits for what TensorBoard has still to write."""
 _ADVICE = "free some space or choose another --run-dir"
 
 
@@ -36,8 +38,7 @@ class RunFolder:
 def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
     """Make the folder of a run, or reopen the folder that the same command made before.
 
-    Of several processes, let the first come here before the others. Files that a killed run left half-written are
-    removed.
+    Of several processes, let the first come here before the others; it holds the folder, see `held_run_folder`.
 
     Args:
         root: the folder.
@@ -50,7 +51,6 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
     text = json.dumps({**recipe, "version": VERSION}, indent=2, sort_keys=True)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(root)
         if not run.checkpoint.exists() and not run.best_model.exists():  # whatever was tried here came to nothing
             write_text(run.recipe, text, advice=_ADVICE)
         before = read_text(run.recipe)
@@ -72,10 +72,7 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
 
 
 def _parsed(text: str, run: RunFolder) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise InputError(f"{run.recipe} is damaged; choose another --run-dir or delete {run.root}") from None
+    return parse_json(text, f"{run.recipe} is damaged: it", advice=f"choose another --run-dir or delete {run.root}")
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:
@@ -86,7 +83,7 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
             for key in keys
             for line in _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
         ]
-    return [] if before == now else [f"{name} was {before}, now {now}"]
+    return [] if before == now else [f"{name} was {str(before)[:80]}, now {str(now)[:80]}"]
 
 
 class MetricsLog:
@@ -119,10 +116,17 @@ class MetricsLog:
 
     def close(self) -> None:
         """End both files. Values for TensorBoard that find no room on the disk any more are lost."""
-        for file in (self._file, self._board):
-            with suppress(OSError):
-                file.close()
+        with suppress(OSError):
+            self._file.close()
+        # TensorBoard waits for its thread without a limit, which an interruption may have left without its queue.
+        closing = threading.Thread(target=self._close_board, daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
         threading.excepthook = self._outer_hook
+
+    def _close_board(self) -> None:
+        with suppress(OSError):
+            self._board.close()
 
     def _report_failed_thread(self, failure: threading.ExceptHookArgs) -> None:
         """TensorBoard's thread raises a failure to write again in the next `add_scalar`: once is enough."""
@@ -145,9 +149,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     lines = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
+    for line in read_bytes(path).decode(errors="replace").split("\n"):
+        with suppress(ValueError, RecursionError):
             lines.append(json.loads(line))
-        except ValueError:
-            continue
     return [line for line in lines if isinstance(line, dict) and isinstance(line.get("step"), int)]

@@ -47,6 +47,9 @@ class Task(nn.Module, ABC):
     """The name, such as "val/top1", of the result by which the best weights are kept; higher is better."""
     best_shown: ClassVar[str]
     """What people call it, such as "top-1"; it is a share, 0..1."""
+    fit_metrics: ClassVar[Mapping[str, str]]
+    """The names of the results that say whether a few images are learned by heart, and what people call them: shares,
+    0..1, of which those that there are count."""
     pictures: ClassVar[tuple[str, ...]]
     """Names, without ending, of the pictures that a finished run has, in the order they are drawn in."""
 

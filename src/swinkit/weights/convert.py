@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border
+from swinkit.files import exists
 from swinkit.weights.formats import SWINKIT, UNKNOWN, Recognised, recognise
 from swinkit.weights.read import read_weights_file
 from swinkit.weights.save import save_weights
@@ -28,10 +29,11 @@ def convert(source: str | Path, out: str | Path) -> Recognised:
         InputError: where the source cannot be read or is no known Swin, or `out` exists or cannot be written.
     """
     out = Path(out)
-    if out.exists():
+    if exists(out):
         raise InputError(f"{out} exists already; give another name or remove it first")
     file = read_weights_file(resolve(source), skip_config=True)
-    recognised = recognise(file.tensors, file.metadata)
+    with border(f"{file.path} holds no weights that swinkit knows", "give another file"):
+        recognised = recognise(file.tensors, file.metadata)
     if recognised.format == UNKNOWN:
         raise InputError(
             f"{file.path} holds no Swin that swinkit knows (its names begin with {', '.join(list(file.tensors)[:3])}); "

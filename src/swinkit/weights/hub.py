@@ -14,7 +14,7 @@ from typing import Any
 from torch import nn
 
 from swinkit.errors import InputError
-from swinkit.files import write_json, write_text
+from swinkit.files import exists, write_json, write_text
 from swinkit.weights.model_file import write_description
 from swinkit.weights.save import save_weights
 
@@ -61,7 +61,7 @@ def write_pretrained(
     save_weights(folder / MODEL_FILE, model.state_dict(), write_description(description))
     write_json(folder / "config.json", description, indent=2)
     card = folder / "README.md"
-    if not card.exists():
+    if not exists(card):
         write_text(card, model_card(title or folder.name, description))
     return folder
 

@@ -33,6 +33,10 @@ def infer_config(tensors: Mapping[str, Tensor]) -> SwinConfig:
         hidden = tensors["layers.0.blocks.0.mlp.fc1.weight"].shape[0]
     except KeyError as error:
         raise InputError(f"these are not the weights of a Swin Transformer: they have no {error.args[0]}") from None
+    if patches.ndim != 4 or patches.shape[2] != patches.shape[3] or min(patches.shape) < 1:
+        raise InputError(f"the patch embedding of these weights is {tuple(patches.shape)}, not (C, channels, p, p)")
+    if any(table is not None and table.ndim != 2 for table in tables):
+        raise InputError("a relative_position_bias_table of these weights is no table of rows and heads")
     width, channels, patch, _ = patches.shape
     features = tensors.get("layers.0.blocks.0.attn.features")
     head_width = 32 if features is None else features.shape[1]
@@ -77,12 +81,16 @@ def _attention(tensors: Mapping[str, Tensor]) -> Attention:
 
 def _depths(tensors: Mapping[str, Tensor]) -> tuple[int, ...]:
     """Blocks of each stage."""
-    found: dict[int, int] = {}
+    found: dict[str, set[str]] = {}
     for name in tensors:
         match = re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name)
         if match:
-            stage, block = int(match[1]), int(match[2])
-            found[stage] = max(found.get(stage, 0), block + 1)
-    if sorted(found) != list(range(len(found))) or not found:
+            found.setdefault(match[1], set()).add(match[2])
+    if not found:
         raise KeyError("layers.0.blocks.0")
-    return tuple(found[stage] for stage in range(len(found)))
+    places = {"layers": set(found)} | {f"layers.{stage}.blocks": blocks for stage, blocks in found.items()}
+    for place, numbers in places.items():
+        lacking = next((number for number in range(len(numbers)) if str(number) not in numbers), None)
+        if lacking is not None:
+            raise KeyError(f"{place}.{lacking}")
+    return tuple(len(found[str(stage)]) for stage in range(len(found)))

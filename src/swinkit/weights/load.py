@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border
 from swinkit.weights.fit import fit_channels, fit_tensor, is_head, module_of, select_classes
 from swinkit.weights.formats import COMPUTED, UNKNOWN, Recognised, recognise
 from swinkit.weights.read import read_weights_file, state_tensors
@@ -72,10 +72,18 @@ def load_weights(
         InputError: where the source cannot be found or read, or its tensors do not fit the model, in names, shapes or
             by NaN or infinite values, which no model can use. The model is then unchanged.
     """
-    label, recognised = _recognised(source)
-    return load_recognised(
-        model, recognised, label, adapt_channels=adapt_channels, replace_head=replace_head, class_map=class_map
-    )
+    if not isinstance(source, Mapping):
+        source = resolve(source)
+    label = "the given state dict" if isinstance(source, Mapping) else str(source)
+    with border(f"{label} holds no weights that fit the model", "give others"):
+        return load_recognised(
+            model,
+            _recognised(source, label),
+            label,
+            adapt_channels=adapt_channels,
+            replace_head=replace_head,
+            class_map=class_map,
+        )
 
 
 def load_recognised(
@@ -114,13 +122,12 @@ def load_recognised(
     )
 
 
-def _recognised(source: str | Path | Mapping[str, Tensor]) -> tuple[str, Recognised]:
-    """A label for messages, and the weights under official names."""
+def _recognised(source: Path | Mapping[str, Tensor], label: str) -> Recognised:
+    """The weights under official names."""
     if isinstance(source, Mapping):
-        label = "the given state dict"
-        return label, recognise(state_tensors(source, label))
-    file = read_weights_file(resolve(source))
-    return str(file.path), recognise(file.tensors, file.metadata)
+        return recognise(state_tensors(source, label))
+    file = read_weights_file(source)
+    return recognise(file.tensors, file.metadata)
 
 
 def _for_target(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border
+from swinkit.files import exists, is_folder, parse_json
+from swinkit.weights.bounds import bounded_build, check_size
 from swinkit.weights.formats import Recognised, recognise
 from swinkit.weights.load import load_recognised
 from swinkit.weights.old_versions import VERSION, upgraded
 from swinkit.weights.read import read_weights_file
 from swinkit.weights.source import resolve
+
+T = TypeVar("T")
 
 _HEADS = {"decode_head": "segmentation", "roi_head": "detection", "bbox_head": "detection"}
 """What the official code calls the heads of its models, to their task."""
@@ -50,9 +54,26 @@ class ModelFile:
         """The backbone's part of the weights, without `backbone.` before the names."""
         return {name.removeprefix("backbone."): t for name, t in self.tensors.items() if name.startswith("backbone.")}
 
-    def load_into(self, model: nn.Module) -> None:
-        """Fill a model with the weights; raises InputError where they do not fit."""
-        load_recognised(model, self.weights, str(self.path))
+    def filled(self, build: Callable[[], T], model_of: Callable[[T], nn.Module]) -> T:
+        """What `build` makes of this file, its model filled with the weights.
+
+        It is built twice: first without memory, to see that the weights fit, so that no number in the file makes a
+        model that is larger than the file.
+
+        Raises InputError where it cannot be built, or the weights do not fit.
+        """
+        advice = "save the model again, or give another file"
+        with border(f"{self.path} holds no model that can be built", advice):
+            try:
+                with bounded_build(self.tensors):
+                    trial = build()
+                check_size(model_of(trial), self.tensors)
+            except InputError as error:
+                raise error if str(self.path) in str(error) else InputError(f"{self.path}: {error}; {advice}") from None
+            load_recognised(model_of(trial), self.weights, str(self.path))
+            whole = build()
+            load_recognised(model_of(whole), self.weights, str(self.path))
+            return whole
 
     def known_classes(self, count: int) -> tuple[str, ...]:
         """The file's class names where it has `count` of them, else numbers."""
@@ -73,8 +94,9 @@ def read_model_file(source: str | Path) -> ModelFile:
         InputError: where there is none, or it is damaged.
     """
     file = read_weights_file(resolve(_in_folder(source)))
-    recognised = recognise(file.tensors, file.metadata)
-    description = _description(file.metadata, file.path)
+    with border(f"{file.path} holds no weights that swinkit knows", "give another file"):
+        recognised = recognise(file.tensors, file.metadata)
+        description = _description(file.metadata, file.path)
     return ModelFile(file.path, recognised, file.classes, description)
 
 
@@ -87,11 +109,8 @@ def _description(metadata: Mapping[str, str], path: Path) -> dict[str, Any] | No
     text = metadata.get("description")
     if text is None or metadata.get("format") != "swinkit":
         return None
-    try:
-        description = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"the description in {path} is damaged ({error}); save the model again") from None
-    if not isinstance(description, dict) or "task" not in description:
+    description = parse_json(text, f"the description in {path} is damaged: it", advice="save the model again")
+    if not isinstance(description, dict) or not isinstance(description.get("task"), str):
         raise InputError(f"the description in {path} does not say what it is a model of; save the model again")
     return upgraded(description, str(path))
 
@@ -99,13 +118,13 @@ def _description(metadata: Mapping[str, str], path: Path) -> dict[str, Any] | No
 def _in_folder(source: str | Path) -> str | Path:
     """The model file of a run's or a hub's folder; of anything else, itself."""
     path = Path(source)
-    if path.name == "checkpoint.pt" and path.with_name("best.safetensors").exists():
+    if path.name == "checkpoint.pt" and exists(path.with_name("best.safetensors")):
         raise InputError(
             f"{path} is what a training run goes on from; its model is {path.with_name('best.safetensors')}, give that"
         )
-    if not path.is_dir():
+    if not is_folder(path):
         return source
     for name in ("best.safetensors", "model.safetensors"):
-        if (path / name).exists():
+        if exists(path / name):
             return path / name
     raise InputError(f"the folder {source} holds no best.safetensors or model.safetensors; give a model file")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border
 
 VERSION = 2
 """Of the descriptions that this version writes; those of swinkit 0.1 had no number."""
@@ -22,10 +22,8 @@ def upgraded(description: Mapping[str, Any], where: str) -> dict[str, Any]:
     if version != 1:
         raise InputError(f"{where} was written by a later version of swinkit; update with pip install -U swinkit")
     upgrades = {"classification": _classification, "detection": _detection, "segmentation": _segmentation}
-    try:
+    with border(f"the description in {where} is damaged", "save the model again"):
         return {"version": VERSION, **upgrades[description["task"]](description)}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"the description in {where} is damaged ({error!r}); save the model again") from None
 
 
 def _kept(description: Mapping[str, Any]) -> dict[str, Any]:

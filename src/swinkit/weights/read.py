@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border, reason_of
+from swinkit.files import is_folder, require_regular
+from swinkit.weights.bounds import check_tensors, check_torch_file
 from swinkit.weights.pickles import (
     CONFIG_GLOBAL,
     ConfigStub,
@@ -55,13 +59,30 @@ def read_weights_file(path: str | Path, *, skip_config: bool = False) -> Weights
     if start[8:9] == b"{":
         return _read_safetensors(path)
     if start.startswith(b"PK\x03\x04") or is_legacy_torch(start):
+        check_torch_file(path)
         payload = _load_torch(path, skip_config=skip_config)
-        return WeightsFile(path, state_tensors(payload, str(path)), {}, _class_names(payload))
+        tensors = state_tensors(payload, str(path))
+        check_tensors(tensors, path)
+        return WeightsFile(path, tensors, {}, _class_names(payload))
     if start[:1] == b"\x80":
         raise _plain_pickle(path)
     raise InputError(
         f"{path} is not a weights file (neither safetensors nor PyTorch); if it was downloaded, download it again"
     )
+
+
+def check_is_weights(path: Path) -> None:
+    """Raises InputError where a file, by what it begins and ends with, is no whole safetensors or PyTorch file."""
+    start = _first_bytes(path)
+    if start[8:9] == b"{":
+        with border(f"{path} is no whole safetensors file", "download it again"), safe_open(path, framework="pt"):
+            return
+    if start.startswith(b"PK\x03\x04"):
+        with border(f"{path} is no whole PyTorch file", "download it again"), zipfile.ZipFile(path):
+            return
+    if not is_legacy_torch(start):
+        shown = start[:15].decode("ascii", "replace")
+        raise InputError(f"{path} is no weights file, as it begins with {shown!r}; give the address of one")
 
 
 def state_tensors(payload: object, label: str) -> dict[str, Tensor]:
@@ -89,35 +110,38 @@ def _class_names(payload: object) -> tuple[str, ...]:
 
 
 def _first_bytes(path: Path) -> bytes:
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f"{path} is a folder; give the path of a weights file in it")
     try:
+        require_regular(path)
         with path.open("rb") as file:
             start = file.read(32)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; give the path of a weights file") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({reason_of(error)}); check the path and its permissions") from error
     if not start:
         raise InputError(f"{path} is empty (0 bytes); copy or download it again")
     return start
 
 
 def _read_safetensors(path: Path) -> WeightsFile:
-    try:
+    with border(f"{path} is truncated, damaged or no weights file", "copy or download it again"):
         with safe_open(path, framework="pt") as file:
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
             metadata = dict(file.metadata() or {})
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _damaged(path, error) from error
-    return WeightsFile(path, state_tensors(tensors, str(path)), metadata)
+        tensors = state_tensors(tensors, str(path))
+        check_tensors(tensors, path)
+    return WeightsFile(path, tensors, metadata)
 
 
 def _load_torch(path: Path, *, skip_config: bool) -> object:
     harmless = torch.serialization.safe_globals([(ConfigStub, CONFIG_GLOBAL)])
     try:
-        with harmless if skip_config else contextlib.nullcontext():
+        with harmless if skip_config else contextlib.nullcontext(), warnings.catch_warnings(action="ignore"):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can make the reader fail in any way
         is_refused = type(error).__name__ == "UnpicklingError"
@@ -166,5 +190,6 @@ def _plain_pickle(path: Path) -> InputError:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
-    return InputError(f"{path} is truncated, damaged or no weights file ({reason}); copy or download it again")
+    return InputError(
+        f"{path} is truncated, damaged or no weights file ({reason_of(error)}); copy or download it again"
+    )

@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from swinkit.errors import InputError
+from swinkit.files import exists
 from swinkit.weights.catalogue import CATALOGUE
 from swinkit.weights.download import fetch
 
@@ -30,13 +31,13 @@ def resolve(source: str | Path, *, progress: bool = True) -> Path:
         return _from_hub(text.removeprefix(HUB_PREFIX))
     if isinstance(source, str) and text.startswith(("https://", "http://")):
         return fetch(text, progress=progress)
-    if path.exists() or text not in CATALOGUE:
+    if exists(path) or text not in CATALOGUE:
         return _existing(path)
     return fetch(CATALOGUE[text], progress=progress)
 
 
 def _existing(path: Path) -> Path:
-    if path.exists():
+    if exists(path):
         return path
     near = difflib.get_close_matches(str(path), CATALOGUE, n=3, cutoff=0.5)
     hint = f" (such as {', '.join(near)})" if near else ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border
 from swinkit.weights.formats import recognise
 from swinkit.weights.load import LoadReport, load_recognised
-from swinkit.weights.read import read_weights_file
+from swinkit.weights.read import WeightsFile, read_weights_file
 from swinkit.weights.source import resolve
 
 
@@ -18,6 +18,11 @@ def load_starting_weights(model: nn.Module, source: str) -> LoadReport:
     Raises InputError where they cannot be found, read or used.
     """
     file = read_weights_file(resolve(source))
+    with border(f"{file.path} holds no weights that fit the model", "give others"):
+        return _load(model, file)
+
+
+def _load(model: nn.Module, file: WeightsFile) -> LoadReport:
     label, backbone = str(file.path), model.get_submodule("backbone")
     recognised = recognise(file.tensors, file.metadata)
     if not recognised.is_whole_model:

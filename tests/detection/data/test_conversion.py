@@ -202,7 +202,10 @@ def test_broken_yolo_is_named_by_line(tmp_path, lines, words):
         ("data.yaml", "names: {0: a, 2: b}", "numbered 0, 1, 2"),
         ("data.yaml", "names: [a", "is not YAML"),
         ("data.yaml", "- a", "must hold names"),
-        ("data.yaml", "!!python/object/apply:os.system ['true']", "is not YAML"),
+        ("data.yaml", "!!python/object/apply:os.system ['true']", "must hold names"),
+        ("data.yaml", "names: !!python/object/apply:os.system [[x]]", "must be texts"),
+        ("data.yaml", "a: &a [x]\nnames: [*a, *a]", "alias \\*a"),
+        ("data.yaml", "names: [[a], b]", "must be texts"),
     ],
 )
 def test_yolo_class_names_that_are_none(tmp_path, name, text, words):

@@ -1,6 +1,6 @@
 """Semantic maps come with their images, follow every transform, and are named where they are missing or wrong."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from swinkit.detection.data.samples import collate_detection
 from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.detection.data.semantic import SemanticMaps
 from swinkit.detection.data.sources import open_detection_data
-from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.htc import HTC
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
@@ -133,15 +133,10 @@ def test_every_augmentation_keeps_them(settings: DetectionAugmentation | SmallDe
     assert torch.equal(batch[2][1].semantic, objects.semantic)
 
 
-@dataclass(frozen=True)
-class Semantic(MaskRCNN):
-    semantic_classes: int = 11
-
-
 def test_scenes_have_maps_where_the_detector_asks() -> None:
     recipe = DetectionRecipe(dataset="digit_scenes", scenes=SceneSettings(size=48, train_scenes=3, val_scenes=2))
     assert recipe.open_data()[0][0][1].semantic is None
-    train, val = replace(recipe, detector=Semantic()).open_data()
+    train, val = replace(recipe, detector=HTC(semantic_classes=11)).open_data()
     objects = train[1][1]
     assert val[0][1].semantic is None and objects.semantic.shape == (48, 48)
     for label, mask in zip(objects.labels, objects.masks, strict=True):
@@ -152,9 +147,9 @@ def test_scenes_have_maps_where_the_detector_asks() -> None:
 
 
 def test_the_recipe_finds_the_maps_and_refuses_them_where_nobody_learns_them(data: Path) -> None:
-    recipe = DetectionRecipe(data=data, detector=Semantic())
+    recipe = DetectionRecipe(data=data, detector=HTC(semantic_classes=11))
     assert recipe.open_data()[0][0][1].semantic is not None
     with pytest.raises(InputError, match="--semantic names a folder"):
         DetectionRecipe(data=data, semantic=data / "stuffthingmaps").open_data()
     with pytest.raises(InputError, match="1 to 255 semantic classes, not 300"):
-        DetectionRecipe(data=data, detector=Semantic(semantic_classes=300)).open_data()
+        SemanticMaps(300)

@@ -19,8 +19,10 @@ from torchvision.transforms.v2 import functional as F
 from swinkit.classification.data.preprocessing import (
     MEAN,
     STD,
+    EvalPreprocessing,
     Interpolation,
     check_normalisation,
+    eval_transform,
     height_width,
     normalisation,
 )
@@ -101,6 +103,17 @@ def train_transform(augmentation: TrainAugmentation | SmallImageAugmentation) ->
     if isinstance(augmentation, SmallImageAugmentation):
         return SmallImageTransform(augmentation)
     return TrainTransform(augmentation)
+
+
+class StillTransform:
+    """An image as evaluation shows it, normalised: no random draw."""
+
+    def __init__(self, preprocessing: EvalPreprocessing) -> None:
+        self._shown = eval_transform(preprocessing)
+        self._normalise = preprocessing.normalisation()
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        return self._normalise(self._shown(image))
 
 
 class TrainTransform:

@@ -8,6 +8,7 @@ from pathlib import Path
 from swinkit.classification.data.image_stores import FolderStore
 from swinkit.classification.data.samples import ClassificationImages, OnCorrupt
 from swinkit.errors import InputError
+from swinkit.files import is_folder
 from swinkit.images.read import IMAGE_SUFFIXES, is_image_name
 from swinkit.training.data.splits import stratified_split
 
@@ -79,12 +80,12 @@ def open_class_folders(
 def train_folder(root: Path) -> Path | None:
     """`root/train` if it holds class folders; a class that is called "train" holds images instead."""
     folder = root / "train"
-    return folder if folder.is_dir() and class_folder_names(folder) else None
+    return folder if is_folder(folder) and class_folder_names(folder) else None
 
 
 def validation_folder(root: Path) -> Path | None:
     """The folder with the validation classes in `root`, if there is one."""
-    return next((root / name for name in VALIDATION_NAMES if (root / name).is_dir()), None)
+    return next((root / name for name in VALIDATION_NAMES if is_folder(root / name)), None)
 
 
 def class_folder_names(root: Path) -> list[str]:

@@ -2,17 +2,17 @@
 
 import os
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Protocol
 
 from PIL import Image
 
-from swinkit.errors import InputError
+from swinkit.errors import border
+from swinkit.files import require_regular
 from swinkit.images.read import ImageError, read_image
 
 # A JPEG of this many bytes is no photograph; a zip entry that says so is broken or hostile.
-_MAX_ENTRY_BYTES = 1 << 30
+_MAX_ENTRY_BYTES = 1 << 28
 
 
 class ImageStore(Protocol):
@@ -52,13 +52,10 @@ class ZipStore:
 
     def names(self) -> set[str]:
         """Every path in the archive. Raises InputError if the file is missing or no zip archive."""
-        try:
+        with border(f"{self.path} is not a complete zip archive", "copy it again"):
+            require_regular(self.path)
             with zipfile.ZipFile(self.path) as archive:
                 return set(archive.namelist())
-        except OSError as error:
-            raise InputError(f"cannot read {self.path}: {error.strerror}") from error
-        except zipfile.BadZipFile as error:
-            raise InputError(f"{self.path} is not a complete zip archive ({error}); copy it again") from error
 
     def read(self, name: str) -> Image.Image:
         return read_image(self._bytes(name), name=self.describe(name))
@@ -67,16 +64,13 @@ class ZipStore:
         return f"{self.path}/{name}"
 
     def _bytes(self, name: str) -> bytes:
-        try:
+        with border(f"{self.describe(name)} is damaged", "pack the archive again", error=ImageError):
             archive = self._opened()
+            if name not in archive.NameToInfo:
+                raise ImageError(f"there is no {name} in {self.path}; check the map file")
             if archive.getinfo(name).file_size > _MAX_ENTRY_BYTES:
                 raise ImageError(f"{self.describe(name)} is larger than {_MAX_ENTRY_BYTES} bytes; remove it")
             return archive.read(name)
-        except KeyError:
-            raise ImageError(f"there is no {name} in {self.path}; check the map file") from None
-        # zipfile raises the last two for a compression it lacks and for an entry with a password.
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-            raise ImageError(f"{self.describe(name)} is damaged ({error}); pack the archive again") from error
 
     def _opened(self) -> zipfile.ZipFile:
         if self._archive is None or self._owner != os.getpid():

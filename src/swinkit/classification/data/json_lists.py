@@ -4,14 +4,13 @@ Despite the suffix each is a JSON list of [path relative to the folder, class nu
 `data/imagenet22k_dataset.py`).
 """
 
-import json
 from pathlib import Path
 
 from swinkit.classification.data.image_stores import FolderStore
-from swinkit.classification.data.list_files import ListedImages, check_labels, class_names
+from swinkit.classification.data.list_files import MOST_DIGITS, ListedImages, check_labels, class_names
 from swinkit.classification.data.samples import ClassificationImages, OnCorrupt
-from swinkit.errors import InputError
-from swinkit.files import read_text
+from swinkit.errors import InputError, border
+from swinkit.files import is_file, read_json
 
 PREFIX = "ILSVRC2011fall_whole"
 FILES = (f"{PREFIX}_map_train.txt", f"{PREFIX}_map_val.txt")
@@ -25,7 +24,7 @@ def open_json_lists(root: Path, *, on_corrupt: OnCorrupt = "stop") -> tuple[Clas
     Raises InputError, naming the file (and item), if a list is missing or broken, or if validation has a class beyond
     those of training.
     """
-    missing = [name for name in FILES if not (root / name).is_file()]
+    missing = [name for name in FILES if not is_file(root / name)]
     if missing:
         raise InputError(f"{root} lacks {' and '.join(missing)}: the ImageNet-22K layout needs both lists")
     train, val = read_json_list(root / FILES[0]), read_json_list(root / FILES[1])
@@ -40,10 +39,12 @@ def open_json_lists(root: Path, *, on_corrupt: OnCorrupt = "stop") -> tuple[Clas
 
 def read_json_list(path: Path) -> ListedImages:
     """The pairs of one list. Raises InputError, naming the item, if it is not [path, class number >= 0]."""
-    try:
-        items = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON ({error}); it must be a list of [path, class number]") from error
+    advice = "it must be a list of [path, class number]"
+    with border(f"{path} is damaged", advice):
+        return _listed(read_json(path, advice=advice), path)
+
+
+def _listed(items: object, path: Path) -> ListedImages:
     if not isinstance(items, list):
         raise InputError(f"{path} holds no JSON list; it must be a list of [path, class number]")
     for index, item in enumerate(items):
@@ -59,5 +60,5 @@ def _is_pair(item: object) -> bool:
         case [str(), int(label)]:
             return label >= 0
         case [str(), str(label)]:  # the official code reads int(label)
-            return label.isdecimal()
+            return label.isdecimal() and len(label) < MOST_DIGITS
     return False

@@ -9,6 +9,11 @@ import numpy as np
 from swinkit.errors import InputError
 from swinkit.images.names import NameTable
 
+MOST_CLASSES = 100_000
+"""Five times those of ImageNet-22K: a list says how many there are by its largest number alone."""
+MOST_DIGITS = 20
+"""Digits of a class number; more are none."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -18,6 +23,10 @@ class ListedImages:
     def __init__(self, source: Path, names: list[str], labels: list[int]) -> None:
         if not names:
             raise InputError(f"{source} lists no images; check that it is the right file")
+        highest = max(labels)
+        if highest >= MOST_CLASSES:
+            name = names[labels.index(highest)]
+            raise InputError(f"{source} gives {name} the class {highest}; class numbers go up to {MOST_CLASSES - 1}")
         self.source = source
         self.names = NameTable(names)
         self.labels = np.asarray(labels, dtype=np.int64)

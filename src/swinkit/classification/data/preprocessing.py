@@ -26,6 +26,9 @@ def as_shares(triple: Triple) -> Triple:
 
 MEAN, STD = as_shares(IMAGENET_MEAN), as_shares(IMAGENET_STD)
 
+MOST_SIDE = 2560
+"""Pixels of an image that a classifier is shown."""
+
 # Beyond this ratio of its sides an image is cut to its middle before it is resized (see EvalTransform).
 _MAX_ASPECT = 16
 
@@ -49,6 +52,11 @@ class EvalPreprocessing:
 
     def __post_init__(self) -> None:
         largest = max(height_width(self.image_size))
+        if max(largest, self.shorter_side or 0) > MOST_SIDE:
+            raise InputError(
+                f"images of {largest} pixels, resized to {self.shorter_side}, are too large for a classifier; both "
+                f"must be at most {MOST_SIDE}"
+            )
         if self.shorter_side is not None and self.shorter_side < largest:
             raise InputError(
                 f"the image is resized to a shorter side of {self.shorter_side} pixels, too few to cut out "

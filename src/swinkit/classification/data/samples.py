@@ -36,6 +36,9 @@ class ClassificationData(Protocol):
     def sample_name(self, index: int) -> str:
         """What to call sample `index` in messages and pictures."""
 
+    def subset(self, indices: Sequence[int]) -> "ClassificationData":
+        """The samples at `indices`, in that order, with the same classes."""
+
 
 class ClassificationImages:
     """Labelled images in a store (folder or zip archive).

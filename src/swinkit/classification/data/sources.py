@@ -14,6 +14,7 @@ from swinkit.classification.data.class_folders import (
 )
 from swinkit.classification.data.samples import ClassificationImages, OnCorrupt
 from swinkit.errors import InputError
+from swinkit.files import exists, is_file, is_folder
 
 Layout = Literal["class_folders", "zip_maps", "json_lists"]
 
@@ -78,12 +79,12 @@ def open_evaluation_data(
 
 def find_layout(root: Path) -> Layout:
     """Which layout lies in `root`. Raises InputError, listing the accepted ones, if none does."""
-    if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "does not exist"
+    if not is_folder(root):
+        what = "is a file, not a folder" if exists(root) else "does not exist"
         raise InputError(f"the data folder {root} {what}; give a folder with {ACCEPTED}")
-    if any((root / name).is_file() for name in zip_maps.FILES):
+    if any(is_file(root / name) for name in zip_maps.FILES):
         return "zip_maps"
-    if any((root / name).is_file() for name in json_lists.FILES):
+    if any(is_file(root / name) for name in json_lists.FILES):
         return "json_lists"
     if class_folder_names(root):
         return "class_folders"

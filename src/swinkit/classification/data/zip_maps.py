@@ -6,10 +6,10 @@ Source: the official repository's get_started.md. A line of a map file is `path 
 from pathlib import Path
 
 from swinkit.classification.data.image_stores import ZipStore
-from swinkit.classification.data.list_files import ListedImages, check_labels, class_names
+from swinkit.classification.data.list_files import MOST_DIGITS, ListedImages, check_labels, class_names
 from swinkit.classification.data.samples import ClassificationImages, OnCorrupt
 from swinkit.errors import InputError
-from swinkit.files import read_text
+from swinkit.files import is_file, read_text
 
 FILES = ("train.zip", "train_map.txt", "val.zip", "val_map.txt")
 
@@ -20,7 +20,7 @@ def open_zip_maps(root: Path, *, on_corrupt: OnCorrupt = "stop") -> tuple[Classi
     Raises InputError, naming the file (and line), if one is missing or broken, if a map names an image that its
     archive lacks, or if validation has a class beyond those of training.
     """
-    missing = [name for name in FILES if not (root / name).is_file()]
+    missing = [name for name in FILES if not is_file(root / name)]
     if missing:
         raise InputError(f"{root} lacks {' and '.join(missing)}: the zipped layout needs {', '.join(FILES)}")
     train, val = read_map(root / "train_map.txt"), read_map(root / "val_map.txt")
@@ -40,7 +40,7 @@ def read_map(path: Path) -> ListedImages:
         if not line.strip():
             continue
         name, tab, label = line.partition("\t")
-        if not (name and tab and label.strip().isdecimal()):
+        if not (name and tab and label.strip().isdecimal() and len(label.strip()) < MOST_DIGITS):
             raise InputError(f"line {number} of {path} is {line[:80]!r}; it must be a path, a tab and a class number")
         names.append(name.lstrip("/"))
         labels.append(int(label))

@@ -17,6 +17,9 @@ from swinkit.structures import Instances
 
 # Shape legend: h w image.
 
+MOST_SIDE = 8192
+"""Pixels of a side that images are resized to."""
+
 
 @dataclass(frozen=True)
 class DetectionAugmentation:
@@ -202,8 +205,8 @@ def _cut(sample: Sample, height: int, width: int) -> Sample:
 
 
 def _check_sides(name: str, sides: tuple[int, ...]) -> None:
-    if not sides or min(sides) < 1:
-        raise InputError(f"the augmentation's {name} is {sides}; give sides of 1 pixel or more")
+    if not sides or min(sides) < 1 or max(sides) > MOST_SIDE:
+        raise InputError(f"the augmentation's {name} is {sides}; give sides of 1 to {MOST_SIDE} pixels")
 
 
 def _check_range(name: str, ends: tuple[int, int]) -> None:

@@ -114,9 +114,10 @@ def check_detection(
         if f"image {data.image_ids[index]} of {json_path}" not in missing:
             found = _image_problem(data, index, read_pixels=read_pixels)
             problems += [found] if found else []
-            readable += [] if found else [index]
-        problems += _empty_masks(data, index) if has_masks else []
-        problems += semantic.problems(data, index) if semantic else []
+            if found is None:  # masks are made at the size that the json claims, which is the image's now
+                readable.append(index)
+                problems += _empty_masks(data, index) if has_masks else []
+                problems += semantic.problems(data, index) if semantic else []
         step(index + 1)
     report = _report(data, problems)
     return replace(report, semantic=semantic.report if semantic else None), data.subset(readable)

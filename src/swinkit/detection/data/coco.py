@@ -233,7 +233,19 @@ def read_coco(
             not in `classes`. Problems that do not stop are logged. Image sizes are compared when images are read;
             `detection_check` does it for all.
     """
-    table = read_coco_table(json_path)
+    return coco_data(read_coco_table(json_path), image_root, classes=classes, masks=masks)
+
+
+def coco_data(
+    table: CocoTable, image_root: Path, *, classes: Sequence[str] | None = None, masks: bool | None = None
+) -> CocoData:
+    """As `read_coco`, of a table that was read."""
+    json_path = table.path
+    if not table.is_annotated:
+        raise InputError(
+            f"{json_path} has no annotations, so that there are no objects to learn; its images are for swinkit "
+            "evaluate, which writes the files for COCO's server, and swinkit predict"
+        )
     _raise_first([problem for problem in table.problems if problem.stops], json_path)
     _raise_first(list(missing_files(table, image_root)), json_path)
     has_masks = all_have_masks(table) if masks is None else masks
@@ -245,6 +257,21 @@ def read_coco(
             f"no image of {json_path} has an object {'with a mask ' if data.has_masks else ''}to learn; annotate some"
         )
     return data
+
+
+def coco_images(table: CocoTable, image_root: Path, *, classes: Sequence[str]) -> CocoData:
+    """The images of a json without annotations, as of COCO's test sets, to find objects of a model's `classes` in.
+
+    Raises InputError where an image file is missing, or the json has not all of the classes.
+    """
+    _raise_first(list(missing_files(table, image_root)), table.path)
+    for name in classes:
+        if name not in table.category_names:
+            raise InputError(
+                f"{table.path} has no category {name!r}, which the model finds: its detections would have no id there; "
+                "take a model of these categories"
+            )
+    return CocoData(table, image_root, classes, has_masks=False)
 
 
 def is_target(table: CocoTable, *, has_masks: bool) -> np.ndarray:

@@ -13,9 +13,10 @@ from typing import Any, Literal, TypeGuard
 import numpy as np
 
 from swinkit.detection.data.coco_masks import State, judge_segmentation
-from swinkit.errors import InputError
-from swinkit.files import read_text
+from swinkit.errors import InputError, border, one_line
+from swinkit.files import read_json
 from swinkit.images.names import NameTable
+from swinkit.images.read import MAX_PIXELS
 
 ProblemKind = Literal[
     "broken item",
@@ -75,7 +76,7 @@ class Problem:
         return CONSEQUENCES[self.kind] == "stops"
 
     def __str__(self) -> str:
-        return f"{self.where} {self.what}"
+        return one_line(f"{self.where} {self.what}")
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ class CocoTable:
     segmentations: NameTable
     """JSON texts, empty where there is none."""
     problems: tuple[Problem, ...]
+    is_annotated: bool
+    """Whether the file has annotations at all: those of COCO's test sets are secret."""
 
     def describe(self, annotation: int) -> str:
         """How messages call the annotation of this number."""
@@ -121,10 +124,15 @@ class CocoTable:
 
 
 def read_coco_table(path: Path) -> CocoTable:
-    """Read and check a COCO json of objects; `problems` lists what is wrong with its items.
+    """Read and check a COCO json of objects, or of images alone; `problems` lists what is wrong with its items.
 
     Raises InputError, naming the file, where it cannot be read or is no COCO json at all.
     """
+    with border(f"{path} is no COCO json of objects", "correct it, or export it again"):
+        return _table(path)
+
+
+def _table(path: Path) -> CocoTable:
     images, annotations, categories = _top_level(path)
     problems: list[Problem] = []
     category_ids, category_names = _read_categories(path, categories)
@@ -153,6 +161,7 @@ def read_coco_table(path: Path) -> CocoTable:
         mask_states=np.array([row.mask_state for row in rows], dtype="U10"),
         segmentations=NameTable(row.segmentation for row in rows),
         problems=tuple(problems),
+        is_annotated=bool(annotations),
     )
 
 
@@ -178,34 +187,31 @@ class _Row:
 
 def _top_level(path: Path) -> tuple[list[Any], list[Any], list[Any]]:
     """The lists of images, annotations and categories."""
-    try:
-        content = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON ({error}); give a COCO json of objects") from None
-    lists = [
-        content.get(name) if isinstance(content, dict) else None for name in ("images", "annotations", "categories")
-    ]
-    lacking = [name for name, part in zip(("images", "annotations", "categories"), lists, strict=True) if not part]
-    if lacking or not all(isinstance(part, list) for part in lists):
+    content = read_json(path, advice="give a COCO json of objects")
+    parts = content if isinstance(content, dict) else {}
+    images, annotations, categories = (parts.get(name, []) for name in ("images", "annotations", "categories"))
+    lacking = [name for name, part in (("images", images), ("categories", categories)) if not part]
+    if lacking or not all(isinstance(part, list) for part in (images, annotations, categories)):
         names = " and ".join(lacking) or "lists of images, annotations and categories"
         raise InputError(
             f"{path} has no {names}: a COCO json of objects is one JSON object with the lists images, annotations and "
             "categories, none of them empty"
         )
-    images, annotations, categories = (part for part in lists if part is not None)
     return images, annotations, categories
 
 
 def _read_categories(path: Path, items: Sequence[Any]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     names: dict[int, str] = {}
+    known: set[str] = set()
     for number, item in enumerate(items):
         if not isinstance(item, dict) or not _is_id(item.get("id")) or not _is_name(item.get("name")):
             raise InputError(f"category number {number} of {path} must have a whole number as id and a name")
         if item["id"] in names:
             raise InputError(f"{path} uses the category id {item['id']} twice; give every category an id of its own")
-        if item["name"] in names.values():
+        if item["name"] in known:
             raise InputError(f"{path} uses the category name {item['name']!r} twice; rename or merge the two")
         names[item["id"]] = item["name"]
+        known.add(item["name"])
     ids = tuple(sorted(names))
     return ids, tuple(names[one] for one in ids)
 
@@ -224,6 +230,9 @@ def _read_images(path: Path, items: Sequence[Any], problems: list[Problem]) -> I
             problems.append(Problem("broken item", where, f"has the file_name {name!r}, which names no file"))
         elif not _is_length(height) or not _is_length(width):
             what = f"({name}) has the height {height} and the width {width}: whole numbers above 0 are needed"
+            problems.append(Problem("broken item", where, what))
+        elif height * width > MAX_PIXELS:
+            what = f"({name}) has a size of {width} x {height} pixels, more than the {MAX_PIXELS} that can be read"
             problems.append(Problem("broken item", where, what))
         else:
             seen.add(item["id"])
@@ -321,7 +330,8 @@ def _is_length(value: object) -> TypeGuard[int | float]:
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether this is a number that 64 bits hold."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**63
 
 
 def _is_box(value: object) -> bool:

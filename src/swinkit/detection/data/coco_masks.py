@@ -7,7 +7,6 @@
 Shapes: N objects, H W image.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +15,9 @@ import numpy as np
 import torch
 from pycocotools import mask as coco_mask
 from torch import Tensor
+
+MOST_OUTLINE = 200_000
+"""Pixels of all outlines of an object that are drawn in an image of any size; large images may have more."""
 
 State = Literal["absent", "good", "partly", "bad", "impossible"]
 
@@ -57,7 +59,7 @@ def run_lengths(segmentation: Any, height: int, width: int) -> dict[str, Any]:
         return coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
     if isinstance(segmentation["counts"], list):
         return coco_mask.frPyObjects(segmentation, height, width)
-    return segmentation
+    return {"size": [height, width], "counts": segmentation["counts"]}
 
 
 def decode_masks(segmentations: Sequence[Any], height: int, width: int) -> Tensor:
@@ -74,18 +76,27 @@ def _judge_polygons(parts: list[Any], height: int, width: int) -> Verdict:
             "impossible", f"has the segmentation {_short(parts)}: polygons must be a list of lists of numbers"
         )
     limit = 10 * max(height, width)
+    length = 0.0
     for part in parts:
-        try:
-            is_near = not part or (math.isfinite(math.fsum(part)) and -limit <= min(part) and max(part) <= limit)
-        except TypeError:
+        if not all(type(number) in (int, float) for number in part):
             return Verdict("impossible", f"has a polygon that is not a flat list of numbers ({_short(part)})")
-        if not is_near:
+        if not all(-limit <= number <= limit for number in part):
             return Verdict("impossible", f"has a polygon far outside its image ({_short(part)})")
+        length += _outline(part)
+    longest = max(MOST_OUTLINE, 50 * (height + width))
+    if length > longest:
+        return Verdict("impossible", f"has polygons whose outlines are {length:.0f} pixels long; {longest} are enough")
     lacking = [part for part in parts if not _is_area(part)]
     if not lacking:
         return _GOOD
     reason = f"has a polygon of {len(lacking[0])} numbers; 3 points or more are needed, x and y of each"
     return Verdict("bad" if len(lacking) == len(parts) else "partly", reason)
+
+
+def _outline(part: list[Any]) -> float:
+    """Pixels along a polygon: pycocotools writes each of them down several times."""
+    points = np.array(part[: len(part) // 2 * 2], dtype=np.float64).reshape(-1, 2)
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(1).sum()) if len(points) else 0.0
 
 
 def _is_area(part: list[Any]) -> bool:

@@ -3,6 +3,7 @@
 Shapes: N objects, h w image.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from PIL import Image
@@ -36,6 +37,9 @@ class DetectionData(Protocol):
 
     def sample_name(self, index: int) -> str:
         """What to call sample `index` in messages and pictures."""
+
+    def subset(self, indices: Sequence[int]) -> "DetectionData":
+        """The images at `indices`, in that order."""
 
     def coco(self) -> dict[str, Any]:
         """The ground truth in COCO's form (images, annotations with the crowds, categories in the order of the labels):

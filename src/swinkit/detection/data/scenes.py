@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -40,6 +41,10 @@ class DetectionScenes:
 
     def sample_name(self, index: int) -> str:
         return scene_name(self.scenes, index)
+
+    def subset(self, indices: Sequence[int]) -> Self:
+        """The scenes at `indices`, in that order."""
+        return type(self)(self.scenes.subset(indices))
 
     def coco(self) -> dict[str, Any]:
         """The ground truth as a COCO dict; category i + 1 is the digit i."""

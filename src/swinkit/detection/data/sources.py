@@ -2,6 +2,7 @@
 
 data/annotations/train.json  val.json  (test.json)   with data/train/  data/val/
 data/annotations/instances_train2017.json  ...       with data/train2017/  data/val2017/
+data/annotations/image_info_test-dev2017.json        given itself, with data/test2017/ (images alone, to evaluate)
 data/annotations/anything.json                       with data/images/, or data/ (no division: a part is held out)
 data/train/_annotations.coco.json  data/valid/...    with the images beside them
 data.json                                            with an image folder given, or found in the same way
@@ -16,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from swinkit.detection.data.coco import CocoData, read_coco
+from swinkit.detection.data.coco import CocoData, coco_data, coco_images, read_coco
+from swinkit.detection.data.coco_json import read_coco_table
 from swinkit.detection.data.semantic import SemanticMaps
 from swinkit.errors import InputError
-from swinkit.files import read_text
+from swinkit.files import is_file, is_folder, read_text
 from swinkit.training.data.splits import stratified_split
 
 TRAIN = ("train", "training")
@@ -86,10 +88,14 @@ def open_detection_evaluation(
     whole: bool = False,
 ) -> CocoData:
     """The images of a data set to measure a model on: its validation json, else what training holds out, or with
-    `whole` all of the only json. `classes` are the model's. Raises InputError as `open_detection_data` does."""
+    `whole` all of the only json, and all of a json without annotations (`table.is_annotated` tells). `classes` are the
+    model's. Raises InputError as `open_detection_data` and `coco_images` do."""
     parts = find_detection_files(source, image_root=image_root)
     files = parts.get("val") or parts["train"]
-    data = read_coco(files.json_path, files.image_root, classes=classes, masks=masks)
+    table = read_coco_table(files.json_path)
+    if not table.is_annotated:
+        return coco_images(table, files.image_root, classes=classes)
+    data = coco_data(table, files.image_root, classes=classes, masks=masks)
     return data if whole or "val" in parts else hold_out(data, validation_fraction)[1]
 
 
@@ -108,9 +114,9 @@ def find_detection_files(source: Path, *, image_root: Path | None = None) -> dic
 
     Raises InputError where there is no json, several could be meant, or the folder of the images is not found.
     """
-    if source.is_file():
+    if is_file(source):
         return {"train": DetectionFiles(source, image_root or _find_images(source))}
-    if not source.is_dir():
+    if not is_folder(source):
         raise InputError(f"the data {source} does not exist; give a COCO json, or a folder with {ACCEPTED}")
     candidates = _annotation_files(source) or _files_beside_images(source)
     parts = {name: found for name in ("train", "val", "test") if (found := _of_part(candidates, name, source))}
@@ -146,7 +152,7 @@ def _files_beside_images(root: Path) -> list[tuple[Path, str]]:
 
 
 def _json_files(folder: Path) -> Iterator[Path]:
-    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    paths = sorted(folder.glob("*.json")) if is_folder(folder) else []
     instances = [path for path in paths if path.name.startswith("instances_")]
     yield from instances or [path for path in paths if not path.name.startswith(NOT_OBJECTS)]
 
@@ -163,14 +169,15 @@ def _of_part(candidates: list[tuple[Path, str]], part: str, source: Path) -> Pat
 def _find_images(json_path: Path) -> Path:
     """The usual folder in which the json's first images lie."""
     names = _first_file_names(json_path)
-    name = json_path.stem.removeprefix("instances_")
+    name = json_path.stem.removeprefix("instances_").removeprefix("image_info_")
     roots = (
         [json_path.parent, json_path.parent.parent] if json_path.parent.name == "annotations" else [json_path.parent]
     )
     roots.reverse()
-    candidates = [root / sub for root in roots for sub in (name, Path("images", name), "images", "JPEGImages", "")]
+    usual = (name, name.replace("-dev", ""), Path("images", name), "images", "JPEGImages", "")  # test-dev2017: test2017
+    candidates = [root / sub for root in roots for sub in usual]
     for folder in candidates:
-        if any((folder / each).is_file() for each in names):
+        if any(is_file(folder / each) for each in names):
             return folder
     first = names[0] if names else "the images"
     tried = ", ".join(str(folder) for folder in candidates[:3])

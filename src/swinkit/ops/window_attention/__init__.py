@@ -5,6 +5,8 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads.
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
@@ -15,6 +17,7 @@ from swinkit.cpu.attention import attention_obstacle, cpu_attention
 from swinkit.errors import InputError
 from swinkit.ops.window_attention.fused import triton_attention, triton_obstacle
 from swinkit.ops.window_attention.gathered import matmul_attention, sdpa_attention
+from swinkit.ops.window_attention.proof import is_fault
 from swinkit.ops.window_attention.reference import reference_attention
 from swinkit.ops.window_attention.triton_plan import MOST_TOKENS, side
 from swinkit.ops.windows import WindowGrid, are_symbols
@@ -23,11 +26,11 @@ AttentionBackend = Literal["auto", "reference", "matmul", "sdpa", "triton", "cpu
 
 __all__ = ["AttentionBackend", "backend_obstacle", "check_backend", "choose_backend", "window_attention"]
 
-# What "auto" takes on a CUDA device, the first that can run, by T rounded up to a power of two. The order is that of
-# memory traffic by count (docs/attention.md), not yet a measured one; benchmarks/gpu_attention.py measures it.
-PREFERRED_ON_CUDA: Mapping[int, tuple[AttentionBackend, ...]] = dict.fromkeys(
-    (16, 32, 64, 128, 256), ("triton", "sdpa")
-)
+# What "auto" takes on a CUDA device, the first that can run, by T rounded up to a power of two. The fused kernels have
+# not yet run on a GPU; when they have, benchmarks/gpu_attention.py measures where "triton" comes first.
+PREFERRED_ON_CUDA: Mapping[int, tuple[AttentionBackend, ...]] = dict.fromkeys((16, 32, 64, 128, 256), ("sdpa",))
+
+_log = logging.getLogger(__name__)
 
 ATTEND = {
     "reference": reference_attention,
@@ -72,8 +75,8 @@ def choose_backend(
 ) -> AttentionBackend:
     """What "auto" is for these arguments of `window_attention`.
 
-    On a CUDA device the first of `PREFERRED_ON_CUDA` that can run: "triton", which moves the fewest bytes by count; no
-    measurement stands behind that yet. On a CPU "cpu" where it can run, for inference and where the bias must get a
+    On a CUDA device the first of `PREFERRED_ON_CUDA` that can run, with one warning where the kernels of one before it
+    fail the comparison of their first use. On a CPU "cpu" where it can run, for inference and where the bias must get a
     gradient, for which sdpa has no fast path there; "matmul" for such a bias otherwise, else "sdpa". Exported programs
     get what runs everywhere, "matmul" where sizes are free.
     """
@@ -81,12 +84,20 @@ def choose_backend(
         return "matmul"
     if x.is_cuda and not torch.compiler.is_exporting():
         for backend in PREFERRED_ON_CUDA[side(min(grid.tokens, MOST_TOKENS))]:
-            if backend_obstacle(backend, x, grid=grid, num_heads=num_heads, dropout_p=dropout_p) is None:
+            obstacle = backend_obstacle(backend, x, grid=grid, num_heads=num_heads, dropout_p=dropout_p)
+            if obstacle is None:
                 return backend
+            if is_fault(obstacle):
+                _warn_once(f"Attention is computed by another way than {backend!r}: {obstacle}.")
     trains_bias = not x.is_cuda and bias is not None and bias.requires_grad
     if (trains_bias or not torch.is_grad_enabled()) and attention_obstacle(x, dropout_p) is None:
         return "cpu"
     return "matmul" if trains_bias else "sdpa"
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    _log.warning(text)
 
 
 def window_attention(

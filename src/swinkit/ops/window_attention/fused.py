@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from swinkit.ops.window_attention.proof import fault
 from swinkit.ops.window_attention.triton_launch import device_of
 from swinkit.ops.window_attention.triton_op import fused_attention
 from swinkit.ops.window_attention.triton_plan import MOST_HEAD_DIM, MOST_TOKENS, fits
@@ -53,7 +54,9 @@ def triton_attention(
 
 
 def triton_obstacle(x: Tensor, grid: WindowGrid, num_heads: int, dropout_p: float) -> str | None:
-    """Why the fused kernels cannot run for these arguments of `window_attention`, in one sentence; None if they can."""
+    """Why the fused kernels cannot run for these arguments of `window_attention`, in one sentence; None if they can.
+
+    The last obstacle is that they do not compute what the reference does, see `fused_fault`."""
     obstacle = device_obstacle(x.device)
     if obstacle is not None:
         return obstacle
@@ -68,7 +71,18 @@ def triton_obstacle(x: Tensor, grid: WindowGrid, num_heads: int, dropout_p: floa
         return "the window depends on the image, whose size is free under torch.export; choose another backend"
     if grid.tokens > MOST_TOKENS:
         return f"it takes windows of up to {MOST_TOKENS} tokens, and these have {grid.tokens}"
-    return _size_obstacle(x, grid, head_dim)
+    return _size_obstacle(x, grid, head_dim) or fused_fault(x.device, _computed_dtype(x), grid.window, head_dim)
+
+
+@torch.compiler.assume_constant_result
+def fused_fault(device: torch.device, dtype: torch.dtype, window: tuple[int, int], head_dim: int) -> str | None:
+    """What the first use of the kernels for this window and head dim has shown to be wrong with them; None if nothing.
+
+    In the interpreter, where a comparison takes seconds, nothing is compared.
+    """
+    if device.type != "cuda":
+        return None
+    return fault(triton_attention, device, dtype=dtype, window=window, head_dim=head_dim)
 
 
 def _size_obstacle(x: Tensor, grid: WindowGrid, head_dim: int) -> str | None:

@@ -72,7 +72,8 @@ def _check_sample(data: SegmentationImages, index: int, report: SegmentationRepo
     except (ImageError, MaskError) as error:
         report.problems.append(str(error))
         return
-    counts = np.bincount(labels.ravel(), minlength=IGNORE + 1)
+    # Row by row: it takes 8 bytes for each value.
+    counts = np.sum([np.bincount(row, minlength=IGNORE + 1) for row in labels], axis=0)
     report.pixels[:-1] += counts[: len(data.classes)]
     report.pixels[-1] += counts[IGNORE]
     if counts[IGNORE] == labels.size:

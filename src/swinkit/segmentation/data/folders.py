@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from swinkit.errors import InputError
-from swinkit.files import read_text
+from swinkit.files import is_file, is_folder, read_text
 from swinkit.images.masks import MASK_SUFFIXES
 from swinkit.images.read import is_image_name
 from swinkit.ops.labels import IGNORE
@@ -101,7 +101,7 @@ def read_classes(path: Path | None, root: Path) -> tuple[str, ...]:
 
     Raises InputError where there is no such file, or it is empty, or names a class twice or more than 255.
     """
-    path = path or next((root / name for name in (CLASSES, ADE_CLASSES) if (root / name).is_file()), None)
+    path = path or next((root / name for name in (CLASSES, ADE_CLASSES) if is_file(root / name)), None)
     if path is None:
         raise InputError(
             f"{root} has no {CLASSES}; write the class names into it, one a line, in the order of the masks' values, "
@@ -129,19 +129,19 @@ def find_splits(root: Path) -> dict[str, tuple[Path, Path]]:
 
     Raises InputError, listing the accepted layouts, where none is found.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise InputError(f"the data folder {root} does not exist or is no folder; give one with {ACCEPTED}")
     found: dict[str, tuple[Path, Path]] = {}
     for split, names in (("train", TRAIN), ("val", VAL)):
         for name in names:
             for images, masks in ((i, m) for i in IMAGES for m in MASKS):
                 for places in ((Path(images, name), Path(masks, name)), (Path(name, images), Path(name, masks))):
-                    if split not in found and all((root / place).is_dir() for place in places):
+                    if split not in found and all(is_folder(root / place) for place in places):
                         found[split] = places
     if found:
         return found
     for places in ((Path(images), Path(masks)) for images in IMAGES for masks in MASKS):
-        if all((root / place).is_dir() for place in places):
+        if all(is_folder(root / place) for place in places):
             return {"train": places}
     raise InputError(f"found no images with masks in {root}; it must hold {ACCEPTED}")
 

@@ -18,16 +18,17 @@ def as_labels(values: np.ndarray, num_classes: int, *, reduce_zero_label: bool, 
     Raises MaskError, naming the mask, where a value is no label.
     """
     first = 1 if reduce_zero_label else 0
-    ignored = values == IGNORE
-    if reduce_zero_label:
-        ignored |= values == 0
-    labels = np.where(ignored, IGNORE, values - first)
-    outside = labels[(labels < 0) | ((labels >= num_classes) & ~ignored)]
-    if outside.size:
-        is_one_more = not reduce_zero_label and (labels[~ignored] <= num_classes).all()
+    last = num_classes - 1 + first
+    allowed = (values <= last) | (values == IGNORE)
+    if values.dtype != np.uint8:
+        allowed &= values >= 0
+    if not allowed.all():
+        outside = values[~allowed]
+        is_one_more = not reduce_zero_label and ((outside >= 0) & (outside <= num_classes)).all()
         raise MaskError(
-            f"the mask {name} has the value {int(outside[0]) + first}, but {num_classes} classes have the values "
-            f"{first} to {num_classes - 1 + first} (and {IGNORE} is ignored); correct the mask or the list of classes"
+            f"the mask {name} has the value {int(outside[0])}, but {num_classes} classes have the values "
+            f"{first} to {last} (and {IGNORE} is ignored); correct the mask or the list of classes"
             f"{', or give --reduce-zero-label, if 0 is no class' if is_one_more else ''}"
         )
-    return labels.astype(np.uint8)
+    labels = values.astype(np.uint8)
+    return np.where((labels == 0) | (labels == IGNORE), np.uint8(IGNORE), labels - first) if first else labels

@@ -30,6 +30,9 @@ class SegmentationData(Protocol):
     def sample_name(self, index: int) -> str:
         """What to call sample `index` in messages and pictures."""
 
+    def subset(self, indices: Sequence[int]) -> "SegmentationData":
+        """The samples at `indices`, in that order."""
+
 
 class SegmentationImages:
     """Image files with mask files, both below `root`.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Self
+
 import numpy as np
 from PIL import Image
 
@@ -25,6 +28,10 @@ class SegmentationScenes:
 
     def sample_name(self, index: int) -> str:
         return scene_name(self.scenes, index)
+
+    def subset(self, indices: Sequence[int]) -> Self:
+        """The scenes at `indices`, in that order."""
+        return type(self)(self.scenes.subset(indices))
 
 
 def open_segmentation_scenes(settings: SceneSettings) -> tuple[SegmentationScenes, SegmentationScenes]:

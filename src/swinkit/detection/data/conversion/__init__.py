@@ -8,7 +8,7 @@ from typing import Literal
 from swinkit.detection.data.conversion.voc import convert_voc, find_voc
 from swinkit.detection.data.conversion.yolo import convert_yolo, find_yolo
 from swinkit.errors import InputError
-from swinkit.files import refuse_existing, write_json
+from swinkit.files import is_folder, refuse_existing, write_json
 
 __all__ = ["ConvertedPart", "DetectionFormat", "convert_detection_data", "convert_voc", "convert_yolo", "find_format"]
 
@@ -65,7 +65,7 @@ def convert_detection_data(
 
 def find_format(source: Path) -> DetectionFormat:
     """Which format the data in `source` have. Raises InputError where it is neither or both."""
-    if not source.is_dir():
+    if not is_folder(source):
         raise InputError(f"the data folder {source} does not exist; give a folder of VOC or YOLO data")
     is_voc, is_yolo = bool(find_voc(source)), bool(find_yolo(source))
     if is_voc and is_yolo:

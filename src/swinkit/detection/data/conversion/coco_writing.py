@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from swinkit.files import is_file
 from swinkit.images.read import IMAGE_SUFFIXES
 
 
@@ -66,13 +67,13 @@ def find_image(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
     """The first file of one of these names, or of their stems with any ending of images, in one of the folders."""
     for folder in folders:
         for name in names:
-            if name and (folder / name).is_file():
+            if name and is_file(folder / name):
                 return folder / name
     for folder in folders:
         for stem in dict.fromkeys(Path(name).stem for name in names if name):
             for suffix in sorted(IMAGE_SUFFIXES):
                 for candidate in (folder / f"{stem}{suffix}", folder / f"{stem}{suffix.upper()}"):
-                    if candidate.is_file():
+                    if is_file(candidate):
                         return candidate
     return None
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from xml.parsers import expat
 
 from swinkit.detection.data.conversion.coco_writing import CocoBuilder, FoundObject, find_image
-from swinkit.errors import InputError
-from swinkit.files import read_text
+from swinkit.errors import InputError, border
+from swinkit.files import is_file, is_folder, read_bytes, read_text
 from swinkit.images.read import read_image_size
 
 PARTS = {"train": ("train", "trainval"), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -91,8 +91,9 @@ def convert_voc(
 
 def _objects(annotation: _Annotation, names: Sequence[str], *, zero_based: bool) -> Iterator[FoundObject]:
     first = 0 if zero_based else 1
+    labels = {name: label for label, name in enumerate(names)}
     for found in annotation.objects:
-        if found.name not in names:
+        if found.name not in labels:
             raise InputError(f"{annotation.path} has the class {found.name!r}, which is not in the list of classes")
         left, top, right, bottom = found.box
         if right < left or bottom < top:
@@ -100,7 +101,7 @@ def _objects(annotation: _Annotation, names: Sequence[str], *, zero_based: bool)
                 f"{annotation.path} has a box of negative size ({left:g} to {right:g}, {top:g} to {bottom:g})"
             )
         box = (left - first, top - first, right - left + first, bottom - top + first)
-        yield FoundObject(names.index(found.name), box, ignore=found.difficult)
+        yield FoundObject(labels[found.name], box, ignore=found.difficult)
 
 
 def _read(path: Path) -> _Annotation:
@@ -140,24 +141,17 @@ def _number(path: Path, parent: ET.Element, name: str, *, default: float | None 
 
 def _parsed(path: Path) -> ET.Element:
     """The root element. No document type is accepted, so that no entity can be expanded or fetched."""
-    try:
-        content = path.read_bytes()
-        if len(content) > _LARGEST_FILE:
-            raise InputError(f"{path} has {len(content):,} bytes, too many for the annotation of an image")
+    content = read_bytes(path, most=_LARGEST_FILE)
+    with border(f"{path} is no complete xml", "correct it, or export it again"):
         scout = expat.ParserCreate()
         scout.StartDoctypeDeclHandler = _refuse_doctype
-        scout.Parse(content, True)
+        try:
+            scout.Parse(content, True)
+        except _DoctypeError:
+            raise InputError(
+                f"{path} declares a document type, which annotations do not need; remove the DOCTYPE"
+            ) from None
         return ET.fromstring(content)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except _DoctypeError:
-        raise InputError(
-            f"{path} declares a document type, which annotations do not need; remove the DOCTYPE"
-        ) from None
-    except (expat.ExpatError, ET.ParseError, LookupError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is no complete xml ({error})") from None
 
 
 class _DoctypeError(Exception):
@@ -189,7 +183,7 @@ def _size_of(annotation: _Annotation, image: Path) -> tuple[int, int]:
 
 
 def _xml_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    if not is_folder(folder):
         return []
     return sorted(path for path in folder.glob("*.xml") if not path.name.startswith("."))
 
@@ -201,7 +195,7 @@ def _divided(root: Path, files: list[Path]) -> dict[str, list[Path]]:
     for part, names in PARTS.items():
         for name in names:
             listing = root / "ImageSets" / "Main" / f"{name}.txt"
-            if part not in parts and listing.is_file():
+            if part not in parts and is_file(listing):
                 stems = [line.split()[0] for line in read_text(listing).splitlines() if line.strip()]
                 lacking = next((stem for stem in stems if stem not in by_stem), None)
                 if lacking is not None and part != "test":  # VOC's test annotations are not public

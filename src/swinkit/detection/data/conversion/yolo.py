@@ -15,14 +15,17 @@ from typing import Any
 import yaml
 
 from swinkit.detection.data.conversion.coco_writing import CocoBuilder, FoundObject
-from swinkit.errors import InputError
-from swinkit.files import read_lines, read_text
+from swinkit.errors import InputError, border
+from swinkit.files import exists, is_file, is_folder, read_lines, read_text
 from swinkit.images.read import is_image_name, read_image_size
 
 PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
 CLASS_FILES = ("classes.txt", "obj.names", "labels/classes.txt")
 UNDIVIDED = "objects"
 """The name of the only part of a data set that has no division."""
+
+_LARGEST_YAML = 1_000_000
+"""Bytes; the names of a thousand classes have twenty thousand."""
 
 SLACK = 0.01
 """Coordinates may leave 0..1 by so much: roundings, and boxes drawn over the edge."""
@@ -39,13 +42,13 @@ def find_yolo(root: Path) -> dict[str, list[Path]]:
             path for name in names for path in (root / "images" / name, root / name / "images", root / name)
         ):
             images = _images(folder)
-            if part not in parts and any(label_path(image).is_file() for image in images):
+            if part not in parts and any(is_file(label_path(image)) for image in images):
                 parts[part] = images
     if parts:
         return parts
     for folder in (root / "images", root):
         images = _images(folder)
-        if any(label_path(image).is_file() for image in images):
+        if any(is_file(label_path(image)) for image in images):
             return {UNDIVIDED: images}
     return {}
 
@@ -87,22 +90,24 @@ def read_yolo_classes(root: Path) -> tuple[str, ...]:
     """Names by number. Raises InputError where there are none."""
     names = _read_yaml(root).get("names")
     if isinstance(names, dict):
-        if set(names) != set(range(len(names))):
+        if set(names) != set(map(str, range(len(names)))):
             raise InputError(f"the names in the data.yaml of {root} must be numbered 0, 1, 2 and so on")
-        names = [names[number] for number in range(len(names))]
+        names = [names[str(number)] for number in range(len(names))]
     if names is None:
-        path = next((root / name for name in CLASS_FILES if (root / name).is_file()), None)
+        path = next((root / name for name in CLASS_FILES if is_file(root / name)), None)
         names = read_lines(path) if path else None
     if not isinstance(names, list) or not names:
         raise InputError(f"{root} has no class names; write them into classes.txt, one a line, by their numbers")
-    texts = tuple(str(name) for name in names)
+    texts = tuple(name for name in names if isinstance(name, str) and name)
+    if len(texts) < len(names):
+        raise InputError(f"the names in the data.yaml of {root} must be texts, one for every class")
     if len(set(texts)) < len(texts):
         raise InputError(f"{root} gives two classes the same name; rename one of them")
     return texts
 
 
 def _objects(path: Path, size: tuple[int, int], names: Sequence[str]) -> Iterator[FoundObject]:
-    if not path.is_file():
+    if not is_file(path):
         return
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if line.strip():
@@ -130,16 +135,24 @@ def _object(where: str, words: list[str], size: tuple[int, int], names: Sequence
 
 
 def _read_yaml(root: Path) -> dict[str, Any]:
-    path = next((root / name for name in ("data.yaml", "data.yml", "dataset.yaml") if (root / name).is_file()), None)
+    path = next((root / name for name in ("data.yaml", "data.yml", "dataset.yaml") if is_file(root / name)), None)
     if path is None:
         return {}
-    try:
-        content = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path} is not YAML ({str(error).splitlines()[0]})") from None
+    with border(f"{path} is not YAML", "correct it; it holds names, train and val"):
+        content = yaml.load(read_text(path, most=_LARGEST_YAML), _Texts)
     if not isinstance(content, dict):
         raise InputError(f"{path} must hold names, train and val")
     return content
+
+
+class _Texts(yaml.BaseLoader):
+    """YAML in which every value is a text, as none of its other types means anything here, and without aliases, by
+    which a few lines can stand for any number of values."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise InputError(f"the alias *{self.peek_event().anchor} is not accepted; write out what it stands for")
+        return super().compose_node(parent, index)
 
 
 def _listed(root: Path, described: dict[str, Any], part: str) -> list[Path]:
@@ -148,7 +161,7 @@ def _listed(root: Path, described: dict[str, Any], part: str) -> list[Path]:
     found: list[Path] = []
     for value in values if isinstance(values, list) else [values]:
         place = _place(root, described.get("path"), value) if isinstance(value, str) else None
-        if place is not None and place.is_dir():
+        if place is not None and is_folder(place):
             found += _images(place) or _images(place / "images")
         elif place is not None:
             lines = read_lines(place)
@@ -163,8 +176,8 @@ def _place(root: Path, base: object, value: str) -> Path | None:
     while trimmed.startswith(("../", "./")):
         trimmed = trimmed.partition("/")[2]
     candidates = [folder / name for folder in (*bases, root) for name in (value, trimmed)]
-    return next((path for path in candidates if path.exists()), None)
+    return next((path for path in candidates if exists(path)), None)
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if is_image_name(path.name)) if folder.is_dir() else []
+    return sorted(path for path in folder.iterdir() if is_image_name(path.name)) if is_folder(folder) else []
