@@ -6,6 +6,7 @@ counted for, detectors to their detections. Rows without a published speed are l
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +28,8 @@ from swinkit.recipes import RECIPES
 from swinkit.tables.counting import ADE_CLASSES, COCO_CLASSES, DETECTION_SIZE
 from swinkit.tables.paper import SPEED, PaperRow, PaperTable
 from swinkit.tables.rows import Speed
+
+_log = logging.getLogger(__name__)
 
 Work = Callable[[], object]
 Speeds = dict[str, dict[str, Speed]]
@@ -54,6 +57,7 @@ def measure_table(table: PaperTable, *, device: torch.device, batch: int, rounds
         columns: of table 5, which to measure; all where empty.
     """
     torch.manual_seed(0)
+    _log.info("measuring table %s", table.name)
     if table.name == "5":
         wanted = [column for column in table.columns if not columns or column in columns]
         return _merged((column, _timed(_methods(column, batch, device), rounds, device), batch) for column in wanted)
