@@ -133,6 +133,16 @@ def ade20k_swin_l_22k_paper() -> SegmentationRecipe:
     return _as_in_paper(ade20k_swin_l_22k())
 
 
+@published_recipe(Published(test_score=62.8, source="paper, table 3"), LAUNCH)
+def ade20k_swin_l_22k_trainval() -> SegmentationRecipe:
+    """UperNet with Swin-L from ImageNet-22K on ADE20K's training and validation images together, for its test server.
+
+    As in the paper's text (A2.3). `swinkit evaluate RUN --data release_test --mode multi_scale` writes what the server
+    takes; the validation of the run is on images that it has learned.
+    """
+    return replace(ade20k_swin_l_22k_paper(), train_on_all=True)
+
+
 @published_recipe(Published(miou_multi_scale=44.9, source="paper, table 3"), replace(LAUNCH, gpus=4, images=4))
 def ade20k_resnet101() -> SegmentationRecipe:
     """UperNet with ResNet-101 on ADE20K at 512, the paper's comparison (table 3).

@@ -61,6 +61,8 @@ class SegmentationRecipe:
     """Masks have 0 for "other", which is ignored, and 1 for the first class, as in ADE20K."""
     class_weights: tuple[float, ...] | None = None
     """What the pixels of each class weigh in the loss, one number a class."""
+    train_on_all: bool = False
+    """Train on the validation images, too, as for a test server; the validation then measures nothing new."""
     validation_fraction: float = 0.2
     """Share of the images held out for validation where the data has no validation split, 0..1."""
     weights: str | None = None
@@ -139,6 +141,8 @@ class SegmentationRecipe:
 
 def open_data(recipe: SegmentationRecipe) -> tuple[SegmentationData, SegmentationData]:
     """Training and validation images of a recipe; raises InputError where they cannot be used."""
+    if recipe.train_on_all and recipe.dataset != "folder":
+        raise InputError("--train-on-all is for folders of images; leave it out, or raise --scenes.train-scenes")
     if recipe.dataset == "digit_scenes":
         return open_segmentation_scenes(recipe.scenes)
     if recipe.data is None:
@@ -151,7 +155,7 @@ def open_data(recipe: SegmentationRecipe) -> tuple[SegmentationData, Segmentatio
     )
     for split in splits:
         require_sound(split)
-    return splits
+    return (splits[0].joined(splits[1]), splits[1]) if recipe.train_on_all else splits
 
 
 def _whole_images(data: SegmentationData, inference: InferenceSettings) -> SegmentationAugmentation:

@@ -146,6 +146,13 @@ def find_splits(root: Path) -> dict[str, tuple[Path, Path]]:
     raise InputError(f"found no images with masks in {root}; it must hold {ACCEPTED}")
 
 
+def unlabelled_images(root: Path) -> tuple[Path, ...]:
+    """All images below a folder that has no masks, as of a test set, sorted; none where it has masks or no images."""
+    if not is_folder(root) or any(is_folder(root / name) or any(root.glob(f"*/{name}")) for name in MASKS):
+        return ()
+    return tuple(sorted(path for path in _files(root) if is_image_name(path.name)))
+
+
 def match_pairs(root: Path, images: Path, masks: Path) -> Pairs:
     """Match the images below root/images with the masks below root/masks."""
     duplicates: list[tuple[str, str]] = []
