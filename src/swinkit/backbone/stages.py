@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from swinkit.backbone.architecture import SwinArchitecture
-from swinkit.layers.attention import WindowAttention
+from swinkit.backbone.attentions import build_attention, choose_attention_backend
 from swinkit.layers.block import SwinBlock
 from swinkit.layers.patch import PatchEmbed, PatchMerging
+from swinkit.layers.performer_attention import PerformerAttention
 from swinkit.ops.geometry import Geometry
 from swinkit.ops.tracing import is_fx, map_size
 from swinkit.ops.window_attention import AttentionBackend, check_backend
@@ -126,11 +127,12 @@ class SwinStages(nn.Module):
         """Compute attention in another way, see `swinkit.ops.window_attention`; the result stays the same."""
         check_backend(backend)
         for module in self.modules():
-            if isinstance(module, WindowAttention):
-                module.backend = backend
+            choose_attention_backend(module, backend)
 
     def embed(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) to patch tokens with their position embedding, (B, H / p, W / p, D)."""
+        if self.training:
+            self._count_step()
         x = self.patch_embed(images)
         if self.absolute_pos_embed is not None:
             x = x + position_of_map(self.absolute_pos_embed, x)
@@ -154,6 +156,13 @@ class SwinStages(nn.Module):
                 x = stage.downsample(x)
         return x
 
+    def _count_step(self) -> None:
+        """Here and not in their forward pass, which activation checkpointing runs twice."""
+        if self.config.attention == "performer":
+            for module in self.modules():
+                if isinstance(module, PerformerAttention):
+                    module.count_step()
+
     def initialise(self) -> None:
         """Draw the weights as the published code does: normal of 0.02, cut at 2; the patch convolution keeps PyTorch's
         own; biases 0, norms 1."""
@@ -171,23 +180,10 @@ def _stages(config: SwinArchitecture, geometry: Geometry, backend: AttentionBack
     total = sum(config.depths)
     rates = iter(torch.linspace(0, config.drop_path_rate, total, device="cpu", dtype=torch.float64).tolist())
     for index, (dim, depth) in enumerate(zip(config.widths, config.depths, strict=True)):
-        window = _stage_window(config, index) if geometry == "classification" else config.window_size
         blocks = [
             SwinBlock(
                 dim,
-                WindowAttention(
-                    dim,
-                    config.num_heads[index],
-                    window=window,
-                    shift=window // 2 if number % 2 else 0,
-                    geometry=geometry,
-                    qkv_bias=config.qkv_bias,
-                    qk_scale=config.qk_scale,
-                    relative_bias=config.relative_position_bias,
-                    attn_drop_rate=config.attn_drop_rate,
-                    drop_rate=config.drop_rate,
-                    backend=backend,
-                ),
+                build_attention(config, index, number, geometry=geometry, backend=backend),
                 mlp_ratio=config.mlp_ratio,
                 drop_rate=config.drop_rate,
                 drop_path_rate=next(rates),
@@ -195,9 +191,3 @@ def _stages(config: SwinArchitecture, geometry: Geometry, backend: AttentionBack
             for number in range(depth)
         ]
         yield Stage(blocks, PatchMerging(dim) if index + 1 < len(config.depths) else None)
-
-
-def _stage_window(config: SwinArchitecture, stage: int) -> int:
-    """A classifier's window in one stage: no larger than the map at the size it is made for."""
-    smallest = min(-(-(side // config.patch_size) // 2**stage) for side in config.image_size)
-    return max(1, min(config.window_size, smallest))

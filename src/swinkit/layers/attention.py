@@ -5,6 +5,7 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -28,7 +29,7 @@ class WindowAttention(nn.Module):
         shift: how far the windows of this block are moved, in tokens; the paper's is window // 2 in every second one.
         geometry: what happens on maps no larger than the window, see `Geometry`.
         qkv_bias: whether q, k and v have a bias.
-        qk_scale: what q is multiplied with; None is (C / h) ** -0.5.
+        qk_scale: what q is multiplied with; None is (C / h) ** -0.5, and 0 leaves nothing but the bias and the mask.
         relative_bias: whether there is a relative position bias (equation 4).
         attn_drop_rate, drop_rate: dropout on the attention weights and on the output, 0..1.
         backend: how attention is computed, see `window_attention`.
@@ -85,9 +86,15 @@ class WindowAttention(nn.Module):
         grid = self.grid(*map_size(x))
         table = self.relative_position_bias_table
         bias = None if table is None else relative_position_bias(table, grid.window, (self.window, self.window))
-        x = window_attention(
+        return self.proj_drop(proj(self.attend(x, qkv, bias=bias, grid=grid)))
+
+    def attend(
+        self, x: Tensor, project: Callable[[Tensor], Tensor], *, bias: Tensor | None, grid: WindowGrid
+    ) -> Tensor:
+        """Attention alone, (B, H, W, C) to the same before the output projection; see `window_attention`."""
+        return window_attention(
             x,
-            qkv,
+            project,
             bias=bias,
             grid=grid,
             num_heads=self.num_heads,
@@ -95,7 +102,6 @@ class WindowAttention(nn.Module):
             dropout_p=self.attn_drop_rate if self.training else 0.0,
             backend=self.backend,
         )
-        return self.proj_drop(proj(x))
 
     def extra_repr(self) -> str:
         return f"num_heads={self.num_heads}, window={self.window}, shift={self.shift}, backend={self.backend}"

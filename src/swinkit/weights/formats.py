@@ -60,7 +60,7 @@ class Recognised:
     """
 
     format: str
-    """official, timm, torchvision, transformers, openmmlab, detectron2, swinkit or unknown."""
+    """official, timm, torchvision, transformers, openmmlab, detectron2, vision_transformer, swinkit or unknown."""
     tensors: Tensors
     dropped: tuple[str, ...]
     """Names in the file that are not passed on: buffers, decoders, momentum branches."""
@@ -84,8 +84,9 @@ def recognise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
     """Tell by their names where weights come from, and give them their official names.
 
     Knows the official classification, detection and segmentation code (with `module.`, `backbone.` or `encoder.`
-    before the names), timm, torchvision, transformers, OpenMMLab, detectron2 and swinkit's own files. Layout and values
-    follow: split queries, keys and values are joined and OpenMMLab's patch merging is put into the official order.
+    before the names), timm, torchvision, transformers, OpenMMLab, detectron2 and swinkit's own files; and of other
+    models DeiT and ViT of timm. Layout and values follow: split queries, keys and values are joined and OpenMMLab's
+    patch merging is put into the official order.
 
     Args:
         tensors: names to tensors, as in the file.
@@ -97,6 +98,8 @@ def recognise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
     if (metadata or {}).get("format") == SWINKIT:
         return Recognised(SWINKIT, with_listed_heads(tensors), ())
     place = _find_swin(tensors)
+    if place is None and is_vision_transformer(tensors):
+        return from_vision_transformer(tensors)
     if place is None:
         return Recognised(UNKNOWN, dict(tensors), ())
     inside = {name.removeprefix(place.root): t for name, t in tensors.items() if name.startswith(place.root)}
@@ -117,6 +120,18 @@ def recognise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
         return Recognised(kind, _as_classifier(backbone, heads), dropped)
     whole = {f"backbone.{name}": tensor for name, tensor in backbone.items()} | with_listed_heads(heads)
     return Recognised(kind, whole, dropped)
+
+
+def is_vision_transformer(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether these are a DeiT or ViT of timm's or the official DeiT code, which has the same names."""
+    return {"cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight"} <= tensors.keys()
+
+
+def from_vision_transformer(tensors: Mapping[str, Tensor]) -> Recognised:
+    """As they are called in `swinkit.backbone.deit`; the head has no place there."""
+    dropped = tuple(name for name in tensors if name.startswith(("head", "head_dist")))
+    kept = {f"vit.{name}": tensor for name, tensor in tensors.items() if name not in dropped}
+    return Recognised("vision_transformer", kept, dropped)
 
 
 def _is_no_weight(name: str) -> bool:
