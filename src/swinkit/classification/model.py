@@ -16,11 +16,8 @@ from swinkit.backbone.stages import SwinStages
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import backbone_config, describe_backbone
 from swinkit.errors import InputError
-from swinkit.files import exists
 from swinkit.ops.window_attention import AttentionBackend
-from swinkit.weights.hub import push_pretrained, write_pretrained
-from swinkit.weights.model_file import read_model_file
-from swinkit.weights.source import HUB_PREFIX
+from swinkit.weights.hub import pretrained_file, push_pretrained, write_pretrained
 
 
 class SwinClassifier(SwinStages):
@@ -141,8 +138,12 @@ class SwinClassifier(SwinStages):
         if not isinstance(config, SwinConfig):
             raise InputError(f"a classifier is a Swin, and this one's backbone is {backbone['architecture']}")
         model = cls(config, num_classes=num_classes)
-        model.known = {name: description[name] for name in _KNOWN if name in description}
+        model.remember(description)
         return model
+
+    def remember(self, description: Mapping[str, Any]) -> None:
+        """Say in files of this model what a description says besides its architecture."""
+        self.known = {name: description[name] for name in _KNOWN if name in description}
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> Self:
@@ -155,8 +156,7 @@ class SwinClassifier(SwinStages):
         Raises:
             InputError: where it cannot be found or is not a swinkit classifier.
         """
-        on_hub = f"{HUB_PREFIX}{str(source).removeprefix(HUB_PREFIX)}"
-        file = read_model_file(source if exists(Path(source)) else on_hub)
+        file = pretrained_file(source)
         if file.description is None:
             raise InputError(
                 f"{file.path} does not describe its model; build one and fill it with swinkit.load_weights(model, path)"
