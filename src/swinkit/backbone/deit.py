@@ -44,6 +44,10 @@ class DeiTPyramidConfig:
         """The backbone; raises InputError where timm is not installed or has no such model."""
         return DeiTPyramid(self, checkpoint_activations=checkpoint_activations)
 
+    def without_dropout(self) -> Self:
+        """The same with nothing left to chance in training."""
+        return replace(self, drop_path_rate=0.0)
+
     def from_stride(self, stride: int) -> Self:
         """The same without features finer than `stride`; raises InputError where none is left."""
         kept = tuple(level for level in self.levels if level >= stride)

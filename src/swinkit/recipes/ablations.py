@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from swinkit.backbone.swin import SwinConfig
@@ -44,8 +45,8 @@ def variant_recipe(data: str, name: str, variant: Variant) -> Recipe:
     assert isinstance(recipe.backbone, SwinConfig)
     recipe = replace(recipe, backbone=replace(recipe.backbone, **variant.changes))
     if data == "imagenet1k":
-        return recipe  # type: ignore[no-any-return]
-    return replace(recipe, weights=f"runs/{PREFIXES['imagenet1k']}_{name}/best.safetensors")  # type: ignore[no-any-return]
+        return recipe
+    return replace(recipe, weights=f"runs/{PREFIXES['imagenet1k']}_{name}/best.safetensors")
 
 
 def resolution_recipe(row: Resolution) -> ClassificationRecipe:
@@ -64,19 +65,22 @@ def resolution_recipe(row: Resolution) -> ClassificationRecipe:
 
 
 def _named(name: str, summary: str, published: Published, launch: Launch, make: Callable[[], Any]) -> Callable[[], Any]:
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"{summary}\n\n{__doc__}" if "_finetune" not in name else f"{summary}\n\n{resolution_recipe.__doc__}"
-    return published_recipe(published, launch)(make)
+    def function() -> Any:
+        return make()
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{summary}\n\n{resolution_recipe.__doc__ if '_finetune' in name else __doc__}"
+    return published_recipe(published, launch)(function)
 
 
 def _recipes() -> dict[str, Callable[[], Any]]:
     makers: dict[str, tuple[Launch, Callable[[], Any]]] = {}
     for row in RESOLUTIONS:
-        makers[row.name] = imagenet1k.LAUNCH_IN_TWO, lambda row=row: resolution_recipe(row)
+        makers[row.name] = imagenet1k.LAUNCH_IN_TWO, partial(resolution_recipe, row)
     for data, (_, launch) in BASES.items():
         for name, variant in VARIANTS.items():
             key = f"{PREFIXES[data]}_{name}"
-            makers[key] = launch, lambda data=data, name=name, variant=variant: variant_recipe(data, name, variant)
+            makers[key] = launch, partial(variant_recipe, data, name, variant)
     return {name: _named(name, summary, published, *makers[name]) for name, _, summary, published in described_rows()}
 
 

@@ -45,7 +45,10 @@ def recipe_entries() -> dict[str, RecipeEntry]:
     places = {name: place for place, name in enumerate(_ORDER)}
     files = sorted(Path(__file__).parent.glob("*.py"), key=lambda file: (places.get(file.stem, len(places)), file.stem))
     written = {entry.name: entry for file in files for entry in _entries_of(file)}
-    made = {name: RecipeEntry(name, "swinkit.recipes.ablations", *rest) for name, *rest in described_rows()}
+    made = {
+        name: RecipeEntry(name, "swinkit.recipes.ablations", task, summary, published)
+        for name, task, summary, published in described_rows()
+    }
     return written | made
 
 
