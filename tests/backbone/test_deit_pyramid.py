@@ -74,6 +74,7 @@ def test_levels() -> None:
     config = DeiTPyramidConfig("deit_tiny_patch16_224").from_stride(8)
     model = config.build()
     assert model.strides == (8, 16, 32) and not hasattr(model, "up4")
+    assert DeiTPyramidConfig(drop_path_rate=0.2).without_dropout() == DeiTPyramidConfig()
     with pytest.raises(InputError, match="all finer"):
         config.from_stride(64)
     for levels in ((), (8, 4), (5,)):

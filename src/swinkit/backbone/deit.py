@@ -45,7 +45,7 @@ class DeiTPyramidConfig:
         return DeiTPyramid(self, checkpoint_activations=checkpoint_activations)
 
     def without_dropout(self) -> Self:
-        """The same without stochastic depth."""
+        """The same with nothing left to chance in training."""
         return replace(self, drop_path_rate=0.0)
 
     def from_stride(self, stride: int) -> Self:

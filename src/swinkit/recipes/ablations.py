@@ -65,9 +65,12 @@ def resolution_recipe(row: Resolution) -> ClassificationRecipe:
 
 
 def _named(name: str, summary: str, published: Published, launch: Launch, make: Callable[[], Any]) -> Callable[[], Any]:
-    make.__name__ = make.__qualname__ = name
-    make.__doc__ = f"{summary}\n\n{__doc__}" if "_finetune" not in name else f"{summary}\n\n{resolution_recipe.__doc__}"
-    return published_recipe(published, launch)(make)
+    def function() -> Any:
+        return make()
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{summary}\n\n{resolution_recipe.__doc__ if '_finetune' in name else __doc__}"
+    return published_recipe(published, launch)(function)
 
 
 def _recipes() -> dict[str, Callable[[], Any]]:

@@ -118,7 +118,7 @@ def unfuse(model: nn.Module) -> None:
     """Let timm's attention be two products."""
     for module in model.modules():
         if hasattr(module, "fused_attn"):
-            setattr(module, "fused_attn", False)  # noqa: B010 - type checkers know no such field of a Module
+            setattr(module, "fused_attn", False)  # noqa: B010  # timm's, which type checkers do not know
 
 
 def parameters(model: nn.Module) -> int:
