@@ -32,6 +32,11 @@ from swinkit.weights.hub import Shareable
 NAMES = ("cat", "dog", "bird")
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def saved(task: str, folder: Path) -> Path:
     torch.manual_seed(0)
     predictor: Shareable
@@ -80,7 +85,7 @@ def forms(path: Path) -> dict[str, Any]:
 
 def numbers(row: dict[str, Any]) -> list[float]:
     """Every score, box and share in what was said."""
-    found = row["predictions"] if "predictions" in row else row.get("detections", row.get("shares"))
+    found = row["predictions"] if "predictions" in row else row.get("objects", row.get("shares"))
     if isinstance(found, dict):
         return [found.get(name, 0.0) for name in NAMES]
     if found and "probability" in found[0]:
@@ -91,7 +96,7 @@ def numbers(row: dict[str, Any]) -> list[float]:
 
 def said(predictor: Any, image: Any) -> list[float]:
     result = predictor.predict(image).to_dict()
-    return numbers({"detections": result} if isinstance(result, list) else result)
+    return numbers({"objects": result} if isinstance(result, list) else result)
 
 
 def compare(task: str, folder: Path, images: list[Path], capsys: pytest.CaptureFixture[str]) -> int:
@@ -103,14 +108,14 @@ def compare(task: str, folder: Path, images: list[Path], capsys: pytest.CaptureF
         assert main(["predict", str(model), str(path), "--json", *options]) == 0
         (row,) = json.loads(capsys.readouterr().out)
         expected = numbers(row)
-        assert expected
+        assert expected or path.stem in ("one", "line")  # too small for anything to be found
         for name, form in forms(path).items():
             assert said(predictor, form) == pytest.approx(expected, abs=1e-6), f"{path.name} as {name}"
             compared += 1
     many = predictor.predict([str(path) for path in images])
     for path, result in zip(images, many, strict=True):
         together = result.to_dict()
-        together = numbers({"detections": together} if isinstance(together, list) else together)
+        together = numbers({"objects": together} if isinstance(together, list) else together)
         assert together == pytest.approx(said(predictor, path), abs=1e-4 if task == "detection" else 1e-6)
     return compared
 
