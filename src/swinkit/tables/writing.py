@@ -72,7 +72,8 @@ def draw_table_5(table: PaperTable, rows: Sequence[Row], subtitle: str, out: Pat
     axes.set_yticks(range(len(rows)), [row.paper.name for row in reversed(rows)], fontsize=9)
     quiet_axes(axes)
     axes.set_title(f"speed of Swin-{column}, cyclic shift = 1; {subtitle}", loc="left", fontsize=8, color=INK)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.set_xlim(0, 1.35 * axes.get_xlim()[1])
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
     save_figure(figure, out)
 
 
