@@ -61,6 +61,7 @@ def _from_hub(name: str) -> Path:
         except EntryNotFoundError as error:
             if isinstance(error, LocalEntryNotFoundError):  # the hub did not answer
                 raise _hub_failure(name, error) from error
+            continue
         except Exception as error:  # whatever the hub's client and its HTTP library raise
             raise _hub_failure(name, error) from error
         with contextlib.suppress(Exception):  # it names the classes, and need not be there
