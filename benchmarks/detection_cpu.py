@@ -84,7 +84,7 @@ def detect(model: nn.Module, image: Tensor) -> int:
 
 
 class Shares:
-    """Seconds in the parts of a model, since `clear`."""
+    """Seconds in the parts of a model, of all runs."""
 
     def __init__(self, model: nn.Module) -> None:
         self.seconds: dict[str, float] = {}
@@ -133,7 +133,16 @@ def main() -> None:
     def run(name: str) -> Callable[[], None]:
         return lambda: found.__setitem__(name, detect(models[name], _image()))
 
-    seconds = interleave({name: run(name) for name in models}, rounds=options.rounds, warm_up=1)
+    rounds: list[int] = []
+
+    def forget_the_warm_up() -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 1:
+            for each in shares.values():
+                each.seconds.clear()
+
+    work = {name: run(name) for name in models}
+    seconds = interleave(work, rounds=options.rounds, warm_up=1, after_round=forget_the_warm_up)
     context = multiprocessing.get_context("spawn")
     rows: dict[str, Any] = {}
     for name, times in seconds.items():
@@ -141,7 +150,7 @@ def main() -> None:
             memory = pool.submit(measure_memory, name, options.threads).result()
         median = statistics.median(times)
         parts = shares[name].seconds if name in shares else {}
-        whole = sum(times) / len(times) * (options.rounds + 1)
+        whole = sum(times)
         rows[name] = {
             "seconds": median,
             "objects": found[name],
