@@ -89,11 +89,10 @@ class Shares:
     def __init__(self, model: nn.Module) -> None:
         self.seconds: dict[str, float] = {}
         for name, module in model.named_modules():
-            words = name.split(".")
-            parts = [word for word in words if word in PARTS]
-            is_list = isinstance(module, nn.ModuleList)
-            if parts and not is_list and (words[-1] in PARTS or words[-2:-1] == parts[-1:]) and len(parts) == 1:
-                self._watch(module, parts[0])
+            *outer, last = name.split(".")
+            part = outer[-1] if last.isdigit() and outer else last  # heads of several stages are a list
+            if part in PARTS and not isinstance(module, nn.ModuleList):
+                self._watch(module, part)
 
     def _watch(self, module: nn.Module, part: str) -> None:
         began: list[float] = []
