@@ -84,16 +84,15 @@ def detect(model: nn.Module, image: Tensor) -> int:
 
 
 class Shares:
-    """Seconds in the parts of a model, since `clear`."""
+    """Seconds in the parts of a model, of all runs."""
 
     def __init__(self, model: nn.Module) -> None:
         self.seconds: dict[str, float] = {}
         for name, module in model.named_modules():
-            words = name.split(".")
-            parts = [word for word in words if word in PARTS]
-            is_list = isinstance(module, nn.ModuleList)
-            if parts and not is_list and (words[-1] in PARTS or words[-2:-1] == parts[-1:]) and len(parts) == 1:
-                self._watch(module, parts[0])
+            *outer, last = name.split(".")
+            part = outer[-1] if last.isdigit() and outer else last  # heads of several stages are a list
+            if part in PARTS and not isinstance(module, nn.ModuleList):
+                self._watch(module, part)
 
     def _watch(self, module: nn.Module, part: str) -> None:
         began: list[float] = []
@@ -133,7 +132,16 @@ def main() -> None:
     def run(name: str) -> Callable[[], None]:
         return lambda: found.__setitem__(name, detect(models[name], _image()))
 
-    seconds = interleave({name: run(name) for name in models}, rounds=options.rounds, warm_up=1)
+    rounds: list[int] = []
+
+    def forget_the_warm_up() -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 1:
+            for each in shares.values():
+                each.seconds.clear()
+
+    work = {name: run(name) for name in models}
+    seconds = interleave(work, rounds=options.rounds, warm_up=1, after_round=forget_the_warm_up)
     context = multiprocessing.get_context("spawn")
     rows: dict[str, Any] = {}
     for name, times in seconds.items():
@@ -141,7 +149,7 @@ def main() -> None:
             memory = pool.submit(measure_memory, name, options.threads).result()
         median = statistics.median(times)
         parts = shares[name].seconds if name in shares else {}
-        whole = sum(times) / len(times) * (options.rounds + 1)
+        whole = sum(times)
         rows[name] = {
             "seconds": median,
             "objects": found[name],

@@ -40,7 +40,8 @@ FLOORS: dict[str, set[str]] = {
     "benchmark": BELOW_WINGS | WINGS | {"compilation", "export"},
     "recipes": BELOW_WINGS | WINGS,
     "swinkit": BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening"},
-    "cli": BELOW_OUTSIDE | {"benchmark"},
+    "tables": BELOW_WINGS | WINGS | {"recipes", "benchmark"},
+    "cli": BELOW_OUTSIDE | {"benchmark", "tables"},
     "__main__": {"cli"},
 }
 

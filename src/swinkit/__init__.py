@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what editors and type checkers see; `_MODULES` says the same to `__getattr__`
     from swinkit.backbone.swin import SwinConfig, SwinTransformer
     from swinkit.backbone.timm import TimmConfig
+    from swinkit.backbone.torchvision_pyramid import BackboneWithFPN
     from swinkit.backbone.variants import SWIN_B, SWIN_B_384, SWIN_L, SWIN_L_384, SWIN_S, SWIN_T, VARIANTS
     from swinkit.classification.model import SwinClassifier
     from swinkit.classification.variants import build_classifier, swin_b, swin_b_384, swin_l, swin_l_384, swin_s, swin_t
@@ -49,6 +50,7 @@ __all__ = [
     "SWIN_S",
     "SWIN_T",
     "VARIANTS",
+    "BackboneWithFPN",
     "CascadeMaskRCNN",
     "InputError",
     "LoadReport",
@@ -79,6 +81,7 @@ __all__ = [
 
 _MODULES = {
     "ATSS": "detection.atss",
+    "BackboneWithFPN": "backbone.torchvision_pyramid",
     "CATALOGUE": "weights.catalogue",
     "CascadeMaskRCNN": "detection.cascade",
     "HTC": "detection.htc",

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from swinkit.cpu.packed_weights import keep_packed
 from swinkit.cpu.switch import cpu_obstacle
-from swinkit.layers.attention import WindowAttention
 from swinkit.layers.block import SwinBlock
 from swinkit.layers.patch import PatchMerging
 from swinkit.layers.unmodified import is_unmodified
@@ -65,10 +64,10 @@ def _run(module: nn.Module, x: Tensor) -> Tensor:
 def _kind(module: SwinBlock | PatchMerging) -> Hashable:
     """What decides the code of a module, besides the size of its input."""
     shapes = tuple(parameter.shape for parameter in module.parameters())
-    if isinstance(module, PatchMerging) or not isinstance(module.attn, WindowAttention):
+    if isinstance(module, PatchMerging):
         return type(module), shapes
     attention = module.attn
-    return type(module), shapes, attention.window, attention.shift, attention.backend, module.drop_path.rate > 0
+    return type(module), shapes, type(attention), attention.extra_repr(), module.drop_path.rate > 0
 
 
 def _own_code(function: Callable[[nn.Module, Tensor], Tensor], name: str) -> FunctionType:

@@ -63,6 +63,20 @@ def _has_no_default(each: Field[Any]) -> bool:
     return each.default is MISSING and each.default_factory is MISSING
 
 
+def takes_notes(kind: type[T]) -> type[T]:
+    """A frozen dataclass whose fields stay frozen, but on which others may leave attributes of their own.
+
+    A model's `config` is where other tools do: transformers' Trainer sets `model.config.use_cache`.
+    """
+    names, refuse = {each.name for each in fields(cast(Any, kind))}, kind.__setattr__
+
+    def set_attribute(self: T, name: str, value: Any) -> None:
+        (refuse if name in names else object.__setattr__)(self, name, value)
+
+    kind.__setattr__ = set_attribute  # type: ignore[assignment]
+    return kind
+
+
 def check_limits(config: object, most: Mapping[str, float]) -> None:
     """Raises InputError where a field of a dataclass, or a value of its tuple, is above its limit: for numbers that
     decide how much memory or time is taken and that no tensor in a file confirms."""

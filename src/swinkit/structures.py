@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from swinkit.errors import InputError
@@ -46,14 +47,21 @@ class Detections(NamedTuple):
 
     def cpu(self) -> Detections:
         """The same on the CPU."""
-        masks = None if self.masks is None else self.masks.cpu()
-        return Detections(self.boxes.cpu(), self.scores.cpu(), self.labels.cpu(), masks, self.size)
+        return self.moved("cpu")
+
+    def moved(self, device: str | torch.device) -> Detections:
+        """The same on a device."""
+        masks = None if self.masks is None else self.masks.to(device)
+        return Detections(self.boxes.to(device), self.scores.to(device), self.labels.to(device), masks, self.size)
 
     def above(self, score: float, *, top: int | None = None) -> Detections:
         """Those with at least this score, and of them the first `top`."""
-        kept = (self.scores >= score).nonzero()[:top, 0]
-        masks = None if self.masks is None else self.masks[kept]
-        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept], masks, self.size)
+        return self.chosen((self.scores >= score).nonzero()[:top, 0])
+
+    def chosen(self, numbers: Tensor) -> Detections:
+        """Those with these numbers, (M,) int64, in their order."""
+        masks = None if self.masks is None else self.masks[numbers]
+        return Detections(self.boxes[numbers], self.scores[numbers], self.labels[numbers], masks, self.size)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def test_stages_behind_the_last_output_are_not_computed() -> None:
     assert len(model(torch.randn(1, 3, 32, 32))) == 1
 
 
-@pytest.mark.parametrize("out_stages", [(), (3,), (-1,), (1, 0), (0, 0), (0, 5)])
+@pytest.mark.parametrize("out_stages", [(), (3,), (-4,), (-1, 0), (1, 0), (0, 0), (0, 5)])
 def test_stages_that_do_not_exist_are_refused(out_stages: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="must be ascending stages"):
         SwinTransformer(replace(SMALL, out_stages=out_stages))

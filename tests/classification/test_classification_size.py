@@ -26,6 +26,9 @@ CASES = {
         relative_position_bias=False,
         absolute_position_embedding=True,
     ),
+    "unshifted": replace(ODD, attention="unshifted"),
+    "shift by padding": replace(ODD, attention="padded_shift"),
+    "performer": replace(ODD, attention="performer", relative_position_bias=False),
     "maps below the window": replace(ODD, image_size=(64, 40), patch_size=8),
     "one stage": replace(ODD, depths=(2,), num_heads=(3,)),
 }
@@ -43,3 +46,16 @@ def test_sizes_are_those_of_the_model(name: str, num_classes: int) -> None:
     parameters = sum(parameter.numel() for parameter in model.parameters())
     assert classifier_parameters(config, num_classes=num_classes) == parameters
     assert 2 * classifier_multiply_adds(config, num_classes=num_classes) == counter.get_total_flops()
+
+
+def test_a_sliding_window_counts_what_its_formula_has() -> None:
+    """Naive products per token: of queries with their keys, and of weights with values, without the mask."""
+    config = replace(ODD, attention="sliding", image_size=(224, 224))
+    with torch.device("meta"):
+        model = SwinClassifier(config, attention_backend="reference").eval()
+        image = torch.empty(1, 3, 224, 224)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(image)
+    assert classifier_parameters(config) == sum(parameter.numel() for parameter in model.parameters())
+    assert 2 * classifier_multiply_adds(config) == counter.get_total_flops()
+    assert classifier_multiply_adds(config) == classifier_multiply_adds(replace(config, attention="unshifted"))

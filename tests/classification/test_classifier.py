@@ -19,8 +19,10 @@ SMALL = SwinConfig(embed_dim=8, depths=(2, 2), num_heads=(1, 2), window_size=4, 
 def test_logits_are_the_head_of_the_mean_of_the_normalised_last_map() -> None:
     model = SwinClassifier(SMALL, num_classes=5).eval()
     images = torch.randn(2, 3, 37, 50)
-    pooled = F.layer_norm(model.last_map(images), (16,)).flatten(1, 2).mean(1)
-    assert torch.allclose(model.forward_features(images), pooled, atol=1e-5)
+    last = F.layer_norm(model.last_map(images), (16,))
+    assert torch.allclose(model.forward_features(images), last, atol=1e-5)
+    pooled = last.flatten(1, 2).mean(1)
+    assert torch.allclose(model.forward_head(last, pre_logits=True), pooled, atol=1e-5)
     assert torch.allclose(model(images), F.linear(pooled, model.head.weight, model.head.bias), atol=1e-5)
 
 
@@ -45,21 +47,21 @@ def test_any_image_of_a_patch_or_more(size: tuple[int, int]) -> None:
 def test_no_classes_means_pooled_features() -> None:
     model = SwinClassifier(SMALL, num_classes=0).eval()
     images = torch.randn(1, 3, 32, 32)
-    assert torch.equal(model(images), model.forward_features(images))
+    assert torch.equal(model(images), model.forward_features(images).mean((1, 2)))
     assert not any(name.startswith("head") for name in model.state_dict())
 
 
 def test_another_head() -> None:
     model = SwinClassifier(SMALL, num_classes=5).double()
     others = {name: p for name, p in copy.deepcopy(model.state_dict()).items() if not name.startswith("head")}
-    model.reset_head(9)
+    model.reset_classifier(9)
     assert model.num_classes == 9
     assert model.head.weight.dtype == torch.float64
     assert model.head.weight.std().item() == pytest.approx(0.02, rel=0.3)
     assert model(torch.randn(2, 3, 32, 32, dtype=torch.float64)).shape == (2, 9)
     assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in others.items())
     assert all(parameter.requires_grad for parameter in model.head.parameters())
-    model.reset_head(0)
+    model.reset_classifier(0)
     assert isinstance(model.head, nn.Identity)
 
 
@@ -68,7 +70,7 @@ def test_a_negative_number_of_classes_is_refused(num_classes: int) -> None:
     with pytest.raises(InputError, match="must be 0"):
         SwinClassifier(SMALL, num_classes=num_classes)
     with pytest.raises(InputError, match="must be 0"):
-        SwinClassifier(SMALL).reset_head(num_classes)
+        SwinClassifier(SMALL).reset_classifier(num_classes)
 
 
 def test_a_description_builds_the_same_model() -> None:
@@ -110,7 +112,7 @@ def test_a_saved_model_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def replaced_head(model: SwinClassifier) -> SwinClassifier:
-    model.reset_head(7)
+    model.reset_classifier(7)
     return model
 
 

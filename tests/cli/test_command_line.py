@@ -16,6 +16,7 @@ COMMANDS = (
     "predict",
     "export",
     "benchmark",
+    "tables",
     "check-data",
     "convert-data",
     "models",

@@ -82,7 +82,7 @@ def test_corrupt_image(colours_run: Path, colours: Path, capsys: pytest.CaptureF
     assert main(arguments) == 2
     assert "red00.png is empty (0 bytes)" in capsys.readouterr().err
     assert main([*arguments, "--on-corrupt", "skip"]) == 0
-    assert capsys.readouterr().out.startswith("3 images of 1 of 3 classes: ")
+    assert capsys.readouterr().out.startswith("3 images: top-1 of 1 of 3 classes ")
 
 
 def test_unknown_class_folder(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:

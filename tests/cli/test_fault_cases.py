@@ -109,8 +109,9 @@ def test_a_mask_takes_no_more_than_a_few_bytes_a_pixel(case: Path) -> None:
     import sys
 
     program = (
-        "import resource; from pathlib import Path; from swinkit.segmentation.data.masks import as_labels, read_mask\n"
-        "from swinkit.segmentation.data import masks; masks.MAX_PIXELS = 2 * 10**8; p = Path('mask8.png')\n"
+        "import resource; from pathlib import Path; from swinkit.segmentation.data.labels import as_labels\n"
+        "from swinkit.images import masks; from swinkit.images.masks import read_mask\n"
+        "masks.MAX_PIXELS = 2 * 10**8; p = Path('mask8.png')\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "as_labels(read_mask(p), 3, reduce_zero_label=False, name='m')\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"

@@ -52,7 +52,7 @@ def check_classification(golden: Golden, backend: AttentionBackend) -> list[Comp
     )
     lines = load(model, golden) + compare_buffers(model, golden)
     images = golden.tensor("input").float()
-    features = model.forward_features(images)
+    features = model.forward_head(model.forward_features(images), pre_logits=True)
     ours = {"features": features, "logits": model.head(features)}
     if "target" in golden.stored:
         ours["loss"] = F.cross_entropy(ours["logits"], golden.tensor("target"))

@@ -107,10 +107,12 @@ def retrace(run: StoredRun) -> Record:
     loop = replace(
         run.settings.loop, precision="fp32", log_every=1, evaluate_every_steps=10**9, workers=0, device="cpu"
     )
+    schedule = replace(run.settings.schedule, fit_short_runs=False)  # the stored runs are all warm-up and milestones
+    settings = replace(run.settings, loop=loop, schedule=schedule)
     alone = Processes(0, 1, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder, _recorded(run.task) as record:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(EndOfFile):
-            run_loop(run.task, replace(run.settings, loop=loop), open_run_folder(Path(folder), {}), alone)
+            run_loop(run.task, settings, open_run_folder(Path(folder), {}), alone)
         lines = (Path(folder) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         record.metrics = [line for line in map(json.loads, lines) if "train/loss" in line]
     return record

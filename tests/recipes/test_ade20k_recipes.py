@@ -8,6 +8,7 @@ import torch
 from swinkit.backbone.swin import SwinTransformer
 from swinkit.backbone.timm import TimmConfig
 from swinkit.recipes import RECIPES
+from swinkit.recipes.rows import VARIANTS as ROWS
 from swinkit.segmentation.inference import MULTI_SCALE
 from swinkit.segmentation.model import UperNet
 from swinkit.segmentation.recipe import SegmentationRecipe
@@ -51,7 +52,13 @@ EVERY = [pytest.param(RECIPES[name](), id=name) for name in (*PUBLISHED, "ade20k
 
 
 def test_every_ade20k_recipe_is_in_the_table():
-    assert {name for name in RECIPES if name.startswith("ade20k")} == {*PUBLISHED, "ade20k_resnet101"}
+    others = {
+        "ade20k_resnet101",
+        "ade20k_deit_s",
+        "ade20k_swin_l_22k_trainval",
+        *(f"ade20k_swin_t_{name}" for name in ROWS),
+    }  # test_ablation_recipes
+    assert {name for name in RECIPES if name.startswith("ade20k")} - others == set(PUBLISHED)
 
 
 @pytest.mark.parametrize(("recipe", "expected"), CASES)
@@ -167,3 +174,8 @@ def test_the_recipe_builds_the_published_model(name, parameters):
     with torch.device("meta"):
         model = UperNet(SwinTransformer(recipe.backbone, attention_backend="reference"), recipe.head, num_classes=150)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
+def test_trainval_is_the_text_on_both_splits():
+    recipe, text = RECIPES["ade20k_swin_l_22k_trainval"](), RECIPES["ade20k_swin_l_22k_paper"]()
+    assert recipe.train_on_all and recipe == replace(text, name=recipe.name, train_on_all=True)

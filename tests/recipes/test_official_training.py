@@ -22,6 +22,7 @@ from swinkit.classification.model import SwinClassifier
 from swinkit.errors import InputError
 from swinkit.recipes import RECIPES
 from swinkit.recipes.official_training import ClassificationTraining, DenseTraining
+from swinkit.recipes.rows import VARIANTS
 from swinkit.training.optimizers import build_optimizer
 from swinkit.training.schedules import Schedule
 
@@ -74,7 +75,7 @@ def imagenet(name: str) -> tuple[Callable[[int], float], int, int]:
         return linear(1e-3, 1e-6, 1e-5, warm=5 * each, total=90 * each), each, 5 * each
     if is_22k:
         return cosine(1e-3, 1e-6, 1e-5, warm=5 * each, total=90 * each, prefix=True), each, 5 * each
-    prefix = not name.endswith("_paper")
+    prefix = not name.endswith(("_paper", *VARIANTS))
     return cosine(1e-3, 1e-6, 1e-5, warm=20 * each, total=300 * each, prefix=prefix), each, 20 * each
 
 

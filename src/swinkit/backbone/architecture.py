@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from swinkit.errors import InputError
 
@@ -10,6 +11,9 @@ MOST_WINDOW = 64
 MOST_STAGES = 10
 MOST_BLOCKS = 1000
 """In all stages together; Swin-L has 24."""
+
+Attention = Literal["shifted", "unshifted", "padded_shift", "sliding", "performer"]
+"""The attention of the blocks, see `SwinArchitecture.attention`."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,13 @@ class SwinArchitecture:
     qkv_bias: bool = True
     """Bias of the query, key and value projection."""
     qk_scale: float | None = None
-    """What queries are multiplied with; None is (head width) ** -0.5."""
+    """What queries are multiplied with; None is (head width) ** -0.5. With 0 the weights come from the position bias
+    alone (table 4, "rel. pos. w/o app."); queries and keys are then idle."""
+    attention: Attention = "shifted"
+    """The paper's alternatives: "shifted" windows in every second block; "unshifted", none (table 4); "padded_shift",
+    the shift by padding instead of a roll, which gives the same (table 5); "sliding", the window around each token
+    (tables 5, 6); "performer", all tokens by random features (tables 5, 6; inferred, needs relative_position_bias
+    off)."""
     relative_position_bias: bool = True
     """Relative position bias (equation 4; off: table 4, "no pos." or "abs. pos.")."""
     absolute_position_embedding: bool = False
@@ -76,9 +86,21 @@ class SwinArchitecture:
         for width, heads in zip(self.widths, self.num_heads, strict=True):
             if width % heads:
                 raise InputError(f"a stage of width {width} cannot have {heads} heads; the heads must divide the width")
+        self._check_attention()
         rates = (self.drop_rate, self.attn_drop_rate, self.drop_path_rate)
         if not all(0.0 <= rate < 1.0 for rate in rates):
             raise InputError(f"drop rates must lie in 0 <= rate < 1, not {rates}")
+
+    def _check_attention(self) -> None:
+        if self.attention not in get_args(Attention):
+            raise InputError(f"there is no attention {self.attention!r}; choose one of {get_args(Attention)}")
+        if self.attention == "performer" and (
+            self.relative_position_bias or self.qk_scale is not None or self.attn_drop_rate
+        ):
+            raise InputError(
+                "performer attention forms no weights that a bias, a scale or dropout could act on; give "
+                "relative_position_bias=False, qk_scale=None and attn_drop_rate=0"
+            )
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -6,20 +6,36 @@ Shapes: B images, H W map, C channels.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import torch
+import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from swinkit.backbone.architecture import SwinArchitecture
-from swinkit.layers.attention import WindowAttention
+from swinkit.backbone.attentions import build_attention, choose_attention_backend
 from swinkit.layers.block import SwinBlock
 from swinkit.layers.patch import PatchEmbed, PatchMerging
+from swinkit.layers.performer_attention import PerformerAttention
 from swinkit.ops.geometry import Geometry
+from swinkit.ops.tracing import is_fx, map_size
 from swinkit.ops.window_attention import AttentionBackend, check_backend
 from swinkit.ops.windows import are_symbols
+
+POSITIONS = ("relative_position_bias_table", "absolute_pos_embed")
+"""What parameters of positions are called."""
+
+
+@torch.fx.wrap
+def position_of_map(embedding: Tensor, x: Tensor) -> Tensor:
+    """A position embedding (1, D, h, w) at the size of a map (B, H, W, D), as (1, H, W, D)."""
+    size = map_size(x)
+    # A program of free sizes may not branch on them; at the same size nothing changes.
+    if are_symbols(*size) or tuple(embedding.shape[2:]) != tuple(size):
+        embedding = F.interpolate(embedding, size=size, mode="bicubic", align_corners=False)
+    return embedding.permute(0, 2, 3, 1)
 
 
 class Stage(nn.Module):
@@ -34,7 +50,7 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to (B, H, W, C): the blocks alone."""
         for block in self.blocks:
-            if self.checkpoint_activations and torch.is_grad_enabled():
+            if self.checkpoint_activations and torch.is_grad_enabled() and not is_fx(x):
                 x = checkpoint(block, x, use_reentrant=False)
             else:
                 x = block(x)
@@ -77,6 +93,27 @@ class SwinStages(nn.Module):
         self.checkpoint_activations(checkpoint_activations)
 
     @property
+    def num_features(self) -> int:
+        """Channels of the last stage, under timm's name."""
+        return self.config.widths[-1]
+
+    def no_weight_decay(self) -> set[str]:
+        """Parameters on which weight decay does not act beside norms and biases: those of positions. timm asks."""
+        return {name for name, _ in self.named_parameters() if name.endswith(POSITIONS)}
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Which layer a parameter belongs to, as timm's `layer_decay` asks: a pattern of names for each depth.
+
+        Groups are timm's: a patch merging is of the block behind it, the last norm of the block before it.
+
+        Args:
+            coarse: a stage is one layer; else a block is one.
+        """
+        mergings = [(rf"^layers\.{stage}\.downsample", (stage + 1, 0)) for stage in range(len(self.config.depths) - 1)]
+        blocks = [*mergings, (r"^layers\.(\d+)\.blocks\.(\d+)", None), (r"^norm", (99999,))]
+        return {"stem": r"^(?:absolute_pos_embed|patch_embed)", "blocks": r"^layers\.(\d+)" if coarse else blocks}
+
+    @property
     def stages(self) -> list[Stage]:
         """The stages, in order."""
         return cast("list[Stage]", list(self.layers))
@@ -90,18 +127,15 @@ class SwinStages(nn.Module):
         """Compute attention in another way, see `swinkit.ops.window_attention`; the result stays the same."""
         check_backend(backend)
         for module in self.modules():
-            if isinstance(module, WindowAttention):
-                module.backend = backend
+            choose_attention_backend(module, backend)
 
     def embed(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) to patch tokens with their position embedding, (B, H / p, W / p, D)."""
+        if self.training:
+            self._count_step()
         x = self.patch_embed(images)
         if self.absolute_pos_embed is not None:
-            position: Tensor = self.absolute_pos_embed
-            # A program of free sizes may not branch on them; at the same size nothing changes.
-            if are_symbols(*x.shape[1:3]) or position.shape[2:] != x.shape[1:3]:
-                position = F.interpolate(position, size=x.shape[1:3], mode="bicubic", align_corners=False)
-            x = x + position.permute(0, 2, 3, 1)
+            x = x + position_of_map(self.absolute_pos_embed, x)
         return self.pos_drop(x)
 
     def stage_maps(self, images: Tensor) -> Iterator[Tensor]:
@@ -122,11 +156,18 @@ class SwinStages(nn.Module):
                 x = stage.downsample(x)
         return x
 
+    def _count_step(self) -> None:
+        """Here and not in their forward pass, which activation checkpointing runs twice."""
+        if self.config.attention == "performer":
+            for module in self.modules():
+                if isinstance(module, PerformerAttention):
+                    module.count_step()
+
     def initialise(self) -> None:
         """Draw the weights as the published code does: normal of 0.02, cut at 2; the patch convolution keeps PyTorch's
         own; biases 0, norms 1."""
         for name, parameter in self.named_parameters():
-            if name.endswith(("relative_position_bias_table", "absolute_pos_embed")):
+            if name.endswith(POSITIONS):
                 nn.init.trunc_normal_(parameter, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -139,23 +180,10 @@ def _stages(config: SwinArchitecture, geometry: Geometry, backend: AttentionBack
     total = sum(config.depths)
     rates = iter(torch.linspace(0, config.drop_path_rate, total, device="cpu", dtype=torch.float64).tolist())
     for index, (dim, depth) in enumerate(zip(config.widths, config.depths, strict=True)):
-        window = _stage_window(config, index) if geometry == "classification" else config.window_size
         blocks = [
             SwinBlock(
                 dim,
-                WindowAttention(
-                    dim,
-                    config.num_heads[index],
-                    window=window,
-                    shift=window // 2 if number % 2 else 0,
-                    geometry=geometry,
-                    qkv_bias=config.qkv_bias,
-                    qk_scale=config.qk_scale,
-                    relative_bias=config.relative_position_bias,
-                    attn_drop_rate=config.attn_drop_rate,
-                    drop_rate=config.drop_rate,
-                    backend=backend,
-                ),
+                build_attention(config, index, number, geometry=geometry, backend=backend),
                 mlp_ratio=config.mlp_ratio,
                 drop_rate=config.drop_rate,
                 drop_path_rate=next(rates),
@@ -163,9 +191,3 @@ def _stages(config: SwinArchitecture, geometry: Geometry, backend: AttentionBack
             for number in range(depth)
         ]
         yield Stage(blocks, PatchMerging(dim) if index + 1 < len(config.depths) else None)
-
-
-def _stage_window(config: SwinArchitecture, stage: int) -> int:
-    """A classifier's window in one stage: no larger than the map at the size it is made for."""
-    smallest = min(-(-(side // config.patch_size) // 2**stage) for side in config.image_size)
-    return max(1, min(config.window_size, smallest))

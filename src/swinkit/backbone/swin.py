@@ -17,8 +17,10 @@ from swinkit.layers.block import SwinBlock
 from swinkit.layers.global_attention import GlobalAttention
 from swinkit.ops.geometry import Geometry
 from swinkit.ops.window_attention import AttentionBackend
+from swinkit.serialization import takes_notes
 
 
+@takes_notes
 @dataclass(frozen=True)
 class SwinConfig(SwinArchitecture):
     """A Swin Transformer as a value: what is built, and what is written into files.
@@ -27,7 +29,7 @@ class SwinConfig(SwinArchitecture):
     """
 
     out_stages: tuple[int, ...] | None = None
-    """Which stages give features, counted from 0, ascending; None is all."""
+    """Which stages give features, counted from 0, ascending, or from the end, -1; None is all."""
     frozen_stages: int = -1
     """How much is frozen, in the official counting: -1 nothing, 0 the patch embedding, 1 also the absolute position
     embedding, k + 1 also the first k stages. Frozen parts stay in evaluation mode."""
@@ -40,7 +42,10 @@ class SwinConfig(SwinArchitecture):
     def __post_init__(self) -> None:
         super().__post_init__()
         stages = tuple(range(len(self.depths)))
-        chosen = stages if self.out_stages is None else tuple(self.out_stages)
+        if self.out_stages is not None:
+            counted = tuple(each + len(stages) if -len(stages) <= each < 0 else each for each in self.out_stages)
+            object.__setattr__(self, "out_stages", counted)
+        chosen = stages if self.out_stages is None else self.out_stages
         if not chosen or sorted(set(chosen) & set(stages)) != list(chosen):
             raise InputError(f"out_stages {chosen} must be ascending stages of {stages}")
 

@@ -7,13 +7,18 @@ from dataclasses import is_dataclass, replace
 from typing import Any
 
 from swinkit.backbone.contract import BackboneConfig
+from swinkit.backbone.deit import DeiTPyramidConfig
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import VARIANTS
 from swinkit.errors import InputError
 from swinkit.serialization import from_plain, to_plain
 
-BACKBONES: dict[str, type[BackboneConfig]] = {"swin": SwinConfig, "timm": TimmConfig}
+BACKBONES: dict[str, type[BackboneConfig]] = {
+    "swin": SwinConfig,
+    "timm": TimmConfig,
+    "deit_pyramid": DeiTPyramidConfig,
+}
 """What files call a backbone, to its configuration; for reading files only."""
 
 
@@ -54,9 +59,13 @@ def named_backbone(name: str, like: BackboneConfig) -> BackboneConfig:
     """
     if name.startswith("timm:"):
         return TimmConfig(name.removeprefix("timm:"), pretrained=True)
+    rate = like.drop_path_rate if isinstance(like, SwinConfig | DeiTPyramidConfig) else 0.0
+    if name == "deit_s_pyramid":
+        return DeiTPyramidConfig(pretrained=True, drop_path_rate=rate)
     if name not in VARIANTS:
-        raise InputError(f"there is no backbone {name!r}; there are {', '.join(VARIANTS)} and timm:NAME")
-    rate = like.drop_path_rate if isinstance(like, SwinConfig) else 0.0
+        raise InputError(
+            f"there is no backbone {name!r}; there are {', '.join(VARIANTS)}, deit_s_pyramid and timm:NAME"
+        )
     return replace(VARIANTS[name], drop_path_rate=rate)
 
 

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from swinkit.errors import InputError
+from swinkit.serialization import takes_notes
 
 
+@takes_notes
 @dataclass(frozen=True)
 class TimmConfig:
     """A backbone of the timm library as a value."""

@@ -5,7 +5,7 @@ Shapes: B images, H W map, C channels, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,11 +16,8 @@ from swinkit.backbone.stages import SwinStages
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import backbone_config, describe_backbone
 from swinkit.errors import InputError
-from swinkit.files import exists
 from swinkit.ops.window_attention import AttentionBackend
-from swinkit.weights.hub import push_pretrained, write_pretrained
-from swinkit.weights.model_file import read_model_file
-from swinkit.weights.source import HUB_PREFIX
+from swinkit.weights.hub import pretrained_file, push_pretrained, write_pretrained
 
 
 class SwinClassifier(SwinStages):
@@ -63,12 +60,60 @@ class SwinClassifier(SwinStages):
         self.initialise()
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """Images (B, C, H, W) to pooled features (B, C): the mean over the normalised last map."""
-        return self.norm(self.last_map(images)).mean(dim=(1, 2))
+        """Images (B, C, H, W) to the normalised last map (B, h, w, D), as timm's models give it."""
+        return self.norm(self.last_map(images))
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        """What `forward_features` gave to logits (B, K), or with `pre_logits` to their mean over the map, (B, D)."""
+        pooled = features.mean(dim=(1, 2))
+        return pooled if pre_logits else self.head(pooled)
 
     def forward(self, images: Tensor) -> Tensor:
         """Normalised images (B, C, H, W) to logits (B, K)."""
-        return self.head(self.forward_features(images))
+        return self.forward_head(self.forward_features(images))
+
+    def forward_intermediates(
+        self,
+        images: Tensor,
+        indices: int | Sequence[int] | None = None,
+        *,
+        norm: bool = False,
+        stop_early: bool = False,
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """The maps of the stages, as timm's models give them.
+
+        Args:
+            images: (B, C, H, W).
+            indices: stages, counted from 0 or from the end, -1; a number takes so many last ones, None all.
+            norm: whether the last stage's map goes through the norm; there is none for the others.
+            stop_early: compute nothing behind the last of them.
+            intermediates_only: leave out what `forward_features` gives.
+
+        Returns:
+            The normalised last map (B, h, w, D), with `stop_early` the last that was computed, and the maps of the
+            stages (B, D_i, h_i, w_i), finest first; or these alone.
+
+        Raises:
+            InputError: where there is no such stage.
+        """
+        count = len(self.stages)
+        chosen = chosen_stages(indices, count)
+        maps: list[Tensor] = []
+        x, is_last = images, False
+        for stage, x in enumerate(self.stage_maps(images)):
+            is_last = stage == count - 1
+            if stage in chosen:
+                maps.append((self.norm(x) if norm and is_last else x).permute(0, 3, 1, 2).contiguous())
+            if stop_early and stage == max(chosen):
+                break
+        if intermediates_only:
+            return maps
+        return (self.norm(x) if is_last else x), maps
+
+    def get_classifier(self) -> nn.Module:
+        """The head."""
+        return self.head
 
     def description(self) -> dict[str, Any]:
         """Plain data of which `from_description` builds this model again, without its weights."""
@@ -93,8 +138,12 @@ class SwinClassifier(SwinStages):
         if not isinstance(config, SwinConfig):
             raise InputError(f"a classifier is a Swin, and this one's backbone is {backbone['architecture']}")
         model = cls(config, num_classes=num_classes)
-        model.known = {name: description[name] for name in _KNOWN if name in description}
+        model.remember(description)
         return model
+
+    def remember(self, description: Mapping[str, Any]) -> None:
+        """Say in files of this model what a description says besides its architecture."""
+        self.known = {name: description[name] for name in _KNOWN if name in description}
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> Self:
@@ -107,8 +156,7 @@ class SwinClassifier(SwinStages):
         Raises:
             InputError: where it cannot be found or is not a swinkit classifier.
         """
-        on_hub = f"{HUB_PREFIX}{str(source).removeprefix(HUB_PREFIX)}"
-        file = read_model_file(source if exists(Path(source)) else on_hub)
+        file = pretrained_file(source)
         if file.description is None:
             raise InputError(
                 f"{file.path} does not describe its model; build one and fill it with swinkit.load_weights(model, path)"
@@ -125,9 +173,19 @@ class SwinClassifier(SwinStages):
         return push_pretrained(repository, self, self.description(), private=private, token=token)
 
     @torch.no_grad()
-    def reset_head(self, num_classes: int) -> None:
-        """A fresh head for another number of classes; 0 leaves it out. What was known of the old one is forgotten."""
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """A fresh head for another number of classes; 0 leaves it out. What was known of the old one is forgotten.
+
+        Args:
+            num_classes: K.
+            global_pool: timm's word for how maps are pooled; there is only its "avg".
+
+        Raises:
+            InputError: where there is no such number of classes or pooling.
+        """
         _check_classes(num_classes)
+        if global_pool not in (None, "avg"):
+            raise InputError(f"a Swin classifier pools by 'avg', not by {global_pool!r}; take forward_features instead")
         self.known = {name: value for name, value in self.known.items() if name == "preprocessing"}
         like = self.norm.weight
         self.num_classes = num_classes
@@ -137,6 +195,17 @@ class SwinClassifier(SwinStages):
             nn.init.trunc_normal_(head.weight, std=0.02)
             nn.init.zeros_(head.bias)
             self.head = head
+
+
+def chosen_stages(indices: int | Sequence[int] | None, count: int) -> set[int]:
+    """Stages of `count` as `SwinClassifier.forward_intermediates` takes them, counted from 0.
+
+    Raises InputError where there is no such stage.
+    """
+    wanted = range(count) if indices is None else range(-indices, 0) if isinstance(indices, int) else indices
+    if not wanted or not all(-count <= index < count for index in wanted):
+        raise InputError(f"there are stages 0 to {count - 1}, not {indices}; negative numbers count from the end")
+    return {index % count for index in wanted}
 
 
 _KNOWN = ("classes", "preprocessing", "recipe", "results")

@@ -57,6 +57,7 @@ class Classifier(Shareable):
         self.normalise = preprocessing.normalisation()
         own = {"classes": list(self.classes), "preprocessing": to_plain(preprocessing)}
         self.description = model.description() | own if description is None else dict(description)
+        model.remember(self.description)
 
     @classmethod
     def from_file(cls, file: ModelFile, *, device: torch.device) -> Self:
@@ -100,13 +101,17 @@ class Classifier(Shareable):
         )
         # The names are ours and not the file's: an evaluation may take those of the data's folders in their place.
         description = model.description() | {"preprocessing": to_plain(preprocessing)}
-        names = class_names(model.num_classes)
+        count = model.num_classes
+        names = file.known_classes(count) if file.classes else class_names(count)
         return cls(model, classes=names, preprocessing=preprocessing, description=description)
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return self.model.norm.weight.device
+
+    def __repr__(self) -> str:
+        return f"Classifier(Swin of {len(self.classes)} classes on {self.device})"
 
     @property
     def transform(self) -> EvalTransform:

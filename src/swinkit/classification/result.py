@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from swinkit.classification.pictures.annotation import annotated_image
-from swinkit.pictures.figure import figure_to_image, save_figure
+from swinkit.pictures.figure import figure_to_image, png_of, save_figure
 
 MOST_BARS = 20
 """A picture shows no more classes than this."""
@@ -39,6 +39,10 @@ class Classification:
     def save(self, path: str | Path) -> None:
         """Write what `draw` gives as PNG; raises InputError where it cannot be written."""
         save_figure(self._figure(), Path(path))
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return png_of(self.draw())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as JSON has it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from swinkit.backbone.architecture import SwinArchitecture
+from swinkit.ops.feature_count import feature_count
 
 
 def classifier_parameters(architecture: SwinArchitecture, *, num_classes: int = 1000) -> int:
@@ -29,8 +30,15 @@ def _block_parameters(architecture: SwinArchitecture, stage: int) -> int:
     total = 2 * 2 * width + _linear(width, 3 * width) + _linear(width, width)  # norms, qkv, projection
     total -= 0 if architecture.qkv_bias else 3 * width
     if architecture.relative_position_bias:
-        total += (2 * _window(architecture, stage) - 1) ** 2 * architecture.num_heads[stage]
+        total += _table_rows(architecture, stage) * architecture.num_heads[stage]
     return total + _linear(width, hidden) + _linear(hidden, width)
+
+
+def _table_rows(architecture: SwinArchitecture, stage: int) -> int:
+    """Of a sliding window there is one for each place in it, of others one for each offset of two of its places."""
+    if architecture.attention == "sliding":
+        return architecture.window_size**2
+    return (2 * _window(architecture, stage) - 1) ** 2
 
 
 def _linear(inputs: int, outputs: int) -> int:
@@ -39,24 +47,42 @@ def _linear(inputs: int, outputs: int) -> int:
 
 def classifier_multiply_adds(architecture: SwinArchitecture, *, num_classes: int = 1000) -> int:
     """Multiplications with an addition for one image of the size that it is made for: those of the patch convolution,
-    the linear layers and both matrix products of attention, as in the paper's table 1; of padded windows, too."""
+    the linear layers and both matrix products of attention, as in the paper's table 1; of padded windows, too. Of a
+    sliding window the 2 M^2 C of a token that the formula has, however it is computed."""
     maps = list(_maps(architecture))
     height, width = maps[0]
     total = height * width * architecture.in_channels * architecture.patch_size**2 * architecture.embed_dim
     for stage, depth in enumerate(architecture.depths):
-        total += depth * _block_multiply_adds(architecture, stage, *maps[stage])
+        total += sum(_block_multiply_adds(architecture, stage, block, *maps[stage]) for block in range(depth))
     for (height, width), channels in zip(maps[1:], architecture.widths[:-1], strict=True):
         total += height * width * 4 * channels * 2 * channels  # patch merging, on the map that it makes
     return total + architecture.widths[-1] * num_classes
 
 
-def _block_multiply_adds(architecture: SwinArchitecture, stage: int, height: int, width: int) -> int:
-    """4 T C^2 of attention's linear layers, 2 M^2 T C of its products (equation 2), 2 r T C^2 of the MLP."""
-    channels, window = architecture.widths[stage], min(_window(architecture, stage), height, width)
-    padded = -(-height // window) * window * -(-width // window) * window
+def _block_multiply_adds(architecture: SwinArchitecture, stage: int, block: int, height: int, width: int) -> int:
+    """Attention and its qkv on the tokens that it pads to, T C^2 of its projection, 2 r T C^2 of the MLP."""
+    channels = architecture.widths[stage]
     hidden = int(channels * architecture.mlp_ratio)
-    attention = padded * (3 * channels**2 + 2 * window**2 * channels)
+    attention = _attention_multiply_adds(architecture, stage, block, height, width)
     return attention + height * width * (channels**2 + 2 * channels * hidden)
+
+
+def _attention_multiply_adds(architecture: SwinArchitecture, stage: int, block: int, height: int, width: int) -> int:
+    """3 T C^2 of q, k and v; of windows 2 M^2 T C (equation 2); of m random features 4 m T C and, for the sum that
+    normalises, m T for each head."""
+    channels = architecture.widths[stage]
+    if architecture.attention == "performer":
+        heads = architecture.num_heads[stage]
+        features = feature_count(channels // heads)
+        return height * width * (3 * channels**2 + features * (4 * channels + heads))
+    if architecture.attention == "sliding":
+        return height * width * (3 * channels**2 + 2 * architecture.window_size**2 * channels)
+    window = min(_window(architecture, stage), height, width)
+    rows, columns = -(-height // window), -(-width // window)
+    is_shifted = block % 2 and window // 2 and min(height, width) > window
+    if architecture.attention == "padded_shift" and is_shifted:
+        rows, columns = rows + 1, columns + 1
+    return rows * columns * window**2 * (3 * channels**2 + 2 * window**2 * channels)
 
 
 def _maps(architecture: SwinArchitecture) -> Iterator[tuple[int, int]]:

@@ -22,6 +22,7 @@ The Swin Transformer: train it, measure it, look at what it sees.
   predict CHECKPOINT IMAGE...   what a trained model sees in images, as pictures, text or JSON
   export CHECKPOINT             an ONNX file or PyTorch program of any batch, height and width
   benchmark [WHAT]              time and memory beside timm, torchvision and transformers, as table, JSON and picture
+  tables [1 ... 9]              the paper's tables beside what swinkit counts and this machine measures
   check-data DATA               what a data set holds and what is wrong with it, before training
   convert-data SOURCE           VOC, YOLO, CVAT, LabelMe, masks of instances as COCO json; a CSV as class folders
   models                        architectures and published weights
@@ -37,6 +38,7 @@ COMMANDS = {
     "predict": "swinkit.cli.predict:predict_command",
     "export": "swinkit.cli.export:export_command",
     "benchmark": "swinkit.cli.benchmark:benchmark_command",
+    "tables": "swinkit.cli.tables:tables_command",
     "check-data": "swinkit.cli.check_data:check_data_command",
     "convert-data": "swinkit.cli.convert_data:convert_data_command",
     "models": "swinkit.cli.listings:models_command",

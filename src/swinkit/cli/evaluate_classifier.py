@@ -43,7 +43,7 @@ def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptio
     top1, top5 = 100 * scores.top1, 100 * scores.top5
     counted, known = scores.classes_measured, scores.num_classes
     covered = "" if counted == known else f" of {counted} of {known} classes"
-    print(f"{scores.images} images{covered}: top-1 {top1:.2f} %, top-5 {top5:.2f} %, loss {scores.loss:.4f}")
+    print(f"{scores.images} images: top-1{covered} {top1:.2f} %, top-5 {top5:.2f} %, loss {scores.loss:.4f}")
     if len(classifier.classes) <= CLASSES_SHOWN:
         result_console().print(_class_table(scores, classifier))
     list_files(pictures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -10,17 +11,18 @@ from typing import Annotated
 import tyro
 from rich.table import Table
 
-from swinkit.cli.console import result_console
+from swinkit.cli.console import progress_bar, result_console
 from swinkit.cli.segmentation_options import ShownAs
 from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
-from swinkit.segmentation.data.folders import open_validation_split, read_classes
+from swinkit.segmentation.data.folders import open_validation_split, read_classes, unlabelled_images
 from swinkit.segmentation.data.samples import SegmentationData
 from swinkit.segmentation.data.scenes import open_segmentation_scenes
 from swinkit.segmentation.evaluation import draw_results, measure
 from swinkit.segmentation.predictor import Segmentor
 from swinkit.segmentation.scores import SegmentationScores
+from swinkit.segmentation.submission import write_submission
 from swinkit.serialization import from_plain
 
 
@@ -34,7 +36,12 @@ class EvaluateSegmentorOptions(EvaluateOptions):
 
 
 def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) -> None:
-    """Mean IoU of a segmentor, IoU of each class, pixel and mean accuracy, on images with masks."""
+    """Mean IoU of a segmentor, IoU of each class, pixel and mean accuracy, on images with masks; of a folder of images
+    without masks, such as ADE20K's test set, the file for its server."""
+    images = () if options.data is None else unlabelled_images(options.data)
+    if images:
+        _submit(segmentor, images, options)
+        return
     data = _data(options, segmentor)
     settings = options.shown.settings(segmentor.preprocessing, options.views)
     scores, samples = measure(segmentor, data, settings=settings, workers=options.workers, views=options.views)
@@ -62,6 +69,29 @@ def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) 
     list_files(pictures)
 
 
+def _submit(segmentor: Segmentor, images: Sequence[Path], options: EvaluateSegmentorOptions) -> None:
+    """Write what a server takes, and say that there is no score."""
+    written = write_submission(
+        segmentor,
+        images,
+        options.folder,
+        settings=options.shown.settings(segmentor.preprocessing, options.views),
+        views=options.views,
+        reduce_zero_label=_is_reduced(options, segmentor),
+        step=progress_bar(len(images), "segmenting"),
+    )
+    if options.json:
+        print(json.dumps({"images": len(images), "miou": None, "files": [str(written)]}))
+        return
+    print(f"{len(images)} images")
+    print(f"no score: {options.data} has no masks. The test server gives one for this zip of PNGs:")
+    list_files([written])
+
+
+def _is_reduced(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> bool:
+    return options.reduce_zero_label or RecipeFacts.of(segmentor.description).reduce_zero_label
+
+
 def _data(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> SegmentationData:
     """The images with masks that are meant."""
     recipe = RecipeFacts.of(segmentor.description)
@@ -77,7 +107,7 @@ def _data(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> Segmentati
     return open_validation_split(
         root,
         classes=segmentor.classes,
-        reduce_zero_label=options.reduce_zero_label or recipe.reduce_zero_label,
+        reduce_zero_label=_is_reduced(options, segmentor),
         validation_fraction=recipe.validation_fraction,
         whole=options.part == "all",
         mask_values=options.mask_values or recipe.mask_values,

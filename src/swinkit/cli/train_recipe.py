@@ -23,8 +23,8 @@ from swinkit.training.settings import LoopSettings
 R = TypeVar("R")
 
 CHOICES = """
---backbone NAME takes another backbone than the recipe's: swin_t, swin_s, swin_b, swin_l, swin_b_384, swin_l_384 or
-timm:NAME of the timm library, such as timm:resnet50. Options below --backbone change its values.
+--backbone NAME takes another backbone than the recipe's: swin_t, swin_s, swin_b, swin_l, swin_b_384, swin_l_384,
+deit_s_pyramid or timm:NAME of the timm library, such as timm:resnet50. Options below --backbone change its values.
 """
 DETECTOR_CHOICES = f"--detector NAME takes another detector: {', '.join(DETECTORS)}.\n"
 

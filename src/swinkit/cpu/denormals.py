@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from swinkit.cpu.switch import is_fast_cpu
+from swinkit.ops.tracing import is_plainly_run
 
 LEAST_WEIGHT = 1e-30
 """The mask makes weights of exp(-100), a denormal number in float32, and the gradient has more of them. Beside weights
@@ -18,7 +19,8 @@ mask that leaves exactly 0."""
 
 def softmax_without_denormals(logits: Tensor) -> Tensor:
     """softmax(logits) over the last dimension, on a CPU with weights below `LEAST_WEIGHT` set to 0."""
-    if torch.compiler.is_compiling() or logits.device.type != "cpu" or not is_fast_cpu():
+    is_cpu = logits.device.type == "cpu" and is_fast_cpu()
+    if torch.compiler.is_compiling() or not is_cpu or not is_plainly_run():
         return logits.softmax(-1)
     return _Softmax.apply(logits)
 

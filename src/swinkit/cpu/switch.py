@@ -11,6 +11,7 @@ from torch import Tensor
 
 from swinkit.errors import InputError
 from swinkit.ops.constants import is_plain
+from swinkit.ops.tracing import is_transformed
 
 VARIABLE = "SWINKIT_FAST_CPU"
 """The environment variable that is read on import: 0 turns the switch off; 1, the default, on."""
@@ -74,6 +75,6 @@ def _mode_obstacle() -> str | None:
         return "autocast casts PyTorch's own operations"
     if torch._C._len_torch_dispatch_stack() != 0:
         return "a torch dispatch mode watches PyTorch's own operations"
-    if torch._C._are_functorch_transforms_active():
-        return "torch.func transforms PyTorch's own operations"
+    if is_transformed():
+        return "torch.func and forward-mode gradients transform PyTorch's own operations"
     return None

@@ -29,12 +29,13 @@ from swinkit.layers.fpn import FPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import Stds, decode_boxes
 from swinkit.ops.distributed import mean_over_processes
-from swinkit.serialization import check_limits
+from swinkit.serialization import check_limits, takes_notes
 from swinkit.structures import Instances
 
 EPS = torch.finfo(torch.float32).eps
 
 
+@takes_notes
 @dataclass(frozen=True)
 class ATSS:
     """Every number of an ATSS detector; the defaults are the published ones. It finds boxes alone."""

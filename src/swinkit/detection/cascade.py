@@ -11,12 +11,14 @@ from swinkit.detection.roi_head import StageConfig
 from swinkit.detection.rpn import ProposalConfig, RPNConfig
 from swinkit.detection.samplers import SamplerConfig
 from swinkit.ops.boxes import Stds
+from swinkit.serialization import takes_notes
 
 
 def _stage(iou: float, stds: Stds, weight: float) -> StageConfig:
     return StageConfig(stds, MatcherConfig(positive_iou=iou, negative_iou=iou), SamplerConfig(), weight)
 
 
+@takes_notes
 @dataclass(frozen=True)
 class CascadeMaskRCNN(RCNNConfig):
     """Every number of a Cascade Mask R-CNN; the defaults are the published ones

@@ -23,6 +23,7 @@ from swinkit.detection.semantic_head import SemanticHead, semantic_loss
 from swinkit.errors import InputError
 from swinkit.ops.boxes import Stds
 from swinkit.ops.labels import IGNORE
+from swinkit.serialization import takes_notes
 from swinkit.structures import Instances
 
 FUSION_LEVEL = 1
@@ -33,6 +34,7 @@ def _stage(iou: float, stds: Stds, weight: float) -> StageConfig:
     return StageConfig(stds, MatcherConfig(iou, iou, low_quality_iou=iou), SamplerConfig(), weight)
 
 
+@takes_notes
 @dataclass(frozen=True)
 class HTC(RCNNConfig):
     """Every number of an HTC; the defaults are the published ones (mmdetection's htc_r50_fpn_1x).

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from swinkit.detection.rcnn import RCNNConfig
 from swinkit.errors import InputError
+from swinkit.serialization import takes_notes
 
 
+@takes_notes
 @dataclass(frozen=True)
 class MaskRCNN(RCNNConfig):
     """Every number of a Mask R-CNN; the defaults are the published ones (configs/swin/mask_rcnn_swin_*)."""

@@ -28,13 +28,14 @@ from swinkit.detection.reppoints_head import POINTS, PointOutputs, RepPointsHead
 from swinkit.detection.reppoints_targets import mask_middles
 from swinkit.detection.reppoints_v2 import RepPointsDetector, RepPointsOutputs, RepPointsV2
 from swinkit.errors import InputError
-from swinkit.serialization import check_limits
+from swinkit.serialization import check_limits, takes_notes
 from swinkit.structures import Instances
 
 MASK_LEVELS = 3
 """The finest levels of the pyramid, which the features of masks are made of."""
 
 
+@takes_notes
 @dataclass(frozen=True)
 class MaskRepPointsV2(RepPointsV2):
     """Every number of a Mask RepPoints v2; the defaults are the released ones."""

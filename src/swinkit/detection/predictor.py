@@ -30,7 +30,7 @@ BATCH = 4
 _NOTHING = Instances(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Detector(Shareable):
     """What is needed to find instances in images; `swinkit.open` makes it from a file."""
 
@@ -44,6 +44,9 @@ class Detector(Shareable):
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
+
+    def __repr__(self) -> str:
+        return f"Detector({self.description['architecture']} of {len(self.classes)} classes on {self.device})"
 
     def predict(
         self,

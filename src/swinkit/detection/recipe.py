@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from swinkit.backbone.deit import DeiTPyramidConfig
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import check_rgb
 from swinkit.backbone.timm import TimmConfig
@@ -83,7 +84,7 @@ class DetectionRecipe:
     overfit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Learn N images by heart, without augmentation, and validate on the same: the shortest way to see that data and
     model fit together. Changes batch, length and rates, see `overfitting`; other options come on top."""
-    backbone: SwinConfig | TimmConfig = SWIN_T
+    backbone: SwinConfig | TimmConfig | DeiTPyramidConfig = SWIN_T
     detector: AnyDetector = field(default_factory=MaskRCNN)
     augmentation: DetectionAugmentation | SmallDetectionAugmentation = field(default_factory=DetectionAugmentation)
     resize: DetectionResize = field(default_factory=DetectionResize)

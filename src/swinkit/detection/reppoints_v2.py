@@ -27,10 +27,11 @@ from swinkit.errors import InputError
 from swinkit.layers.bifpn import BiFPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import clip_boxes
-from swinkit.serialization import check_limits
+from swinkit.serialization import check_limits, takes_notes
 from swinkit.structures import Instances
 
 
+@takes_notes
 @dataclass(frozen=True)
 class RepPointsV2:
     """Every number of a RepPoints v2; the defaults are the released ones. It finds boxes alone."""

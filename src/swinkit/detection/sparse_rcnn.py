@@ -25,10 +25,11 @@ from swinkit.layers.fpn import FPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import Stds, decode_boxes
 from swinkit.ops.distributed import mean_over_processes
-from swinkit.serialization import check_limits
+from swinkit.serialization import check_limits, takes_notes
 from swinkit.structures import Detections, Instances
 
 
+@takes_notes
 @dataclass(frozen=True)
 class SparseRCNN:
     """Every number of a Sparse R-CNN; the defaults are those of the paper's 300 proposals. It finds boxes alone."""

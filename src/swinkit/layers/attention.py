@@ -5,6 +5,7 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from swinkit.layers.patch import Geometry
 from swinkit.layers.unmodified import linear_of
 from swinkit.ops.relative_position import relative_position_bias
+from swinkit.ops.tracing import is_fx, leaf, map_size
 from swinkit.ops.window_attention import AttentionBackend, check_backend, window_attention
 from swinkit.ops.windows import WindowGrid, are_symbols
 
@@ -27,7 +29,7 @@ class WindowAttention(nn.Module):
         shift: how far the windows of this block are moved, in tokens; the paper's is window // 2 in every second one.
         geometry: what happens on maps no larger than the window, see `Geometry`.
         qkv_bias: whether q, k and v have a bias.
-        qk_scale: what q is multiplied with; None is (C / h) ** -0.5.
+        qk_scale: what q is multiplied with; None is (C / h) ** -0.5, and 0 leaves nothing but the bias and the mask.
         relative_bias: whether there is a relative position bias (equation 4).
         attn_drop_rate, drop_rate: dropout on the attention weights and on the output, 0..1.
         backend: how attention is computed, see `window_attention`.
@@ -78,13 +80,21 @@ class WindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) to (B, H, W, C)."""
+        if is_fx(x):
+            return leaf(self, x)
         qkv, proj = linear_of(self.qkv), linear_of(self.proj)
-        grid = self.grid(x.shape[1], x.shape[2])
+        grid = self.grid(*map_size(x))
         table = self.relative_position_bias_table
         bias = None if table is None else relative_position_bias(table, grid.window, (self.window, self.window))
-        x = window_attention(
+        return self.proj_drop(proj(self.attend(x, qkv, bias=bias, grid=grid)))
+
+    def attend(
+        self, x: Tensor, project: Callable[[Tensor], Tensor], *, bias: Tensor | None, grid: WindowGrid
+    ) -> Tensor:
+        """Attention alone, (B, H, W, C) to the same before the output projection; see `window_attention`."""
+        return window_attention(
             x,
-            qkv,
+            project,
             bias=bias,
             grid=grid,
             num_heads=self.num_heads,
@@ -92,7 +102,6 @@ class WindowAttention(nn.Module):
             dropout_p=self.attn_drop_rate if self.training else 0.0,
             backend=self.backend,
         )
-        return self.proj_drop(proj(x))
 
     def extra_repr(self) -> str:
         return f"num_heads={self.num_heads}, window={self.window}, shift={self.shift}, backend={self.backend}"

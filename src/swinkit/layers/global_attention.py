@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from swinkit.ops.tracing import is_fx, leaf
+
 HEAD_WIDTH = 32
 """Channels of a head, as in Swin."""
 
@@ -29,6 +31,8 @@ class GlobalAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
+        if is_fx(x):
+            return leaf(self, x)
         batch, height, width, dim = x.shape
         qkv = self.qkv(x).reshape(batch, height * width, 3, self.num_heads, dim // self.num_heads)
         queries, keys, values = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, h, H W, C / h) each

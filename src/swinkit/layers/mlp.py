@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from swinkit.layers.unmodified import is_unmodified
 from swinkit.ops.mlp import mlp
+from swinkit.ops.tracing import is_fx, leaf
 
 
 class Mlp(nn.Module):
@@ -19,6 +20,8 @@ class Mlp(nn.Module):
         self.drop = nn.Dropout(drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
+        if is_fx(x):
+            return leaf(self, x)
         if self._must_be_called():
             return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
         return mlp(x, self.fc1.weight, self.fc1.bias, self.fc2.weight, self.fc2.bias)

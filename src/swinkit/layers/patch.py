@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from swinkit.errors import InputError
 from swinkit.ops.geometry import Geometry
+from swinkit.ops.tracing import image_size, is_fx, leaf, map_size
 from swinkit.ops.windows import pad_tokens
 
 
@@ -25,32 +26,37 @@ class PatchEmbed(nn.Module):
     ) -> None:
         super().__init__()
         self.patch_size = patch_size
+        self.in_channels = in_channels
         self.pad = geometry == "dense"
         self.proj = nn.Conv2d(in_channels, dim, patch_size, patch_size)
         self.norm = nn.LayerNorm(dim) if norm else None
 
     def forward(self, images: Tensor) -> Tensor:
+        if is_fx(images):
+            return leaf(self, images)
         if not torch.compiler.is_compiling():
             self._check(images)
         if self.pad:
-            height, width = (
-                (side + self.patch_size - 1) // self.patch_size * self.patch_size for side in images.shape[2:]
+            height, width = image_size(images)
+            bottom, right = (
+                (side + self.patch_size - 1) // self.patch_size * self.patch_size - side for side in (height, width)
             )
-            images = F.pad(images, (0, width - images.shape[3], 0, height - images.shape[2]))
+            images = F.pad(images, (0, right, 0, bottom))
         x = self.proj(images).permute(0, 2, 3, 1).contiguous()  # (B, H / p, W / p, D)
         return x if self.norm is None else self.norm(x)
 
     def _check(self, images: Tensor) -> None:
-        channels = self.proj.in_channels
+        channels = self.in_channels
         if images.ndim != 4 or images.shape[1] != channels:
             raise InputError(
                 f"the model takes images (B, {channels}, H, W), not {tuple(images.shape)}; "
                 "give it that many channels, or build it with in_channels=..."
             )
         smallest = 1 if self.pad else self.patch_size
-        if min(images.shape[2:]) < smallest:
+        height, width = image_size(images)
+        if min(height, width) < smallest:
             raise InputError(
-                f"an image of {images.shape[2]} x {images.shape[3]} pixels is smaller than one patch of "
+                f"an image of {height} x {width} pixels is smaller than one patch of "
                 f"{self.patch_size} x {self.patch_size}; resize it first"
             )
 
@@ -67,8 +73,10 @@ class PatchMerging(nn.Module):
         self.norm = nn.LayerNorm(4 * dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, height, width, channels = x.shape
-        height, width = (height + 1) // 2, (width + 1) // 2
+        if is_fx(x):
+            return leaf(self, x)
+        batch, channels = x.shape[0], x.shape[3]
+        height, width = ((side + 1) // 2 for side in map_size(x))
         x = pad_tokens(x, 2 * height, 2 * width)
         x = x.view(batch, height, 2, width, 2, channels).permute(0, 1, 3, 4, 2, 5)
         x = x.clone(memory_format=torch.contiguous_format).view(batch, height, width, 4 * channels)

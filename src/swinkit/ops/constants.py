@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from swinkit.ops.tracing import is_plainly_run
+
 R = TypeVar("R")
 
 MOST_BYTES = {"cpu": 16 * 2**20}
@@ -23,14 +25,14 @@ MOST_ENTRIES = 1000
 def cached_constant(build: Callable[..., R]) -> Callable[..., R]:
     """Remember what `build(sizes..., device)` returned, the latest of all within `MOST_BYTES`.
 
-    Tracers (torch.compile, torch.export) get the tensors built inside their graph instead, because sizes may be
-    symbols there; see `is_plain` for tensors that only pretend to hold data.
+    Tracers get the tensors built inside their graph instead, because sizes may be symbols there, and so do transforms,
+    whose tensors must not outlive them; see `is_plain` for tensors that only pretend to hold data.
     """
 
     @functools.wraps(build)
     def lookup(*sizes: Hashable) -> R:
         # Where new tensors are fake, what would be remembered holds no data, and would spoil later, real results.
-        if torch.compiler.is_compiling() or not is_plain(torch.empty(0)):
+        if torch.compiler.is_compiling() or not is_plainly_run() or not is_plain(torch.empty(0)):
             return build(*sizes)
         # A tensor born in inference mode could never be used in training again.
         with torch.inference_mode(False), torch.no_grad():

@@ -47,7 +47,7 @@ def gather_bias(table: Tensor, window: tuple[int, int], table_window: tuple[int,
     index = build(window, table_window, table.device)
     tokens = window[0] * window[1]
     # Of the two, indexing has a gradient that is the same on every run on a GPU, and selecting is simple to export.
-    wants_gradient = table.requires_grad and torch.is_grad_enabled()
+    wants_gradient = table.requires_grad and torch.is_grad_enabled() and not torch.jit.is_tracing()
     rows = table[index.view(-1)] if wants_gradient else table.index_select(0, index.view(-1))
     return rows.view(tokens, tokens, table.shape[1]).permute(2, 0, 1).contiguous()
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.fx.experimental.symbolic_shapes import statically_known_true
 
 from swinkit.ops.constants import cached_constant, is_plain
+from swinkit.ops.tracing import is_plainly_run, map_size
 
 MASK_VALUE = -100.0
 """Added to the logit of two tokens that meet only through the cyclic shift: the published code's value. It is finite
@@ -86,7 +87,8 @@ def is_padded(grid: WindowGrid) -> bool:
 
 def pad_tokens(x: Tensor, height: int, width: int) -> Tensor:
     """Zeros at the bottom and right of (B, H, W, C) up to height x width; no copy where there is nothing to add."""
-    bottom, right = height - x.shape[1], width - x.shape[2]
+    given_height, given_width = map_size(x)
+    bottom, right = height - given_height, width - given_width
     if _is_zero(bottom) and _is_zero(right):
         return x
     return F.pad(x, (0, 0, 0, right, 0, bottom))
@@ -155,19 +157,26 @@ class _Permute(torch.autograd.Function):
         return _Permute.apply(gradient, inverse, order), None, None
 
 
+def _permuted(rows: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+    if is_plainly_run():
+        permuted: Tensor = _Permute.apply(rows, order, inverse)
+        return permuted
+    return rows.index_select(0, order)
+
+
 def to_windows(x: Tensor, grid: WindowGrid, order: TokenOrder) -> Tensor:
     """Image order (B, H, W, C) to window order (N, B, T, C); padded tokens are zeros."""
     batch, channels = x.shape[0], x.shape[-1]
     (height, width), (rows, columns) = grid.padded, grid.counts
     x = pad_tokens(x, height, width)
-    tokens = _Permute.apply(x.reshape(batch * height * width, channels), order.to_windows, order.to_image)
+    tokens = _permuted(x.reshape(batch * height * width, channels), order.to_windows, order.to_image)
     return tokens.view(rows * columns, batch, grid.tokens, channels)
 
 
 def to_image(windows: Tensor, grid: WindowGrid, order: TokenOrder, *, batch: int) -> Tensor:
     """Window order (N * B * T, C) back to image order (B, H, W, C); padded tokens are dropped."""
     height, width = grid.padded
-    x = _Permute.apply(windows, order.to_image, order.to_windows)
+    x = _permuted(windows, order.to_image, order.to_windows)
     x = x.view(batch, height, width, windows.shape[-1])
     if _is_zero(height - grid.height) and _is_zero(width - grid.width):
         return x

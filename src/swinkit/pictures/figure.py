@@ -128,6 +128,11 @@ def figure_to_image(figure: Figure) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
+def png_of(picture: Image.Image) -> bytes:
+    """The picture as the content of a PNG file, as notebooks take it."""
+    return _encoded(picture, 100)
+
+
 def save_figure(figure: Figure, out: Path, *, max_bytes: int = MAX_BYTES) -> None:
     """Draws `figure` and writes it to the PNG file `out`, whole or not at all; makes the folder where it is missing.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from swinkit.backbone.deit import DeiTPyramidConfig
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_B, SWIN_L, SWIN_S, SWIN_T
@@ -132,6 +133,16 @@ def ade20k_swin_l_22k_paper() -> SegmentationRecipe:
     return _as_in_paper(ade20k_swin_l_22k())
 
 
+@published_recipe(Published(test_score=62.8, source="paper, table 3"), LAUNCH)
+def ade20k_swin_l_22k_trainval() -> SegmentationRecipe:
+    """UperNet with Swin-L from ImageNet-22K on ADE20K's training and validation images together, for its test server.
+
+    As in the paper's text (A2.3). `swinkit evaluate RUN --data release_test --mode multi_scale` writes what the server
+    takes; the validation of the run is on images that it has learned.
+    """
+    return replace(ade20k_swin_l_22k_paper(), train_on_all=True)
+
+
 @published_recipe(Published(miou_multi_scale=44.9, source="paper, table 3"), replace(LAUNCH, gpus=4, images=4))
 def ade20k_resnet101() -> SegmentationRecipe:
     """UperNet with ResNet-101 on ADE20K at 512, the paper's comparison (table 3).
@@ -149,6 +160,16 @@ def ade20k_resnet101() -> SegmentationRecipe:
         optimizer=sgd.settings().optimizer,
         schedule=sgd.settings().schedule,
     )
+
+
+@published_recipe(Published(miou_multi_scale=44.0, source="paper, table 3"), LAUNCH)
+def ade20k_deit_s() -> SegmentationRecipe:
+    """UperNet with DeiT-S and a pyramid of deconvolutions on ADE20K at 512, the paper's comparison (table 3).
+
+    Never released: pyramid and training are inferred (`swinkit.backbone.deit`). Needs timm, whose weights it starts
+    from; stochastic depth is Swin-T's of the text, 0.2.
+    """
+    return replace(ade20k_swin_t(), weights=None, backbone=DeiTPyramidConfig(pretrained=True, drop_path_rate=0.2))
 
 
 def _at_640(recipe: SegmentationRecipe, weights: str) -> SegmentationRecipe:

@@ -1,4 +1,4 @@
-"""COCO with Cascade Mask R-CNN on ResNet-50 and ResNeXt-101, the paper's comparisons (tables 2 and 9).
+"""COCO with Cascade Mask R-CNN on ResNet-50, ResNeXt-101 and DeiT-S, the paper's comparisons (tables 2 and 9).
 
 Backbone and ImageNet weights are the timm library's, which these recipes need. All is as with Swin (`recipes.coco`: 36
 epochs, crop policy, heads), and AdamW is the paper's (learning rate 0.0001, weight decay 0.05). Of SGD the paper gives
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from swinkit.backbone.deit import DeiTPyramidConfig
 from swinkit.backbone.timm import TimmConfig
 from swinkit.detection.recipe import DetectionRecipe
 from swinkit.recipes.coco import LAUNCH, THREE_TIMES, coco_cascade_swin_t_3x
@@ -51,6 +52,17 @@ def coco_cascade_resnext101_32x4d_sgd() -> DetectionRecipe:
 def coco_cascade_resnext101_64x4d_sgd() -> DetectionRecipe:
     """Cascade Mask R-CNN with ResNeXt-101-64x4d and SGD on COCO, 36 epochs."""
     return _with_sgd(coco_cascade_resnext101_64x4d())
+
+
+@published_recipe(Published(box_ap=48.0, mask_ap=41.4, source="paper, table 2"), LAUNCH)
+def coco_cascade_deit_s() -> DetectionRecipe:
+    """Cascade Mask R-CNN with DeiT-S and a pyramid of deconvolutions on COCO, 36 epochs.
+
+    Never released: pyramid and training are inferred (`swinkit.backbone.deit`); stochastic depth is Swin-T's.
+    """
+    return replace(
+        coco_cascade_swin_t_3x(), weights=None, backbone=DeiTPyramidConfig(pretrained=True, drop_path_rate=0.2)
+    )
 
 
 def published_resnet(name: str) -> TimmConfig:

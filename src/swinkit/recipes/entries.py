@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from swinkit.recipes.published import Published
+from swinkit.recipes.rows import described_rows
 
 _ORDER = (
     *("finetune", "finetune_detection", "finetune_segmentation"),
@@ -39,10 +40,16 @@ class RecipeEntry:
 
 @cache
 def recipe_entries() -> dict[str, RecipeEntry]:
-    """Every recipe by its name: the public functions of this package that take nothing and return a recipe."""
+    """Every recipe by its name: the public functions of this package that take nothing and return a recipe, and what is
+    made from the rows of a table."""
     places = {name: place for place, name in enumerate(_ORDER)}
     files = sorted(Path(__file__).parent.glob("*.py"), key=lambda file: (places.get(file.stem, len(places)), file.stem))
-    return {entry.name: entry for file in files for entry in _entries_of(file)}
+    written = {entry.name: entry for file in files for entry in _entries_of(file)}
+    made = {
+        name: RecipeEntry(name, "swinkit.recipes.ablations", task, summary, published)
+        for name, task, summary, published in described_rows()
+    }
+    return written | made
 
 
 def _entries_of(file: Path) -> Iterator[RecipeEntry]:

@@ -26,6 +26,8 @@ class Published:
     """Mean IoU of ADE20K's validation images, at one scale."""
     miou_multi_scale: float | None = None
     """Mean IoU over six scales and flips."""
+    test_score: float | None = None
+    """ADE20K's own score of its test images, from its server."""
     after: str | None = None
     """Pretraining has no figure of its own: the recipe that goes on from it and has one."""
 
@@ -40,6 +42,7 @@ class Published:
             (self.mask_ap, "mask AP"),
             (self.miou, "mIoU"),
             (self.miou_multi_scale, several),
+            (self.test_score, "test score"),
         )
         return ", ".join(f"{value} {unit}" for value, unit in values if value is not None)
 

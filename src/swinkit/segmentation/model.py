@@ -18,7 +18,7 @@ from swinkit.layers.pixels import PixelNormalisation
 from swinkit.segmentation.fcn_head import FCNHead
 from swinkit.segmentation.losses import segmentation_cross_entropy
 from swinkit.segmentation.uper_head import POOL_SCALES, UperHead
-from swinkit.serialization import check_limits
+from swinkit.serialization import check_limits, takes_notes
 
 
 class SegmentationOutputs(NamedTuple):
@@ -30,6 +30,7 @@ class SegmentationOutputs(NamedTuple):
     """Logits (B, K, h, w) of the auxiliary head, at the size of its feature; None in evaluation mode."""
 
 
+@takes_notes
 @dataclass(frozen=True)
 class UperNetConfig:
     """What makes one UperNet differ from another besides its backbone; the defaults are the published model's."""

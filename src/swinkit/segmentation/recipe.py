@@ -12,6 +12,7 @@ import torch
 import tyro
 from torch import Tensor
 
+from swinkit.backbone.deit import DeiTPyramidConfig
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_T
@@ -62,6 +63,8 @@ class SegmentationRecipe:
     as 0 255; then 255 is no longer ignored."""
     class_weights: tuple[float, ...] | None = None
     """What the pixels of each class weigh in the loss, one number a class."""
+    train_on_all: bool = False
+    """Train on the validation images, too, as for a test server; the validation then measures nothing new."""
     validation_fraction: float = 0.2
     """Share of the images held out for validation where the data has no validation split, 0..1."""
     weights: str | None = None
@@ -70,8 +73,8 @@ class SegmentationRecipe:
     overfit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Learn N images by heart, without augmentation, and validate on the same: the shortest way to see that data and
     model fit together. Changes batch, length and rates, see `overfitting`; other options come on top."""
-    backbone: SwinConfig | TimmConfig = SWIN_T
-    """A Swin, or a model of the timm library."""
+    backbone: SwinConfig | TimmConfig | DeiTPyramidConfig = SWIN_T
+    """A Swin, DeiT with a pyramid, or a model of the timm library."""
     head: UperNetConfig = field(default_factory=UperNetConfig)
     augmentation: SegmentationAugmentation = field(default_factory=SegmentationAugmentation)
     inference: InferenceSettings = field(default_factory=lambda: InferenceSettings(resize=(512, 2048)))
@@ -140,6 +143,8 @@ class SegmentationRecipe:
 
 def open_data(recipe: SegmentationRecipe) -> tuple[SegmentationData, SegmentationData]:
     """Training and validation images of a recipe; raises InputError where they cannot be used."""
+    if recipe.train_on_all and recipe.dataset != "folder":
+        raise InputError("--train-on-all is for folders of images; leave it out, or raise --scenes.train-scenes")
     if recipe.dataset == "digit_scenes":
         return open_segmentation_scenes(recipe.scenes)
     if recipe.data is None:
@@ -155,7 +160,7 @@ def open_data(recipe: SegmentationRecipe) -> tuple[SegmentationData, Segmentatio
         said += crop_remarks(splits[0], recipe.augmentation)
     for line in said:
         _log.warning("%s", line)
-    return splits
+    return (splits[0].joined(splits[1]), splits[1]) if recipe.train_on_all else splits
 
 
 def _whole_images(data: SegmentationData, inference: InferenceSettings) -> SegmentationAugmentation:
@@ -207,7 +212,7 @@ def _model(recipe: SegmentationRecipe, num_classes: int) -> UperNet:
     return model
 
 
-def _require_rgb(backbone: SwinConfig | TimmConfig) -> None:
+def _require_rgb(backbone: SwinConfig | TimmConfig | DeiTPyramidConfig) -> None:
     if isinstance(backbone, SwinConfig) and backbone.in_channels != 3:
         raise InputError(f"images are read as RGB, so --backbone.in-channels must be 3, not {backbone.in_channels}")
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from swinkit.files import save_image
-from swinkit.pictures.figure import PHOTOGRAPH_BYTES, figure_to_image, save_figure
+from swinkit.pictures.figure import PHOTOGRAPH_BYTES, figure_to_image, png_of, save_figure
 from swinkit.segmentation.pictures import index_mask, segmentation_figure
 
 
@@ -51,6 +51,10 @@ class Segmentation:
         """Write a palette PNG whose values are the classes; raises InputError where it cannot be written."""
         save_image(index_mask(self.mask, len(self.classes)), Path(path))
         return Path(path)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return png_of(self.draw())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data without the pixels, for which see `save_mask`."""

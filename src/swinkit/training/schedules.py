@@ -23,7 +23,7 @@ def fitted_to_run(
     settings: ScheduleSettings, *, epoch_steps: int, total_steps: int
 ) -> tuple[ScheduleSettings, list[str]]:
     """The schedule of a run that is shorter than its warm-up or its milestones were made for, and a sentence for each
-    that is changed; of other runs, the settings as they are.
+    that is changed; of other runs, and without `fit_short_runs`, the settings as they are.
 
     Args:
         settings: the shape.
@@ -31,6 +31,8 @@ def fitted_to_run(
         total_steps: steps in the run.
     """
     said: list[str] = []
+    if not settings.fit_short_runs:
+        return settings, said
     warmup = settings.warmup_steps
     if warmup is None:
         warmup = round(settings.warmup_epochs * epoch_steps)

@@ -72,6 +72,9 @@ class ScheduleSettings:
     gamma: float = 0.1
     power: float = 1.0
     """Exponent of "poly"."""
+    fit_short_runs: bool = True
+    """Shorten a warm-up that would fill a third of the run, and milestones beyond its end; False leaves them as they
+    are, as the published loops do."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def fit_tensor(name: str, tensor: Tensor, shape: torch.Size) -> Tensor | None:
     """
     if tensor.shape == shape:
         return tensor
-    if name.endswith("relative_position_bias_table"):
+    if name.rpartition(".")[2] == "relative_position_bias_table":
         return _fit_table(tensor, shape)
     if name.endswith("absolute_pos_embed"):
         return _fit_position_embedding(tensor, shape)

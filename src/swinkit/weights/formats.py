@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from swinkit.weights.renaming import (
     from_timm,
     from_torchvision,
     from_transformers,
+    from_transformers_heads,
     is_timm,
     with_listed_heads,
 )
@@ -60,7 +61,7 @@ class Recognised:
     """
 
     format: str
-    """official, timm, torchvision, transformers, openmmlab, detectron2, swinkit or unknown."""
+    """official, timm, torchvision, transformers, openmmlab, detectron2, vision_transformer, swinkit or unknown."""
     tensors: Tensors
     dropped: tuple[str, ...]
     """Names in the file that are not passed on: buffers, decoders, momentum branches."""
@@ -84,8 +85,9 @@ def recognise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
     """Tell by their names where weights come from, and give them their official names.
 
     Knows the official classification, detection and segmentation code (with `module.`, `backbone.` or `encoder.`
-    before the names), timm, torchvision, transformers, OpenMMLab, detectron2 and swinkit's own files. Layout and values
-    follow: split queries, keys and values are joined and OpenMMLab's patch merging is put into the official order.
+    before the names), timm, torchvision, transformers, OpenMMLab, detectron2 and swinkit's own files; and of other
+    models DeiT and ViT of timm. Layout and values follow: split queries, keys and values are joined and OpenMMLab's
+    patch merging is put into the official order.
 
     Args:
         tensors: names to tensors, as in the file.
@@ -97,9 +99,12 @@ def recognise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
     if (metadata or {}).get("format") == SWINKIT:
         return Recognised(SWINKIT, with_listed_heads(tensors), ())
     place = _find_swin(tensors)
+    if place is None and is_vision_transformer(tensors):
+        return from_vision_transformer(tensors)
     if place is None:
         return Recognised(UNKNOWN, dict(tensors), ())
-    inside = {name.removeprefix(place.root): t for name, t in tensors.items() if name.startswith(place.root)}
+    names_inside = _names_inside(tensors, place)
+    inside = {short: tensors[name] for name, short in names_inside.items()}
     if any(name.endswith(".logit_scale") for name in inside):
         raise InputError("these are weights of Swin V2, which swinkit does not have; give weights of the first Swin")
     heads = {
@@ -109,14 +114,42 @@ def recognise(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
     }
     kind = "timm" if place.format == "official" and is_timm(inside) else place.format
     backbone = _RENAMINGS[kind]({name: tensor for name, tensor in inside.items() if not _is_no_weight(name)})
-    used = {place.root + name for name in inside if not _is_no_weight(name)} | {place.outer + name for name in heads}
+    used = {name for name, short in names_inside.items() if not _is_no_weight(short)}
+    used |= {place.outer + name for name in heads}
     dropped = tuple(name for name in tensors if name not in used)
     if not place.is_whole:
         return Recognised(kind, backbone, dropped)
     if _is_openmmlab_classifier(kind, heads):
         return Recognised(kind, _as_classifier(backbone, heads), dropped)
-    whole = {f"backbone.{name}": tensor for name, tensor in backbone.items()} | with_listed_heads(heads)
+    heads = from_transformers_heads(heads) if kind == "transformers" else with_listed_heads(heads)
+    whole = {f"backbone.{name}": tensor for name, tensor in backbone.items()} | heads
     return Recognised(kind, whole, dropped)
+
+
+def is_vision_transformer(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether these are a DeiT or ViT of timm's or the official DeiT code, which has the same names."""
+    return {"cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight"} <= tensors.keys()
+
+
+def from_vision_transformer(tensors: Mapping[str, Tensor]) -> Recognised:
+    """As they are called in `swinkit.backbone.deit`; the head has no place there."""
+    dropped = tuple(name for name in tensors if name.startswith(("head", "head_dist")))
+    kept = {f"vit.{name}": tensor for name, tensor in tensors.items() if name not in dropped}
+    return Recognised("vision_transformer", kept, dropped)
+
+
+def _names_inside(names: Iterable[str], place: _Place) -> dict[str, str]:
+    """Names of the Swin's tensors in the file, to the same without what stands before them.
+
+    MaskFormer's wrapper of a Swin has the output norms beside the `model` that is the Swin.
+    """
+    wrapper = place.root.removesuffix("model.") if place.format == "transformers" else place.root
+    beside = f"{wrapper}hidden_states_norms."
+    return {
+        name: name.removeprefix(place.root if name.startswith(place.root) else wrapper)
+        for name in names
+        if name.startswith((place.root, beside))
+    }
 
 
 def _is_no_weight(name: str) -> bool:

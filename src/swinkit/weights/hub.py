@@ -7,16 +7,19 @@ and a file of ours describes them. So the files are written here, and the hub's 
 from __future__ import annotations
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import torch
 from torch import nn
 
 from swinkit.errors import InputError
 from swinkit.files import exists, write_json, write_text
-from swinkit.weights.model_file import write_description
+from swinkit.weights.model_file import ModelFile, read_model_file, write_description
 from swinkit.weights.save import save_weights
+from swinkit.weights.source import HUB_PREFIX
 
 MODEL_FILE = "model.safetensors"
 
@@ -27,12 +30,30 @@ _PIPELINES = {
 }
 
 
-class Shareable:
+class Shareable(ABC):
     """What can be saved as a folder and uploaded: something with a `model` and a `description` of it."""
 
     model: nn.Module
     description: dict[str, Any]
     """Plain data that builds the model again and says what is known about it: `task`, `classes`, `results`, ..."""
+
+    @classmethod
+    @abstractmethod
+    def from_file(cls, file: ModelFile, *, device: torch.device) -> Self:
+        """What a file of such a model holds; raises InputError where it holds none."""
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, *, device: str | torch.device | None = None) -> Self:
+        """What `save_pretrained`, `push_to_hub` or a training run wrote, with its classes, preprocessing and results.
+
+        Args:
+            source: the folder of a run or of the hub, a model's file, or `owner/name[@revision]` on the hub.
+            device: where the model goes, such as "cuda"; None is the CPU.
+
+        Raises:
+            InputError: where it cannot be found, or is a model of another task.
+        """
+        return cls.from_file(pretrained_file(source), device=torch.device(device or "cpu"))
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write model.safetensors, config.json and a model card (README.md, kept if there is one) into `folder`.
@@ -51,6 +72,12 @@ class Shareable:
         Raises InputError where the hub refuses or does not answer.
         """
         return push_pretrained(repository, self.model, self.description, private=private, token=token)
+
+
+def pretrained_file(source: str | Path) -> ModelFile:
+    """The file of a model in a folder, at a path or, where there is neither, in `owner/name` on the hub."""
+    on_hub = f"{HUB_PREFIX}{str(source).removeprefix(HUB_PREFIX)}"
+    return read_model_file(source if exists(Path(source)) else on_hub)
 
 
 def write_pretrained(

@@ -198,12 +198,13 @@ def _problems(
 
 
 def _may_be_missing(name: str, given: set[str]) -> bool:
-    """Norms, heads and the block of global attention, which only one kind of model has, if wholly absent; and counters
-    that no result depends on."""
+    """Norms, heads, the block of global attention and the pyramid of DeiT, which only one kind of model has, if wholly
+    absent; and counters that no result depends on."""
     module = module_of(name).removeprefix("backbone.")
     is_optional = re.fullmatch(r"norm\d*|head", module) is not None and module_of(name) not in given
+    is_pyramid = module.startswith(("up4", "up8")) and not any(re.match(r"(backbone\.)?up\d", each) for each in given)
     is_block = module.startswith("global_block.") and not any("global_block." in each for each in given)
-    return is_optional or is_block or name.endswith("num_batches_tracked")
+    return is_optional or is_block or is_pyramid or name.endswith("num_batches_tracked")
 
 
 def _may_be_dropped(name: str, modules: set[str]) -> bool:

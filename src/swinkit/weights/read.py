@@ -16,6 +16,7 @@ from torch import Tensor
 from swinkit.errors import InputError, border, reason_of
 from swinkit.files import is_folder, require_regular
 from swinkit.weights.bounds import check_tensors, check_torch_file
+from swinkit.weights.class_names import class_names_beside, class_names_of
 from swinkit.weights.pickles import (
     PlaceholderKind,
     foreign_globals,
@@ -41,7 +42,7 @@ class WeightsFile:
     metadata: dict[str, str]
     """The header of a safetensors file; empty for PyTorch files."""
     classes: tuple[str, ...] = ()
-    """Class names, where the file's `meta` has them as in the official detection and segmentation code's files."""
+    """Class names: of the `meta` of official and OpenMMLab files, or of transformers' config.json beside the file."""
 
 
 def read_weights_file(path: str | Path) -> WeightsFile:
@@ -64,7 +65,7 @@ def read_weights_file(path: str | Path) -> WeightsFile:
         payload = _load_torch(path)
         tensors = state_tensors(payload, str(path))
         check_tensors(tensors, path)
-        return WeightsFile(path, tensors, {}, _class_names(payload))
+        return WeightsFile(path, tensors, {}, class_names_of(payload) or class_names_beside(path))
     if start[:1] == b"\x80":
         raise _plain_pickle(path)
     raise InputError(
@@ -102,17 +103,6 @@ def state_tensors(payload: object, label: str) -> dict[str, Tensor]:
     return tensors
 
 
-def _class_names(payload: object) -> tuple[str, ...]:
-    meta = payload.get("meta") if isinstance(payload, Mapping) else None
-    names = meta.get("CLASSES") if isinstance(meta, Mapping) else None
-    newer = meta.get("dataset_meta") if isinstance(meta, Mapping) else None
-    if names is None and isinstance(newer, Mapping):  # mmengine's
-        names = newer.get("classes", newer.get("CLASSES"))
-    if isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names):
-        return tuple(names)
-    return ()
-
-
 def _first_bytes(path: Path) -> bytes:
     if is_folder(path):
         raise InputError(f"{path} is a folder; give the path of a weights file in it")
@@ -139,7 +129,7 @@ def _read_safetensors(path: Path) -> WeightsFile:
             metadata = dict(file.metadata() or {})
         tensors = state_tensors(tensors, str(path))
         check_tensors(tensors, path)
-    return WeightsFile(path, tensors, metadata)
+    return WeightsFile(path, tensors, metadata, class_names_beside(path))
 
 
 def _load_torch(path: Path) -> object:

@@ -86,6 +86,7 @@ _TRANSFORMERS = (
     (r"\.intermediate\.dense\.", ".mlp.fc1."),
     (r"\.output\.dense\.", ".mlp.fc2."),
     (r"^layernorm\.", "norm."),
+    (r"^hidden_states_norms\.(\d+)\.", r"norm\1."),  # MaskFormer's
     (r"^hidden_states_norms\.stage(\d+)\.", r"norm\1."),  # counted from 1, corrected below
     (r"^classifier\.", "head."),
 )
@@ -101,6 +102,16 @@ def from_transformers(tensors: Mapping[str, Tensor]) -> Tensors:
         return re.sub(r"^norm(\d+)", lambda m: f"norm{int(m[1]) - 1}", name) if is_output_norm else name
 
     return _joined_qkv(_renamed(tensors, rename))
+
+
+def from_transformers_heads(tensors: Mapping[str, Tensor]) -> Tensors:
+    """The heads of transformers' UperNet."""
+
+    def rename(name: str) -> str:
+        name = name.replace(".batch_norm.", ".bn.")
+        return re.sub(r"^(decode_head|auxiliary_head)\.classifier\.", r"\1.conv_seg.", name)
+
+    return _renamed(tensors, rename)
 
 
 def from_openmmlab(tensors: Mapping[str, Tensor]) -> Tensors:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from pathlib import Path
 
 from swinkit.errors import InputError
 from swinkit.files import exists
 from swinkit.weights.catalogue import CATALOGUE
+from swinkit.weights.class_names import CONFIG
 from swinkit.weights.download import fetch
 
 HUB_PREFIX = "hf-hub:"
@@ -55,12 +57,16 @@ def _from_hub(name: str) -> Path:
     repository, _, revision = name.partition("@")
     for file in HUB_FILES:
         try:
-            return Path(hf_hub_download(repository, file, revision=revision or None))
+            path = Path(hf_hub_download(repository, file, revision=revision or None))
         except EntryNotFoundError as error:
             if isinstance(error, LocalEntryNotFoundError):  # the hub did not answer
                 raise _hub_failure(name, error) from error
+            continue
         except Exception as error:  # whatever the hub's client and its HTTP library raise
             raise _hub_failure(name, error) from error
+        with contextlib.suppress(Exception):  # it names the classes, and need not be there
+            hf_hub_download(repository, CONFIG, revision=revision or None)
+        return path
     raise InputError(f"https://huggingface.co/{repository} has none of {', '.join(HUB_FILES)}; give another repository")
 
 

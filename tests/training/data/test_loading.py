@@ -3,6 +3,9 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -99,7 +102,19 @@ class Deadly(Dataset):
         return f"photos/{index}.jpg"
 
 
-def test_the_death_of_a_worker_is_named_with_its_image() -> None:
+def load_deadly() -> None:
     view = SeededSamples(Deadly(), lambda x, label: (x, label), seed=0)
-    with pytest.raises(InputError, match=r"a process that loads images has died while the images .*photos/5\.jpg"):
+    try:
         list(load_batches(view, [[(0, index)] for index in range(8)], workers=1))
+    except InputError as error:
+        print(error, flush=True)
+    os._exit(0)  # before PyTorch raises the death once more
+
+
+def test_the_death_of_a_worker_is_named_with_its_image() -> None:
+    """In a process of its own: PyTorch raises a worker's death again where the process is when its next child ends."""
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    code = "import test_loading; test_loading.load_deadly()"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=paths)
+    assert child.stdout.startswith("a process that loads images has died while the images "), child.stderr
+    assert "photos/5.jpg" in child.stdout

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from swinkit.cpu.attention import attention_obstacle, cpu_attention
 from swinkit.errors import InputError
+from swinkit.ops.tracing import is_transformed
 from swinkit.ops.window_attention.fused import triton_attention, triton_obstacle
 from swinkit.ops.window_attention.gathered import matmul_attention, sdpa_attention
 from swinkit.ops.window_attention.proof import is_fault
@@ -78,8 +79,13 @@ def choose_backend(
     On a CUDA device the first of `PREFERRED_ON_CUDA` that can run, with one warning where the kernels of one before it
     fail the comparison of their first use. On a CPU "cpu" where it can run, for inference and where the bias must get a
     gradient, for which sdpa has no fast path there; "matmul" for such a bias otherwise, else "sdpa". Exported programs
-    get what runs everywhere, "matmul" where sizes are free.
+    get what runs everywhere, "matmul" where sizes are free. What torch.jit.trace records is "reference", in which the
+    batch size stays free; what torch.func or forward-mode differentiation transforms is "matmul".
     """
+    if torch.jit.is_tracing():
+        return "reference"
+    if is_transformed():
+        return "matmul"
     if are_symbols(*x.shape):
         return "matmul"
     if x.is_cuda and not torch.compiler.is_exporting():

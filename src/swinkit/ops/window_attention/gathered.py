@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from swinkit.cpu.denormals import softmax_without_denormals
+from swinkit.ops.tracing import is_transformed
 from swinkit.ops.windows import (
     TokenOrder,
     WindowGrid,
@@ -85,7 +86,8 @@ def sdpa_attention(
 
 def _add(logits: Tensor, added: Tensor) -> Tensor:
     """Their sum, in the memory of the logits, which nothing else needs, unless that would lose precision."""
-    return logits.add_(added) if logits.dtype == added.dtype else logits + added
+    is_possible = logits.dtype == added.dtype and not is_transformed()  # vmap writes nothing into what is shared
+    return logits.add_(added) if is_possible else logits + added
 
 
 def _attend_in_windows(

@@ -12,20 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from swinkit.ops.tracing import map_size
 from swinkit.ops.windows import MASK_VALUE, WindowGrid, pad_tokens
 
 
 def partition(x: Tensor, window: tuple[int, int]) -> Tensor:
     """(B, H, W, C) of whole windows to (B * N, T, C), windows row by row."""
-    batch, height, width, channels = x.shape
-    x = x.view(batch, height // window[0], window[0], width // window[1], window[1], channels)
-    return x.transpose(2, 3).reshape(-1, window[0] * window[1], channels)
+    height, width = map_size(x)
+    x = x.reshape(x.shape[0], height // window[0], window[0], width // window[1], window[1], x.shape[3])
+    return x.transpose(2, 3).reshape(-1, window[0] * window[1], x.shape[5])
 
 
 def reverse(windows: Tensor, window: tuple[int, int], height: int, width: int) -> Tensor:
     """(B * N, T, C) back to (B, H, W, C)."""
     channels = windows.shape[-1]
-    x = windows.view(-1, height // window[0], width // window[1], window[0], window[1], channels)
+    x = windows.reshape(-1, height // window[0], width // window[1], window[0], window[1], channels)
     return x.transpose(2, 3).reshape(-1, height, width, channels)
 
 
@@ -54,7 +55,7 @@ def reference_attention(
     dropout_p: float = 0.0,
 ) -> Tensor:
     """See `window_attention`."""
-    batch, height, width, channels = x.shape
+    batch, channels = x.shape[0], x.shape[3]
     padded_h, padded_w = grid.padded
     x = pad_tokens(x, padded_h, padded_w)
     if grid.is_shifted:
@@ -74,4 +75,4 @@ def reference_attention(
     out = reverse(out, grid.window, padded_h, padded_w)
     if grid.is_shifted:
         out = torch.roll(out, grid.shift, dims=(1, 2))
-    return out[:, :height, :width]
+    return out[:, : grid.height, : grid.width]

@@ -181,6 +181,13 @@ def _beside_each_other(root: Path) -> str:
     return f"; there are files called *{ending}: put them into masks/, apart from the images" if is_of_another else ""
 
 
+def unlabelled_images(root: Path) -> tuple[Path, ...]:
+    """All images below a folder that has no masks, as of a test set, sorted; none where it has masks or no images."""
+    if not is_folder(root) or any(is_folder(root / name) or any(root.glob(f"*/{name}")) for name in MASKS):
+        return ()
+    return tuple(sorted(path for path in walk_files(root) if is_image_name(path.name)))
+
+
 def match_pairs(root: Path, images: Path, masks: Path) -> Pairs:
     """Match the images below root/images with the masks below root/masks, by name without the ending; what is left, by
     name without what tools add to masks' names (`images.pairs`)."""

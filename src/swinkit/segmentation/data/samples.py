@@ -97,6 +97,12 @@ class SegmentationImages:
     def sample_name(self, index: int) -> str:
         return str(self.image_path(index))
 
+    def joined(self, other: Self) -> Self:
+        """These samples and then those of `other`, of the same folder and classes."""
+        images = NameTable([*(self.images[n] for n in range(len(self))), *(other.images[n] for n in range(len(other)))])
+        masks = NameTable([*(self.masks[n] for n in range(len(self))), *(other.masks[n] for n in range(len(other)))])
+        return type(self)(self.root, images, masks, self.classes, reduce_zero_label=self.reduce_zero_label)
+
     def subset(self, indices: Sequence[int] | np.ndarray) -> Self:
         """The samples at `indices`, in that order."""
         images, masks = (NameTable(names[int(index)] for index in indices) for names in (self.images, self.masks))

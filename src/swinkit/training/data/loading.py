@@ -63,8 +63,10 @@ def explained_workers(batches: "_Batches | None" = None) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        # The connection over which a worker hands tensors on may break before PyTorch sees that the worker has died.
+        is_broken = batches is not None and isinstance(error, (ConnectionError, EOFError))
+        if not is_broken and "DataLoader worker" not in str(error):
             raise
         images = [] if batches is None else batches.at_work()
         where = f" while the images {', '.join(images[:4])} were being read" if images else ""
