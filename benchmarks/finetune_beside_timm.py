@@ -75,7 +75,7 @@ def train_timm(recipe: ClassificationRecipe, length: Length) -> list[dict[str, f
     torch.manual_seed(loop.seed)
     torch.set_num_threads(loop.threads or torch.get_num_threads())
     training, validation = timm_data(recipe)
-    model = timm_model(recipe, len(training.dataset.classes))  # type: ignore[attr-defined]
+    model = timm_model(recipe, len(training.dataset.classes))  # type: ignore[attr-defined]  # of images in classes
     groups = param_groups_weight_decay(model, optimizer.weight_decay, no_weight_decay_list=model.no_weight_decay())
     adamw = torch.optim.AdamW(groups, lr=optimizer.lr, betas=optimizer.betas, eps=optimizer.eps)
     total = length.steps or length.epochs * len(training)

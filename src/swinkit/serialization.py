@@ -73,7 +73,7 @@ def takes_notes(kind: type[T]) -> type[T]:
     def set_attribute(self: T, name: str, value: Any) -> None:
         (refuse if name in names else object.__setattr__)(self, name, value)
 
-    kind.__setattr__ = set_attribute  # type: ignore[assignment]
+    kind.__setattr__ = set_attribute  # type: ignore[assignment]  # checkers see a method of `object` replaced
     return kind
 
 
