@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; `_MODULES` says the sam
     from swinkit.detection.mask_rcnn import MaskRCNN
     from swinkit.detection.mask_reppoints_v2 import MaskRepPointsV2
     from swinkit.detection.reppoints_v2 import RepPointsV2
+    from swinkit.detection.soft_nms import Suppression
     from swinkit.detection.sparse_rcnn import SparseRCNN
     from swinkit.errors import InputError
     from swinkit.export.program import export_program
@@ -58,6 +59,7 @@ __all__ = [
     "MaskRepPointsV2",
     "RepPointsV2",
     "SparseRCNN",
+    "Suppression",
     "SwinClassifier",
     "SwinConfig",
     "SwinTransformer",
@@ -97,6 +99,7 @@ _MODULES = {
     "SWIN_S": "backbone.variants",
     "SWIN_T": "backbone.variants",
     "SparseRCNN": "detection.sparse_rcnn",
+    "Suppression": "detection.soft_nms",
     "SwinClassifier": "classification.model",
     "SwinConfig": "backbone.swin",
     "SwinTransformer": "backbone.swin",

@@ -103,6 +103,17 @@ def test_scales_and_flip(objects_run: Path, objects: Path, capsys: pytest.Captur
     assert "scales and the longest side are 1 pixel or more" in line
 
 
+def test_soft_nms_of_a_trained_detector(objects_run: Path, objects: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = as_json(capsys, "evaluate", objects_run, "--workers", "0")
+    soft = as_json(capsys, "evaluate", objects_run, "--workers", "0", "--soft-nms", "gaussian")
+    assert soft["detections"] > plain["detections"]
+    picture = objects / "val" / "val00.png"
+    (row,) = as_json(capsys, "predict", objects_run, picture, "--threshold", "0.01", "--soft-nms", "linear")
+    detector = swinkit.open(objects_run)
+    found = detector.with_suppression(swinkit.Suppression("linear")).predict(picture, threshold=0.01)
+    assert row["objects"] == found.to_dict() != detector.predict(picture, threshold=0.01).to_dict()
+
+
 def test_evaluation_as_a_table(objects_run: Path, objects: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(objects_run), "--data", str(objects), "--out", "out", "--workers", "0"]) == 0
     text = capsys.readouterr().out

@@ -10,10 +10,13 @@ import torch
 from PIL import Image
 from small_detectors import BACKBONE, SMALL_CASCADE, SMALL_MASK
 
+import swinkit
 from swinkit.detection.data.augmentation import DetectionResize
 from swinkit.detection.predictor import Detector, describe_detector
 from swinkit.detection.result import DetectionResult
 from swinkit.detection.scores import encode_mask
+from swinkit.detection.soft_nms import Suppression
+from swinkit.detection.sparse_rcnn import SparseRCNN
 from swinkit.errors import InputError
 from swinkit.weights.model_file import read_model_file
 
@@ -120,3 +123,25 @@ def test_a_saved_detector_is_the_same(config, tmp_path: Path) -> None:
     assert (one.masks is not None) == config.masks and ("mask" in one.to_dict()[0]) == config.masks
     assert json.loads((folder / "config.json").read_text())["classes"] == list(NAMES)
     assert "猫" in (folder / "README.md").read_text() and "object-detection" in (folder / "README.md").read_text()
+
+
+def test_soft_nms_is_of_the_copy_alone_and_in_its_file(detector: Detector, tmp_path: Path) -> None:
+    plain = detector.predict(image(0))
+    soft = detector.with_suppression(Suppression("gaussian"))
+    assert all(
+        torch.equal(mine, theirs)
+        for mine, theirs in zip(soft.model.state_dict().values(), detector.model.state_dict().values(), strict=True)
+    )
+    changed = soft.predict(image(0))
+    assert not torch.equal(changed.scores, plain.scores) and not soft.model.training
+    assert_same(detector.predict(image(0)), plain)
+    soft.save_pretrained(tmp_path)
+    assert_same(swinkit.open(tmp_path).predict(image(0)), changed)
+
+
+def test_a_detector_that_suppresses_nothing_has_no_soft_nms() -> None:
+    model = SparseRCNN(proposals=4, stages=1, channels=8, heads=2, inner=4, hidden=8).build(BACKBONE.build(), 3)
+    resize = DetectionResize(48, 64)
+    sparse = Detector(model, NAMES, resize, describe_detector(model, NAMES, resize))
+    with pytest.raises(InputError, match="sparse_rcnn leaves no boxes out, so soft-NMS has nothing to do"):
+        sparse.with_suppression(Suppression("linear"))

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from swinkit.cli.console import progress_bar, result_console
 from swinkit.cli.image_paths import run_name
+from swinkit.cli.predict_objects import SoftNMS, softened
 from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
 from swinkit.detection.data.coco import CocoData
 from swinkit.detection.data.samples import DetectionData
@@ -33,6 +34,8 @@ class EvaluateDetectorOptions(EvaluateOptions):
     max_detections: int | None = None
     """Detections of an image that count, the best first. Default: 100, as COCO counts, or as many as the detector gives
     where it was told to give more."""
+    soft_nms: SoftNMS = None
+    """Lower the score of a box that overlaps a better one of its class, instead of leaving it out."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,6 +46,7 @@ class EvaluateDetectorOptions(EvaluateOptions):
 def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> None:
     """COCO's average precision of a detector, of boxes and masks, on images with ground truth; of a json without
     annotations, such as COCO's test-dev, the files for COCO's server."""
+    detector = softened(detector, options.soft_nms)
     data = _data(options, detector)
     if isinstance(data, CocoData) and not data.table.is_annotated:
         _submit(detector, data, options)

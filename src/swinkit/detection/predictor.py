@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -16,6 +16,7 @@ from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionRe
 from swinkit.detection.detector import DetectorConfig, DetectorModel
 from swinkit.detection.evaluation_images import detect_in, detect_in_views
 from swinkit.detection.result import DetectionResult
+from swinkit.detection.soft_nms import Suppression
 from swinkit.errors import InputError
 from swinkit.images.given import GivenImage, given_images
 from swinkit.serialization import from_plain, to_plain
@@ -78,6 +79,27 @@ class Detector(Shareable):
         found = self._results(pictures, batch_size) if views == ONE_VIEW else self._in_views(pictures, views)
         results = [each.above(threshold, top=top) for each in found]
         return results[0] if is_single else results
+
+    def with_suppression(self, suppression: Suppression) -> Self:
+        """A copy of this detector that treats boxes that overlap a better one of their class in another way.
+
+        Args:
+            suppression: plain NMS or one of the three kinds of soft-NMS.
+
+        Raises:
+            InputError: where it suppresses nothing, as Sparse R-CNN.
+        """
+        config: Any = self.model.config
+        if not hasattr(config, "suppression"):
+            name = self.description["architecture"]
+            raise InputError(f"a {name} leaves no boxes out, so soft-NMS has nothing to do")
+        config = replace(config, suppression=suppression)
+        backbone = backbone_config(self.description["backbone"]).build()
+        model: DetectorModel = config.build(backbone, self.model.num_classes)
+        model.load_state_dict(self.model.state_dict())
+        description = self.description | {"config": to_plain(config)}
+        model.to(next(self.model.parameters())).eval()
+        return replace(self, model=model, description=description)
 
     def _in_views(self, pictures: Sequence[Image.Image], views: Views) -> Iterator[DetectionResult]:
         for picture in pictures:
