@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from swinkit.errors import InputError
-from swinkit.files import read_lines, read_text, refuse_existing, remove_leftovers, write_text, written_whole
+from swinkit.files import (
+    BoundedFile,
+    read_lines,
+    read_text,
+    refuse_existing,
+    remove_leftovers,
+    write_text,
+    written_whole,
+)
 
 
 def _no_space(*_: object, **__: object) -> None:
@@ -93,3 +101,15 @@ def test_names_that_are_taken(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "nowhere")
     with pytest.raises(InputError, match="exists already"):
         refuse_existing(tmp_path / "a")
+
+
+def test_a_bounded_file_is_asked_for_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"0123456789")
+    with BoundedFile(tmp_path / "a") as file:
+        assert file.read(4) == b"0123"
+        assert file.read(2**62) == b"456789"
+        assert file.read(2**62) == file.read() == b""
+        file.seek(-2, 2)
+        assert file.read() == b"89"
+    with pytest.raises(InputError, match="device or pipe"):
+        BoundedFile(Path(os.devnull))

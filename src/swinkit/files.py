@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -85,6 +86,23 @@ def read_bytes(path: Path, *, most: int = MOST_TEXT) -> bytes:
             if size > most:
                 raise InputError(f"{path} has more than {most:,} bytes; check that it is the right file")
             return file.read(size)  # the buffer for it is made before the first byte is there
+
+
+class BoundedFile(io.BufferedReader):
+    """A file open for reading that is never asked for more bytes than it has.
+
+    Who reads a format asks for as many bytes as its header claims, and Python makes a buffer of that size beforehand.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises InputError where `path` is a device or pipe, OSError where it cannot be opened."""
+        require_regular(path)
+        super().__init__(io.FileIO(path))
+        self._size = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self._size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 def require_regular(path: Path) -> None:

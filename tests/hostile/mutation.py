@@ -107,9 +107,9 @@ def _mutated_once(value: Any, draw: random.Random) -> Any:
         if not isinstance(other[there], (dict, list)):
             parent[key] = other[there]
     elif action == 4 and isinstance(parent[key], (int, float)) and not isinstance(parent[key], bool):
-        parent[key] = draw.choice(
-            (-parent[key], parent[key] * 1000, parent[key] + 0.5, str(parent[key]), [parent[key]])
-        )
+        value_there = parent[key]
+        half_more = value_there + 0.5 if abs(value_there) < 1e300 else value_there
+        parent[key] = draw.choice((-value_there, value_there * 1000, half_more, str(value_there), [value_there]))
     else:
         parent[key] = atom(draw)
     return value

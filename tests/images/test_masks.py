@@ -1,10 +1,14 @@
 """Masks of every kind are read as class numbers, and every other file is refused in a sentence that names it."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from swinkit.errors import InputError
 from swinkit.images.masks import MaskError, check_mask_header, read_mask
+from swinkit.images.read import read_image
 
 VALUES = np.array([[0, 1, 2, 7], [255, 3, 3, 0]], dtype=np.uint8)
 
@@ -102,3 +106,20 @@ def test_too_large_to_be_a_mask(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.png", VALUES)
     with pytest.raises(MaskError, match="2 x 4 pixels, more than the limit of 7"):
         read_mask(path)
+
+
+def test_a_length_that_the_file_does_not_have_takes_no_memory(tmp_path):
+    path = saved(tmp_path / "claims.png", np.zeros((4, 4), np.uint8))
+    content = path.read_bytes()
+    start = content.index(b"IDAT") - 4
+    path.write_bytes(content[:start] + (2**31 - 1).to_bytes(4, "big") + content[start + 4 :])
+    tracemalloc.start()
+    try:
+        for read in (read_mask, read_image):
+            try:
+                read(path)
+            except InputError as error:
+                assert str(path) in str(error)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()

@@ -273,6 +273,21 @@ def test_checkpoint_of_another_model(tmp_path: Path) -> None:
         run_toy(tmp_path, settings(epochs=2), task=Wider())
 
 
+@pytest.mark.parametrize("number", ["best", "result", "step of the optimiser"])
+def test_a_checkpoint_with_numbers_beyond_reason(tmp_path: Path, number: str) -> None:
+    _, run = run_toy(tmp_path, settings(epochs=1))
+    state = torch.load(run.checkpoint, weights_only=True)
+    if number == "best":
+        state["best"] = 10**400
+    elif number == "result":
+        state["results"]["val/top1"] = -(10**400)
+    else:
+        next(iter(state["optimizer"]["state"].values()))["step"].fill_(-1e9)
+    torch.save(state, run.checkpoint)
+    with pytest.raises(InputError, match=r"checkpoint\.pt .*delete it to start anew"):
+        run_toy(tmp_path, settings(epochs=2))
+
+
 def test_too_little_gpu_memory_is_one_sentence(tmp_path: Path) -> None:
     class Greedy(ToyTask):
         def forward(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:

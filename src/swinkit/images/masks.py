@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from swinkit.errors import InputError, border
-from swinkit.files import require_regular
+from swinkit.files import BoundedFile
 from swinkit.images.read import MAX_PIXELS
 
 MASK_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".gif"})
@@ -50,13 +50,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     """The file as an image whose pixels are still to be read; whatever is raised meanwhile becomes a MaskError."""
     with border(f"{path} is no mask that can be read", "save it as a grey or palette PNG", error=MaskError):
         try:
-            require_regular(path)
-            image = Image.open(path, formats=_formats())
+            opened = BoundedFile(path)
         except FileNotFoundError:
             raise MaskError(f"there is no mask {path}; check the path") from None
         except InputError as error:
             raise MaskError(error) from None
-        with image:
+        with opened as file, Image.open(file, formats=_formats()) as image:
             yield image
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from swinkit.errors import NO_RESOURCES, InputError, reason_of
-from swinkit.files import require_regular
+from swinkit.files import BoundedFile
 
 # The largest cameras have 102 million; with the copies that turning and converting make, this takes up to 1.5 GB.
 MAX_PIXELS = 120_000_000
@@ -55,9 +55,10 @@ def read_image(source: Path | str | bytes, *, name: str | None = None, max_pixel
         source = Path(source)
     shown = name or (str(source) if isinstance(source, Path) else "image")
     try:
-        if isinstance(source, Path):
-            require_regular(source)
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()) as image:
+        with (
+            io.BytesIO(source) if isinstance(source, bytes) else BoundedFile(source) as file,
+            Image.open(file, formats=_formats()) as image,
+        ):
             _check_size(image, shown, max_pixels)
             image.load()
             return to_rgb(image, shown)
@@ -79,8 +80,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
     Raises ImageError where the file is missing or no readable image.
     """
     try:
-        require_regular(path)
-        with Image.open(path, formats=_formats()) as image:
+        with BoundedFile(path) as file, Image.open(file, formats=_formats()) as image:
             _check_size(image, str(path), MAX_PIXELS)
             if image.format == "PNG" and "exif" not in image.info:
                 return image.size  # Pillow would read all pixels to look for EXIF after them

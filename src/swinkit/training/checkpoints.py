@@ -73,11 +73,16 @@ def progress_of(state: dict[str, Any], path: Path) -> Progress:
     is_sound = (
         type(step) is int
         and 0 <= step < 2**63
-        and (best is None or type(best) in (int, float))
+        and (best is None or _is_number(best))
         and isinstance(results, dict)
-        and all(isinstance(name, str) and type(value) in (int, float) for name, value in results.items())
+        and all(isinstance(name, str) and _is_number(value) for name, value in results.items())
         and isinstance(evaluated, bool)
     )
     if not is_sound or not isinstance(results, dict):
         raise InputError(f"{path} is damaged (its step, best value or results are none); delete it to start anew")
     return Progress(step, best, dict(results), evaluated)
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a float, also one that is not finite, or a whole number that a float holds."""
+    return type(value) is float or (type(value) is int and abs(value) < 2**63)

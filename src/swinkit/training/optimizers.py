@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from swinkit.errors import InputError
 from swinkit.training.settings import OptimizerSettings
 
 POSITION = ("absolute_pos_embed", "relative_position_bias_table")
@@ -44,13 +43,15 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings, *, lr: float)
 
 
 def check_optimizer_state(optimizer: torch.optim.Optimizer) -> None:
-    """Raises InputError where what was loaded for a parameter is none of its own averages."""
+    """Raises ValueError where what was loaded for a parameter is none of its own averages."""
     names = {"step", "exp_avg", "exp_avg_sq"} if isinstance(optimizer, torch.optim.AdamW) else {"momentum_buffer"}
     for parameter, values in optimizer.state.items():
         if not isinstance(values, dict) or values.keys() != names:
-            raise InputError(f"the optimiser's state of a parameter must have {', '.join(sorted(names))}")
+            raise ValueError(f"the optimiser's state of a parameter must have {', '.join(sorted(names))}")
         for name, value in values.items():
             shape = () if name == "step" else parameter.shape
             is_absent = value is None and name == "momentum_buffer"
             if not is_absent and not (isinstance(value, Tensor) and value.shape == shape and value.is_floating_point()):
-                raise InputError(f"{name} of a parameter of {tuple(parameter.shape)} is of another shape")
+                raise ValueError(f"{name} of a parameter of {tuple(parameter.shape)} is of another shape")
+        if "step" in values and not 0 <= float(values["step"]) < 2**63:
+            raise ValueError(f"the optimiser cannot have taken {float(values['step'])} steps")

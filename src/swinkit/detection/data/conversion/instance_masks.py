@@ -25,7 +25,7 @@ from swinkit.detection.data.conversion.findings import Findings
 from swinkit.detection.data.conversion.parts import UNDIVIDED, by_folder
 from swinkit.detection.data.conversion.shapes import mask_object
 from swinkit.errors import InputError, border
-from swinkit.files import is_file, require_regular
+from swinkit.files import BoundedFile, is_file
 from swinkit.images.folder_pairs import find_folder_pairs
 from swinkit.images.listing import list_images
 from swinkit.images.masks import MASK_SUFFIXES
@@ -149,14 +149,16 @@ def _instances_of_files(masks: Sequence[Path], size: tuple[int, int]) -> list[Fo
 
 def _values(path: Path, size: tuple[int, int]) -> np.ndarray:
     """The value of every pixel, (H, W); of a mask in colours the brightest channel, where all are equal or none is."""
-    with border(f"{path} is no mask that can be read", "save it as a grey or palette PNG"):
-        require_regular(path)
-        with Image.open(path, formats=_FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise InputError(f"the mask {path} has {height} x {width} pixels, more than the limit of {MAX_PIXELS}")
-            values = np.asarray(image)
-            bands = image.getbands()
+    with (
+        border(f"{path} is no mask that can be read", "save it as a grey or palette PNG"),
+        BoundedFile(path) as file,
+        Image.open(file, formats=_FORMATS) as image,
+    ):
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise InputError(f"the mask {path} has {height} x {width} pixels, more than the limit of {MAX_PIXELS}")
+        values = np.asarray(image)
+        bands = image.getbands()
     if size != (width, height):
         raise InputError(
             f"the mask {path} has {width} x {height} pixels, its image {size[0]} x {size[1]} (width x height); make "
@@ -173,8 +175,7 @@ def _values(path: Path, size: tuple[int, int]) -> np.ndarray:
 def _is_one_value_in_pieces(path: Path) -> bool:
     """Whether a mask has a single value beside 0, in several places that do not touch."""
     try:
-        require_regular(path)
-        with Image.open(path, formats=_FORMATS) as image:
+        with BoundedFile(path) as file, Image.open(file, formats=_FORMATS) as image:
             values = np.asarray(image.convert("L") if image.mode not in ("1", "L", "P", "I", "I;16") else image)
     except Exception:  # which is named when it is read
         return False

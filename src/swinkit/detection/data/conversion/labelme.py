@@ -19,7 +19,7 @@ from swinkit.detection.data.conversion.parts import by_folder
 from swinkit.detection.data.conversion.places import find_place
 from swinkit.detection.data.conversion.shapes import Points, box_object, ellipse, mask_object, polygons_object
 from swinkit.errors import InputError, border
-from swinkit.files import MOST_TEXT, read_json, require_regular
+from swinkit.files import MOST_TEXT, BoundedFile, read_json
 from swinkit.images.listing import list_images, walk_files
 from swinkit.images.read import read_image_size
 
@@ -86,8 +86,7 @@ def convert_labelme(
 
 def _is_labelme(path: Path) -> bool:
     try:
-        require_regular(path)
-        with path.open("rb") as file:
+        with BoundedFile(path) as file:
             start = file.read(200_000)
             return b'"shapes"' in start or (b'"imageData"' in start and b'"shapes"' in start + file.read(MOST_TEXT))
     except (OSError, InputError):
