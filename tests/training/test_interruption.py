@@ -40,7 +40,7 @@ class SignallingBatches(ToyBatches):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("at", [0, 2, STEPS - 1, STEPS])
+@pytest.mark.parametrize("at", [0, 2, STEPS - 1, STEPS, 3 * STEPS - 1])
 def test_a_run_saves_after_the_step_and_goes_on_bit_for_bit(number: signal.Signals, at: int, tmp_path: Path) -> None:
     told = settings(epochs=3)
     _, whole = run_toy(tmp_path / "whole", told)
@@ -87,12 +87,20 @@ sys.exit(cli.main([]))
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize(
     "body",
-    ["time.sleep(60)", "import importlib, pathlib; sys.path.insert(0, '.'); import slow_module"],
-    ids=["at work", "while importing"],
+    [
+        "time.sleep(60)",
+        "import importlib, pathlib; sys.path.insert(0, '.'); import slow_module",
+        "sys.path.insert(0, '.'); from half_built import HalfBuilt; HalfBuilt()",
+    ],
+    ids=["at work", "while importing", "while something is built"],
 )
 def test_a_command_ends_with_the_code_of_the_signal(number: signal.Signals, body: str, tmp_path: Path) -> None:
     (tmp_path / "slow_module.py").write_text(
         "import time\ntry:\n    time.sleep(60)\nexcept BaseException as e:\n    raise ImportError('broken') from e\n"
+    )
+    (tmp_path / "half_built.py").write_text(
+        "import time\nclass HalfBuilt:\n    def __init__(self):\n        time.sleep(60)\n        self.whole = True\n"
+        "    def __del__(self):\n        self.whole\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM.format(body=body)],

@@ -153,12 +153,14 @@ def _stop_waking() -> None:
 
 
 def _leave_where_lost(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Python cannot raise in a destructor: it would print a traceback and go on as if no signal had come."""
+    """Python cannot raise in a destructor: it would print a traceback and go on as if no signal had come.
+    Destructors of what the signal left half-built fail, too, and that is nothing to report."""
 
     def leave_or_report(unraisable: Any) -> None:
         if isinstance(unraisable.exc_value, Interrupted):
             leave(unraisable.exc_value.code)
-        hook(unraisable)
+        if _now.number is None:
+            hook(unraisable)
 
     return leave_or_report
 

@@ -130,7 +130,7 @@ class _Trainer:
             )
         if state is not None and progress is not None:
             self._load(state, progress)
-        if self.processes.is_first and self.done < self.schedule.total_steps:
+        if self.processes.is_first and not (self._at_end and self.is_evaluated):
             self.log = MetricsLog(self.run, step=self.done)
             self.progress = TrainingProgress(
                 start=self.done,
@@ -163,6 +163,8 @@ class _Trainer:
                 self.scaler.load_state_dict(state["scaler"])
         self.done, self.best, self.results = progress.step, progress.best, progress.results
         self.is_evaluated = progress.evaluated
+        if self.done:
+            self._set_rate(self.done - 1)
 
     def close(self) -> None:
         if self.log is not None:
@@ -180,6 +182,8 @@ class _Trainer:
         self.wrapped.train()
         if not self.is_evaluated:
             self.evaluate()
+            if self._checkpoint_is_due:
+                self.save()
         for step in range(began, self.schedule.total_steps):
             values, stops = self.take_step(step, batches)
             self.done = step + 1
@@ -214,9 +218,7 @@ class _Trainer:
 
         Raises InputError, before any weight changes, where a loss or the gradient is not finite.
         """
-        lr = self.schedule.lr(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        lr = self._set_rate(step)
         parts = [next(batches) for _ in range(self.loop.accumulate)]
         torch.manual_seed(_seed_of_step(self.loop.seed, step, self.processes.rank))
         sums = self._backward(parts)
@@ -230,6 +232,13 @@ class _Trainer:
         if self.average is not None:
             self.average.update()
         return values | {"train/lr": lr}, stops
+
+    def _set_rate(self, step: int) -> float:
+        """Give the optimiser the learning rate of a step."""
+        lr = self.schedule.lr(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        return lr
 
     def _backward(self, parts: list[Any]) -> dict[str, Tensor]:
         """Gradients of one step; the mean of each loss over the parts."""
