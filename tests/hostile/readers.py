@@ -344,7 +344,7 @@ def foreign_state(draw: random.Random) -> dict[str, Any]:
         if not isinstance(tensor, torch.Tensor):
             continue
         wrong: list[Callable[[], Any]] = [
-            lambda t=tensor: t.flatten(),
+            lambda t=tensor: t.reshape(-1) if t.layout == torch.strided else t,
             lambda t=tensor: t[None],
             lambda t=tensor: torch.zeros(()),
             lambda t=tensor: torch.zeros(draw.choice((0, 1, 7)), 3),

@@ -15,7 +15,7 @@ from swinkit.ops.tracing import is_plainly_run
 
 R = TypeVar("R")
 
-MOST_BYTES = {"cpu": 16 * 2**20}
+MOST_BYTES = {"cpu": 4 * 2**20}
 """Of all remembered tensors of a kind of device together: images of changing sizes meet new ones all the time, so old
 ones must go."""
 MOST_BYTES_ELSEWHERE = 256 * 2**20
