@@ -72,7 +72,7 @@ def progress_of(state: dict[str, Any], path: Path) -> Progress:
     evaluated = state.get("evaluated", True)
     is_sound = (
         type(step) is int
-        and 0 <= step < 2**63
+        and 0 <= step < 2**53
         and (best is None or _is_number(best))
         and isinstance(results, dict)
         and all(isinstance(name, str) and _is_number(value) for name, value in results.items())

@@ -130,7 +130,7 @@ class _Trainer:
             )
         if state is not None and progress is not None:
             self._load(state, progress)
-        if self.processes.is_first and not (self._at_end and self.is_evaluated):
+        if self.processes.is_first and (self.done < self.schedule.total_steps or not self.is_evaluated):
             self.log = MetricsLog(self.run, step=self.done)
             self.progress = TrainingProgress(
                 start=self.done,

@@ -24,6 +24,7 @@ from torch.nn.modules.module import (
 )
 
 from swinkit.errors import InputError, border
+from swinkit.files import BoundedFile
 
 MOST_PICKLE = 64 * 2**20
 """Bytes of a pickle beside its tensors; that of the largest published model has 0.1 million."""
@@ -44,7 +45,7 @@ def check_torch_file(path: Path) -> None:
             if not is_zip:
                 _check_legacy(file, path)
                 return
-        with zipfile.ZipFile(path) as archive:
+        with BoundedFile(path) as bounded, zipfile.ZipFile(bounded) as archive:
             records = archive.infolist()
             if sum(record.file_size for record in records) > path.stat().st_size:
                 raise InputError(f"{path} is packed, which weights are not; save it with torch.save or safetensors")

@@ -81,6 +81,8 @@ class ModelFile:
 
 
 _NO_HEADS = "classification"
+MOST = 1_000_000
+"""Widths, sizes and counts of a model: some of them decide how much memory is taken before a weight is seen."""
 
 
 def read_model_file(source: str | Path) -> ModelFile:
@@ -116,7 +118,17 @@ def _description(metadata: Mapping[str, str], path: Path) -> dict[str, Any] | No
     for name in ("recipe", "results"):
         if not isinstance(description.get(name, {}), (dict, type(None))):
             raise InputError(f"the {name} in {path} are no values by name; save the model again")
+    for name, value in description.items():
+        if name not in ("recipe", "results", "classes") and _largest(value) > MOST:
+            raise InputError(f"the {name} in {path} has a number above {MOST:,}, which no model has; save it again")
     return upgraded(description, str(path))
+
+
+def _largest(value: Any) -> int:
+    """The largest whole number, or its opposite, in plain data."""
+    if isinstance(value, (dict, list)):
+        return max(map(_largest, value.values() if isinstance(value, dict) else value), default=0)
+    return abs(value) if isinstance(value, int) else 0
 
 
 def _check_classes(description: Mapping[str, Any] | None, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from swinkit.files import BoundedFile
+
 PlaceholderKind = Literal["object", "dict", "list"]
 
 TORCH_LEGACY_START = bytes.fromhex("8a0a6cfc9c46f9206aa850192e")
@@ -112,7 +114,7 @@ def is_legacy_torch(start: bytes) -> bool:
 def zipped_pickle(path: Path) -> bytes:
     """The pickle inside a PyTorch zip file; empty where there is none."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with BoundedFile(path) as file, zipfile.ZipFile(file) as archive:
             for name in archive.namelist():
                 if name.endswith("/data.pkl"):
                     return archive.read(name)

@@ -8,7 +8,7 @@ from typing import Protocol
 from PIL import Image
 
 from swinkit.errors import border
-from swinkit.files import require_regular
+from swinkit.files import BoundedFile
 from swinkit.images.read import ImageError, read_image
 
 # A JPEG of this many bytes is no photograph; a zip entry that says so is broken or hostile.
@@ -52,10 +52,12 @@ class ZipStore:
 
     def names(self) -> set[str]:
         """Every path in the archive. Raises InputError if the file is missing or no zip archive."""
-        with border(f"{self.path} is not a complete zip archive", "copy it again"):
-            require_regular(self.path)
-            with zipfile.ZipFile(self.path) as archive:
-                return set(archive.namelist())
+        with (
+            border(f"{self.path} is not a complete zip archive", "copy it again"),
+            BoundedFile(self.path) as file,
+            zipfile.ZipFile(file) as archive,
+        ):
+            return set(archive.namelist())
 
     def read(self, name: str) -> Image.Image:
         return read_image(self._bytes(name), name=self.describe(name))
@@ -74,7 +76,7 @@ class ZipStore:
 
     def _opened(self) -> zipfile.ZipFile:
         if self._archive is None or self._owner != os.getpid():
-            self._archive, self._owner = zipfile.ZipFile(self.path), os.getpid()
+            self._archive, self._owner = zipfile.ZipFile(BoundedFile(self.path)), os.getpid()
         return self._archive
 
     def __getstate__(self) -> dict[str, object]:
