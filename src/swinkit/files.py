@@ -99,6 +99,10 @@ class BoundedFile(io.BufferedReader):
         require_regular(path)
         super().__init__(io.FileIO(path))
         self._size = os.fstat(self.fileno()).st_size
+        self._shown = repr(str(path))
+
+    def __repr__(self) -> str:
+        return self._shown  # as Pillow names a file in its errors
 
     def read(self, size: int | None = -1, /) -> bytes:
         left = max(0, self._size - self.tell())

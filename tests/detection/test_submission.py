@@ -18,13 +18,14 @@ from pycocotools import mask as coco_masks
 from swinkit.backbone.swin import SwinConfig
 from swinkit.cli import main
 from swinkit.detection.data.augmentation import DetectionResize
-from swinkit.detection.data.coco import read_coco
+from swinkit.detection.data.coco import CocoData, read_coco
 from swinkit.detection.data.sources import open_detection_evaluation
 from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.detection.predictor import Detector, describe_detector
 from swinkit.detection.rpn import ProposalConfig, RPNConfig
-from swinkit.detection.submission import UNFINISHED, write_submission
+from swinkit.detection.submission import UNFINISHED, fingerprint, write_submission
 from swinkit.errors import InputError
+from swinkit.structures import ONE_VIEW
 from swinkit.weights.model_file import write_description
 from swinkit.weights.save import save_weights
 
@@ -150,6 +151,15 @@ def test_work_of_another_model_or_of_other_images_is_not_mixed_in(path: Path, tm
         with pytest.raises(InputError, match=r"unfinished.jsonl holds detections of another model or of other images"):
             write_submission(other, images, tmp_path, name="net")
     assert files_of(tmp_path) == before
+
+
+def test_a_damaged_line_is_told(path: Path, tmp_path: Path) -> None:
+    net = detector()
+    data = open_detection_evaluation(path, classes=net.classes)
+    assert isinstance(data, CocoData)
+    tmp_path.joinpath(UNFINISHED).write_text(f'{fingerprint(net, data, ONE_VIEW)}\n{{"image_id": 3, "found": 7}}\n')
+    with pytest.raises(InputError, match=r"unfinished\.jsonl is damaged .*remove it to begin anew"):
+        write_submission(net, data, tmp_path, name="net")
 
 
 def test_the_command_says_that_there_is_no_score(

@@ -26,6 +26,7 @@ WORKER = Path(__file__).with_name("worker.py")
 NAMES = (
     *("coco", "voc", "yolo", "cvat, labelme, csv", "lists", "zip and map", "images", "class folders", "masks"),
     *("model headers", "pth", "recipe.json", "checkpoint.pt", "metrics.jsonl", "class map"),
+    *("semantic maps", "instance masks", "config.json", "unfinished submission"),
 )
 
 
@@ -116,9 +117,9 @@ def table(outcomes: list[Outcome]) -> str:
     for outcome in outcomes:
         counts[outcome.reader][outcome.kind] += 1
         counts["all"][outcome.kind] += 1
-    lines = [f"{'':20}" + "".join(f"{kind:>11}" for kind in KINDS)]
+    lines = [f"{'':22}" + "".join(f"{kind:>11}" for kind in KINDS)]
     for reader in (*(name for name in NAMES if name in counts), "all"):
-        lines.append(f"{reader:20}" + "".join(f"{counts[reader][kind]:>11}" for kind in KINDS))
+        lines.append(f"{reader:22}" + "".join(f"{counts[reader][kind]:>11}" for kind in KINDS))
     return "\n".join(lines)
 
 

@@ -37,12 +37,14 @@ from swinkit.classification.predictor import Classifier
 from swinkit.detection.atss import ATSS
 from swinkit.detection.data.augmentation import DetectionResize
 from swinkit.detection.data.check import check_detection
-from swinkit.detection.data.coco import read_coco
+from swinkit.detection.data.coco import CocoData, read_coco
 from swinkit.detection.data.conversion import convert_detection_data
-from swinkit.detection.data.sources import find_detection_files
+from swinkit.detection.data.semantic import SemanticMaps
+from swinkit.detection.data.sources import find_detection_files, open_detection_evaluation
 from swinkit.detection.mask_rcnn import MaskRCNN
-from swinkit.detection.predictor import describe_detector
+from swinkit.detection.predictor import Detector, describe_detector
 from swinkit.detection.rpn import ProposalConfig, RPNConfig
+from swinkit.detection.submission import UNFINISHED, fingerprint, write_submission
 from swinkit.errors import InputError
 from swinkit.images.read import read_image, read_image_size
 from swinkit.pictures.metrics import read_metrics
@@ -52,6 +54,7 @@ from swinkit.segmentation.data.folders import find_splits, match_pairs, open_seg
 from swinkit.segmentation.data.samples import SegmentationImages
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNetConfig
+from swinkit.structures import ONE_VIEW
 from swinkit.training.checkpoints import load_checkpoint
 from swinkit.training.run_folder import MetricsLog, RunFolder, open_run_folder
 from swinkit.weights.convert import convert
@@ -483,6 +486,65 @@ def metrics_file(folder: Path, draw: random.Random) -> None:
     MetricsLog(RunFolder(folder), step=draw.choice((0, 3, 10))).close()
 
 
+def semantic_maps(folder: Path, draw: random.Random) -> None:
+    """COCO's objects with a map of classes for every pixel, whose folder the names in the json lead to."""
+    content = coco_content() if draw.random() < 0.5 else mutated(coco_content(), draw)
+    path = write(folder / "annotations" / "train.json", json_bytes(content, draw))
+    for number in (1, 2):
+        buffer = io.BytesIO()
+        Image.new("L", SIZE, draw.choice((0, 1, 10, 255))).save(buffer, "PNG")
+        write(folder / "train" / f"{number}.png", photo())
+        content_of_map = draw.choice((buffer.getvalue(), spoiled(buffer.getvalue(), draw), hostile_image(draw)))
+        write(folder / "stuffthingmaps" / "train" / f"{number}.png", content_of_map)
+    data = read_coco(path, folder / "train").with_semantic(SemanticMaps(11))
+    for index in range(len(data)):
+        data[index]
+
+
+def instance_masks(folder: Path, draw: random.Random) -> None:
+    """A mask with a value for each instance, or a folder of masks for each image."""
+    values = np.zeros(SIZE[::-1], dtype=draw.choice((np.uint8, np.uint16)))
+    values[1:5, 2:9], values[8:12, 3:20] = 1, draw.choice((1, 2, 255))
+    for name in ("1", "2"):
+        buffer = io.BytesIO()
+        Image.fromarray(values).save(buffer, draw.choice(("PNG", "TIFF")))
+        content = draw.choice((buffer.getvalue(), spoiled(buffer.getvalue(), draw), hostile_image(draw)))
+        place = folder / "masks" / name / "a.png" if draw.random() < 0.3 else folder / "masks" / f"{name}.png"
+        write(place, content)
+        write(folder / "images" / f"{name}.png", photo())
+    convert_detection_data(folder, folder / "out")
+
+
+def config_beside(folder: Path, draw: random.Random) -> None:
+    """Weights without a description in the folder of another library."""
+    weights, _ = models()["classifier"]
+    write(folder / "model.safetensors", save(dict(weights)))
+    labels = {"id2label": {"0": "a", "1": "b", "2": "c"}, "model_type": "swin"}
+    write(folder / "config.json", json_bytes(mutated(labels, draw), draw))
+    swinkit.open(folder).predict(Image.new("RGB", (40, 30)))
+
+
+def unfinished_submission(folder: Path, draw: random.Random) -> None:
+    """Detections of a json without annotations that are gone on with."""
+    plain = coco_content()
+    del plain["annotations"]
+    path = write(folder / "annotations" / "image_info_test.json", json.dumps(plain))
+    for number in (1, 2):
+        write(folder / "test" / f"{number}.png", photo())
+    weights, description = models()["rcnn"]
+    names = {"classes": [each["name"] for each in plain["categories"]]}
+    write(folder / "model.safetensors", save(dict(weights), write_description(description | names)))
+    detector = swinkit.open(folder / "model.safetensors")
+    assert isinstance(detector, Detector)
+    data = open_detection_evaluation(path, classes=detector.classes, image_root=folder / "test")
+    assert isinstance(data, CocoData)
+    begun = fingerprint(detector, data, ONE_VIEW)
+    row = {"image_id": 1, "category_id": 1, "bbox": [1.0, 2.0, 3.0, 4.0], "score": 0.5}
+    line = json_bytes(mutated({"image_id": 1, "found": [row]}, draw), draw)
+    write(folder / "out" / UNFINISHED, begun.encode() + b"\n" + line + draw.choice((b"", b"\n")))
+    write_submission(detector, data, folder / "out", name="net", workers=0)
+
+
 def class_map(folder: Path, draw: random.Random) -> None:
     read_class_map(write(folder / "map.txt", spoiled(b"1\n2\n30\n", draw)))
 
@@ -503,4 +565,8 @@ READERS: dict[str, Reader] = {
     "checkpoint.pt": checkpoint,
     "metrics.jsonl": metrics_file,
     "class map": class_map,
+    "semantic maps": semantic_maps,
+    "instance masks": instance_masks,
+    "config.json": config_beside,
+    "unfinished submission": unfinished_submission,
 }

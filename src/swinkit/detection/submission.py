@@ -25,7 +25,7 @@ from swinkit.detection.data.coco import CocoData
 from swinkit.detection.evaluation_images import EvaluationImages
 from swinkit.detection.predictor import Detector
 from swinkit.detection.scores import DetectionScores
-from swinkit.errors import InputError
+from swinkit.errors import InputError, border
 from swinkit.files import written_whole
 from swinkit.serialization import to_plain
 from swinkit.structures import ONE_VIEW, Views
@@ -72,7 +72,7 @@ def write_submission(
         InputError: where `folder` holds the unfinished work of another model or data, or cannot be written to.
     """
     scores = DetectionScores(data.coco(), has_masks=detector.model.has_masks)
-    with _Journal(folder / UNFINISHED, _fingerprint(detector, data, views)) as journal:
+    with _Journal(folder / UNFINISHED, fingerprint(detector, data, views)) as journal:
         lacking = [index for index, image_id in enumerate(data.image_ids) if image_id not in journal]
         step(len(data) - len(lacking))
         part, processes = data.subset(lacking), Processes(0, 1, detector.device)
@@ -113,7 +113,7 @@ class _Journal:
             if not line.endswith(b"\n"):
                 break
             if number:
-                self._places[json.loads(line)["image_id"]] = end
+                self._places[self._image_id(line)] = end
             elif line.decode(errors="replace").strip() != fingerprint:
                 raise InputError(
                     f"{self._path} holds detections of another model or of other images, unfinished; remove it to "
@@ -123,6 +123,19 @@ class _Journal:
         self._file.truncate(end)
         if not end:
             self._append(fingerprint)
+
+    def _image_id(self, line: bytes) -> int:
+        """The image of a line; raises InputError where it is none of those that `add` writes."""
+        with border(f"{self._path} is damaged", "remove it to begin anew"):
+            content = json.loads(line)
+            image_id, rows = content["image_id"], content["found"]
+            if (
+                type(image_id) is not int
+                or not isinstance(rows, list)
+                or not all(isinstance(row, dict) for row in rows)
+            ):
+                raise ValueError("a line is no image with its detections")
+            return image_id
 
     def __enter__(self) -> _Journal:
         return self
@@ -183,7 +196,7 @@ def _test_set(data: CocoData) -> str:
     return data.table.path.stem.removeprefix("image_info_")
 
 
-def _fingerprint(detector: Detector, data: CocoData, views: Views) -> str:
+def fingerprint(detector: Detector, data: CocoData, views: Views) -> str:
     """One line that is another for another model, another way to show images to it, or other images."""
     names = [data.file_name(index) for index in range(len(data))]
     images = json.dumps([data.image_ids, names, data.sizes, data.coco()["categories"]])

@@ -172,7 +172,7 @@ class _Download:
         try:
             noted = json.loads(self.stamp.read_text(encoding="utf-8"))
             return _Stamp(str(noted["version"]), None if noted["total"] is None else int(noted["total"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except Exception:  # parsers promise little about what they raise; without a note, the file is loaded anew
             return None
 
     def _keep(self, answer: Answer) -> None:
