@@ -12,6 +12,7 @@ import pytest
 from swinkit.errors import InputError
 from swinkit.files import (
     BoundedFile,
+    folder_written_whole,
     read_lines,
     read_text,
     refuse_existing,
@@ -113,3 +114,15 @@ def test_a_bounded_file_is_asked_for_what_it_has(tmp_path: Path) -> None:
         assert file.read() == b"89"
     with pytest.raises(InputError, match="device or pipe"):
         BoundedFile(Path(os.devnull))
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
+    full = r"cannot write .*out \(No space left.*free some space"
+    with pytest.raises(InputError, match=full), folder_written_whole(tmp_path / "out") as partial:
+        (partial / "a").write_text("a")
+        raise OSError(28, os.strerror(28))
+    assert list(tmp_path.iterdir()) == []
+    with folder_written_whole(tmp_path / "out") as partial:
+        (partial / "a").write_text("a")
+        assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"] and (tmp_path / "out" / "a").read_text() == "a"

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,6 +48,22 @@ def written_whole(path: Path, *, advice: str = ADVICE) -> Iterator[Path]:
         raise InputError(f"cannot write {path} ({reason_of(error)}); {advice}") from error
     finally:
         remove(temporary)
+
+
+@contextmanager
+def folder_written_whole(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` to fill, which becomes `path` if all goes well inside and is gone otherwise.
+
+    Raises InputError where it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}.tmp")
+    with border(f"cannot write {path}", ADVICE):
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary
+            temporary.rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove(path: Path) -> None:

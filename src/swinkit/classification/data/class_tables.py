@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swinkit.errors import InputError, border
-from swinkit.files import ADVICE, exists, is_file, read_text, refuse_existing
+from swinkit.files import exists, folder_written_whole, is_file, read_text, refuse_existing
 from swinkit.images.listing import list_images
 from swinkit.images.read import is_image_name
 from swinkit.training.data.split_names import split_of
@@ -96,9 +96,9 @@ def write_class_folders(path: Path, out: Path | None = None, *, skip_bad: bool =
     if len({name for name, _ in places.values()}) < 2:
         raise InputError(f"the images that {path} names are of fewer than two classes, and a classifier needs two")
     is_divided = any(split for _, split in places.values())
-    for image, (name, split) in places.items():
-        folder = out / (split or "train") / name if is_divided else out / name
-        with border(f"cannot write {folder}", ADVICE):
+    with folder_written_whole(out) as partial:
+        for image, (name, split) in places.items():
+            folder = partial / (split or "train") / name if is_divided else partial / name
             folder.mkdir(parents=True, exist_ok=True)
             _linked(image, _free(folder / image.name))
     listed = {image.resolve() for image in places}
