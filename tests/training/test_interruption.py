@@ -16,10 +16,11 @@ from toy_task import STEPS, ToyBatches, ToyTask, run_toy, settings
 
 from swinkit.errors import InputError
 from swinkit.files import written_whole
-from swinkit.training import run_folder
+from swinkit.training import metrics_log
 from swinkit.training.checkpoints import load_checkpoint, save_checkpoint
 from swinkit.training.interruption import Interrupted
-from swinkit.training.run_folder import MetricsLog, RunFolder
+from swinkit.training.metrics_log import MetricsLog
+from swinkit.training.run_folder import RunFolder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -130,7 +131,7 @@ def test_an_interruption_while_torch_writes_is_no_full_disk(tmp_path: Path, monk
 
 
 def test_the_end_of_a_run_does_not_wait_for_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(metrics_log, "CLOSE_SECONDS", 0.1)
     log = MetricsLog(RunFolder(tmp_path), step=0)
     never = threading.Event()
     monkeypatch.setattr(log._board, "close", lambda: never.wait(60))

@@ -29,6 +29,7 @@ def finetune_detection() -> DetectionRecipe:
     Expected: depends on the data; no published figure.
     """
     return DetectionRecipe(
+        usual_weights="mask_rcnn_swin_tiny_patch4_window7",
         backbone=replace(SWIN_T, drop_path_rate=0.1),
         detector=MaskRCNN(),
         augmentation=DetectionAugmentation(crop_probability=0.0),
@@ -53,6 +54,7 @@ def finetune_detection_small() -> DetectionRecipe:
     recipe = finetune_detection()
     return replace(
         recipe,
+        usual_weights=None,
         backbone=SwinConfig(
             embed_dim=48, depths=(1, 2, 2), num_heads=(3, 6, 12), window_size=7, image_size=(224, 224), patch_size=4
         ),

@@ -136,3 +136,11 @@ class Schedule:
             return low + (self.peak - low) * 0.5 * (1 + math.cos(math.pi * done))
         power = settings.power if settings.decay == "poly" else 1.0
         return low + (self.peak - low) * (1 - done) ** power
+
+
+def describe_other_length(before: Schedule, now: Schedule, step: int) -> str:
+    """What becomes of the learning rate where a run goes on after step `step`, counted from 1, with another length."""
+    clauses = f"the learning rate is that of a run of {now.total_steps} steps from here on"
+    if step < now.total_steps:
+        clauses += f": {now.lr(step):.3g}, after {before.lr(step - 1):.3g}"
+    return f"{now.total_steps} steps in all, and no longer {before.total_steps}; {clauses}"
