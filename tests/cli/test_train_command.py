@@ -13,7 +13,15 @@ from safetensors import safe_open
 from swinkit.cli import main
 
 FILES = {
-    *("recipe.json", "checkpoint.pt", "best.safetensors", "last.safetensors", "metrics.jsonl", "tensorboard"),
+    *(
+        "recipe.json",
+        "checkpoint.pt",
+        "best.safetensors",
+        "last.safetensors",
+        "metrics.jsonl",
+        "metrics.csv",
+        "tensorboard",
+    ),
     *("curves.png", "confusion.png", "predictions.png", "sample.png"),
 }
 
@@ -37,7 +45,7 @@ def test_writes_every_file_and_says_where(digits_run: Path) -> None:
     assert {path.name for path in digits_run.iterdir()} == FILES
     log = (digits_run.parent / "log").read_text()
     assert "digits: 1,438 images to train on, 359 to validate on, 10 classes; a model of " in log
-    for name in FILES - {"recipe.json", "last.safetensors", "tensorboard"}:
+    for name in FILES - {"recipe.json", "last.safetensors", "metrics.csv", "tensorboard"}:
         assert f" {digits_run / name}\n" in log
     for picture in digits_run.glob("*.png"):
         with Image.open(picture) as image:
@@ -203,7 +211,14 @@ def test_full_disk_in_the_middle_of_a_run(tmp_path: Path) -> None:
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("swinkit: ")]
     assert line.startswith(f"swinkit: cannot write {tmp_path / 'run' / 'checkpoint.pt'} (")
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"recipe.json", "best.safetensors", "last.safetensors", "metrics.jsonl", "tensorboard"}
+    assert names == {
+        "recipe.json",
+        "best.safetensors",
+        "last.safetensors",
+        "metrics.jsonl",
+        "metrics.csv",
+        "tensorboard",
+    }
 
 
 def test_options_and_recipes_that_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:

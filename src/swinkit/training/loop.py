@@ -24,7 +24,7 @@ from swinkit.training.data.loading import explained_workers
 from swinkit.training.freezing import Frozen
 from swinkit.training.interruption import Interrupted, raising_on_signals, requested, saving_on_signals
 from swinkit.training.metrics_log import MetricsLog
-from swinkit.training.optimizers import build_optimizer, check_optimizer_state, shown_rates
+from swinkit.training.optimizers import build_optimizer, check_optimizer_state, set_rate, shown_rates
 from swinkit.training.processes import Processes, distribute
 from swinkit.training.progress import TrainingProgress
 from swinkit.training.run_folder import RunFolder
@@ -161,8 +161,7 @@ class _Trainer:
             if self.done:
                 self.progress.say(f"Going on after step {self.done} of {self.schedule.total_steps} ({self.run.root})")
                 if self.schedule_before.total_steps != self.schedule.total_steps:
-                    said = describe_other_length(self.schedule_before, self.schedule, self.done)
-                    self.progress.say(f"{said}.")
+                    self.progress.say(describe_other_length(self.schedule_before, self.schedule, self.done))
 
     def _check_length(self) -> None:
         """Raises InputError where the run has more steps behind it than it is told to make."""
@@ -193,6 +192,8 @@ class _Trainer:
                 self.scaler.load_state_dict(state["scaler"])
         self.done, self.best, self.results = progress.step, progress.best, progress.results
         self.is_evaluated, self.stale = progress.evaluated, progress.stale
+        if self.done:
+            set_rate(self.optimizer, self.schedule_before.lr(self.done - 1))
 
     def close(self) -> None:
         if self.log is not None:

@@ -140,7 +140,8 @@ class Schedule:
 
 def describe_other_length(before: Schedule, now: Schedule, step: int) -> str:
     """What becomes of the learning rate where a run goes on after step `step`, counted from 1, with another length."""
-    clauses = f"the learning rate is that of a run of {now.total_steps} steps from here on"
+    steps = f"The run has {now.total_steps} steps in all, and no longer {before.total_steps}"
+    rates = f"from here on the learning rate is that of a run of {now.total_steps} steps"
     if step < now.total_steps:
-        clauses += f": {now.lr(step):.3g}, after {before.lr(step - 1):.3g}"
-    return f"{now.total_steps} steps in all, and no longer {before.total_steps}; {clauses}"
+        rates += f", {now.lr(step):.3g} in the next step and {before.lr(step - 1):.3g} in the last"
+    return f"{steps}: {rates}."
