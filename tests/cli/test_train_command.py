@@ -1,8 +1,12 @@
 import json
 import os
+import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -103,8 +107,51 @@ def test_finished_run_started_again_only_says_where_all_lies(digits_run: Path, t
 
 def test_folder_of_another_run(digits_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["train", "digits", *sessions.TINY, "--run-dir", str(digits_run)]
-    assert main([*arguments, "--epochs", "2"]) == 2
-    assert "holds a run with other values (loop.epochs was 1, now 2); choose another --run-dir" in sentence(capsys)
+    assert main([*arguments, "--optimizer.lr", "0.02", "--epochs", "2"]) == 2
+    assert "holds a run with other values (optimizer.lr was 0.01, now 0.02); choose another" in sentence(capsys)
+
+
+def test_more_epochs_make_a_finished_run_longer(digits_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits_run, tmp_path / "run")
+    arguments = ["train", "digits", *sessions.TINY, "--run-dir", str(tmp_path / "run"), "--patience", "1"]
+    assert sessions.run([*arguments, "--epochs", "2"], tmp_path / "log") == 0
+    said = (tmp_path / "log").read_text()
+    assert "The run has 44 steps in all, and no longer 22: from here on the learning rate is that of a run" in said
+    assert "after 44 steps." in said and "Stopped early" not in said
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [*range(1, 23), 22, *range(23, 45), 44]
+    assert sessions.run([*arguments, "--epochs", "1"], tmp_path / "log") == 2
+    assert "has made 44 steps already, and is told to make 22; raise --epochs or" in (tmp_path / "log").read_text()
+
+
+def test_ctrl_c_in_the_first_epoch_says_what_is_saved_and_the_command_that_goes_on(tmp_path: Path) -> None:
+    run, log = tmp_path / "my run", tmp_path / "log"
+    arguments = ["train", "digits", *sessions.TINY, "--batch-size", "4", "--workers", "2", "--run-dir", str(run)]
+    process = sessions.start(arguments, log)
+    while not (run / "metrics.jsonl").exists() or (run / "metrics.jsonl").read_bytes().count(b"\n") < 3:
+        assert process.is_alive(), log.read_text()
+        time.sleep(0.01)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    assert process.exitcode == 130
+    said = log.read_text()
+    found = re.search(r"\nswinkit: interrupted after step (\d+) of 359, which is saved in (.*); this goes on", said)
+    assert found is not None and found[2] == str(run / "checkpoint.pt") and "Traceback" not in said
+    command = shlex.split(said.splitlines()[-1])
+    assert command[-len(arguments) :] == arguments
+    assert sessions.run(arguments, log) == 0
+    assert f"Going on after step {found[1]} of 359" in log.read_text()
+
+
+def test_a_run_without_progress_says_so_whenever_it_is_asked(tmp_path: Path) -> None:
+    arguments = ["train", "digits", *sessions.TINY, "--run-dir", str(tmp_path / "run"), "--steps", "30"]
+    arguments += ["--evaluate-every-steps", "2", "--optimizer.lr", "0", "--patience", "1"]
+    for _ in range(2):
+        assert sessions.run(arguments, tmp_path / "log") == 0
+        said = (tmp_path / "log").read_text()
+        assert "\nStopped early after step 4 of 30: top-1 has not risen above" in said
+        assert "in 1 evaluations (--patience 1); the same command with a larger --patience goes on.\n" in said
 
 
 def test_a_bad_command_corrected_may_use_the_same_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,6 +290,12 @@ def test_help_names_every_kind_of_value(capsys: pytest.CaptureFixture[str]) -> N
         "--optimizer.lr",
         "--schedule.decay",
         "--mixing.probability",
+        "--freeze",
+        "--layer-decay",
+        "--patience",
+        "--class-weights",
+        "--sampling",
+        "--log",
     ):
         assert option in text
     assert main(["train", "--help"]) == 0

@@ -20,7 +20,6 @@ from swinkit.images.listing import IN_SUBFOLDER, left_out_lines
 from swinkit.images.read import read_image
 from swinkit.serialization import from_plain
 from swinkit.structures import Views
-from swinkit.training.run import PATHS_FROM
 
 DEFAULT_PLACE = Path("..", "..")
 """Of runs/NAME, seen from there: where files that do not say it were made."""
@@ -95,8 +94,6 @@ class RecipeFacts:
         """Raises InputError where a value is of another type."""
         recipe = description.get("recipe") or {}
         values = {each.name: recipe[each.name] for each in fields(cls) if each.name in recipe}
-        if PATHS_FROM in description:
-            values["paths_from"] = description[PATHS_FROM]
         given = Path(checkpoint)
         folder = str(given if is_folder(given) else given.parent)
         return from_plain(cls, values | {"folder": folder}, where="the recipe in the model's file")

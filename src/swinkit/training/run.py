@@ -25,10 +25,6 @@ from swinkit.training.trackers import check_installed
 
 _log = logging.getLogger(__name__)
 
-PATHS_FROM = "paths_from"
-"""In a model's file: the folder at which relative paths of its recipe begin, seen from the run's folder. So an
-evaluation finds the data from anywhere, also where run and data were moved together."""
-
 
 class Recipe(Protocol):
     """Everything that decides a run, as a frozen dataclass; each task has one."""
@@ -89,7 +85,8 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
                     held.enter_context(held_run_folder(root))
                 folder = open_run_folder(root, deciding(recipe))
             _announce(recipe.name, task, folder.root, processes)
-            task.description |= _paths_from(recipe, root)
+            if "recipe" in task.description:
+                task.description["recipe"] |= _paths_from(recipe, root)
             loop = replace(recipe.loop, batch_size=task.batches.batch_size)  # no larger than the data
             settings = TrainingSettings(loop, recipe.optimizer, recipe.schedule)
             result = run_loop(task, settings, folder, processes)
@@ -119,14 +116,16 @@ def _announce(name: str, task: Task, root: Path, processes: Processes) -> None:
 
 
 def _paths_from(recipe: Any, root: Path) -> dict[str, str]:
-    """What a model's file says beside its recipe, where that has relative paths."""
+    """What a model's file says beside the values of its recipe, where that has relative paths: the folder at which they
+    begin, seen from the run's folder. So an evaluation finds the data from anywhere, also where run and data were moved
+    together."""
     paths = (getattr(recipe, each.name) for each in fields(recipe))
     if all(path.is_absolute() for path in paths if isinstance(path, Path)):
         return {}
     try:
-        return {PATHS_FROM: os.path.relpath(Path.cwd(), root.absolute())}
+        return {"paths_from": os.path.relpath(Path.cwd(), root.absolute())}
     except ValueError:  # another drive of Windows
-        return {PATHS_FROM: str(Path.cwd())}
+        return {"paths_from": str(Path.cwd())}
 
 
 def _draw(task: Task, folder: RunFolder) -> tuple[Path, ...]:
