@@ -145,12 +145,12 @@ def test_ctrl_c_in_the_first_epoch_says_what_is_saved_and_the_command_that_goes_
 
 
 def test_a_run_without_progress_says_so_whenever_it_is_asked(tmp_path: Path) -> None:
-    arguments = ["train", "digits", *sessions.TINY, "--run-dir", str(tmp_path / "run"), "--steps", "30"]
-    arguments += ["--evaluate-every-steps", "2", "--optimizer.lr", "0", "--patience", "1"]
+    arguments = ["train", "digits", *sessions.TINY, "--run-dir", str(tmp_path / "run")]
+    arguments += ["--epochs", "4", "--batch-size", "700", "--optimizer.lr", "0", "--patience", "1"]
     for _ in range(2):
         assert sessions.run(arguments, tmp_path / "log") == 0
         said = (tmp_path / "log").read_text()
-        assert "\nStopped early after step 4 of 30: top-1 has not risen above" in said
+        assert "\nStopped early after step 4 of 8: top-1 has not risen above" in said
         assert "in 1 evaluations (--patience 1); the same command with a larger --patience goes on.\n" in said
 
 
