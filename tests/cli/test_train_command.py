@@ -151,7 +151,7 @@ def test_a_run_without_progress_says_so_whenever_it_is_asked(tmp_path: Path) -> 
         assert sessions.run(arguments, tmp_path / "log") == 0
         said = (tmp_path / "log").read_text()
         assert "\nStopped early after step 4 of 8: top-1 has not risen above" in said
-        assert "in 1 evaluations (--patience 1); the same command with a larger --patience goes on.\n" in said
+        assert "in 1 evaluation (--patience 1); the same command with a larger --patience goes on.\n" in said
 
 
 def test_a_bad_command_corrected_may_use_the_same_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -249,10 +249,11 @@ class _Trainer:
     def _why_stopped(self) -> str | None:
         if self._at_end or self.best is None or self.loop.patience is None:
             return None
+        count = f"{self.stale} evaluation{'' if self.stale == 1 else 's'}"
         return (
             f"Stopped early after step {self.done} of {self.schedule.total_steps}: {self.task.best_named} has not "
-            f"risen above {100 * self.best:.2f} % in {self.stale} evaluations (--patience {self.loop.patience}); the "
-            "same command with a larger --patience goes on."
+            f"risen above {100 * self.best:.2f} % in {count} (--patience {self.loop.patience}); the same command with "
+            "a larger --patience goes on."
         )
 
     @property

@@ -137,6 +137,9 @@ def _draw(task: Task, folder: RunFolder) -> tuple[Path, ...]:
 
 
 def _drawn_before(run: RunFolder, names: Sequence[str]) -> tuple[Path, ...]:
-    """The pictures in the folder of a finished run; none where the last one is not there yet."""
+    """The pictures in the folder of a finished run; none where the last one is not there yet, or is that of a time
+    before the run was made longer."""
     paths = [run.root / f"{name}.png" for name in names]
-    return tuple(path for path in paths if path.exists()) if paths[-1].exists() else ()
+    last = paths[-1]
+    is_of_now = last.exists() and last.stat().st_mtime_ns >= run.checkpoint.stat().st_mtime_ns
+    return tuple(path for path in paths if path.exists()) if is_of_now else ()
