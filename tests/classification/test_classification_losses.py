@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from swinkit.classification.losses import soft_target_cross_entropy
+from swinkit.classification.losses import ClassWeights, soft_target_cross_entropy, weights_of_classes
+from swinkit.errors import InputError
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 3.0]])
 
@@ -28,3 +29,37 @@ def test_smoothing_spreads_its_share_over_all_classes() -> None:
     shares[[0, 1], targets] += 0.9
     expected = soft_target_cross_entropy(LOGITS, shares)
     assert soft_target_cross_entropy(LOGITS, targets, smoothing=0.1).item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_weights_of_classes_weigh_costs_and_not_their_number(smoothing: float) -> None:
+    weights = torch.tensor([0.5, 1.0, 3.0])
+    targets = torch.tensor([0, 2])
+    shares = torch.nn.functional.one_hot(targets, 3) * (1 - smoothing) + smoothing / 3
+    by_hand = -(weights * shares * LOGITS.log_softmax(1)).sum(1).mean()
+    for given in ((shares, 0.0), (targets, smoothing)):
+        loss = soft_target_cross_entropy(LOGITS, given[0], smoothing=given[1], class_weights=weights)
+        assert loss.item() == pytest.approx(by_hand.item())
+    halves = [soft_target_cross_entropy(LOGITS[[n]], shares[[n]], class_weights=weights) for n in (0, 1)]
+    assert float(sum(halves)) / 2 == pytest.approx(by_hand.item())
+    plain = soft_target_cross_entropy(LOGITS, shares, class_weights=torch.ones(3))
+    assert plain.item() == pytest.approx(soft_target_cross_entropy(LOGITS, shares).item())
+    half = soft_target_cross_entropy(LOGITS.bfloat16(), shares, class_weights=weights)
+    assert half.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("told", "weights"), [("balanced", [2 / 3, 0.0, 2.0]), ((1.0, 5.0, 2.0), [0.8, 4.0, 1.6]), ((0.0, 1.0, 1.0), None)]
+)
+def test_an_image_weighs_1_in_the_mean(told: ClassWeights, weights: list[float] | None) -> None:
+    counts = [30, 0, 10]
+    found = weights_of_classes(told, counts)
+    assert float((found * torch.tensor(counts)).sum() / sum(counts)) == pytest.approx(1.0)
+    if weights is not None:
+        assert found.tolist() == pytest.approx(weights)
+
+
+@pytest.mark.parametrize("told", [(1.0, 2.0), (1.0, -1.0, 1.0), (0.0, 1.0, 0.0), (float("nan"), 1.0, 1.0)])
+def test_weights_that_cannot_be(told: ClassWeights) -> None:
+    with pytest.raises(InputError, match="--class-weights must be 3 numbers from 0 on, not all 0, one for each"):
+        weights_of_classes(told, [30, 0, 10])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_results import losses
+from run_results import assert_same_run, losses
 from safetensors.torch import load_file
 
 from swinkit.backbone.swin import SwinConfig
@@ -14,6 +14,7 @@ from swinkit.classification.recipe import ClassificationRecipe
 from swinkit.classification.task import ClassificationTask
 from swinkit.errors import InputError
 from swinkit.recipes.digits import digits
+from swinkit.training.processes import Processes
 from swinkit.training.run import train
 from swinkit.training.settings import OptimizerSettings, ScheduleSettings
 
@@ -108,3 +109,58 @@ def test_data_without_a_place(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the recipe digits needs images; say where they are with --data DIR"):
         train(replace(tiny(), dataset="folder"), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_of_classes_reach_the_loss(tmp_path: Path, curve: list[float]) -> None:
+    recipe = replace(tiny(optimizer=FROZEN), class_weights=(1.0,) * 9 + (0.0,))
+    train(recipe, tmp_path / "nine")
+    train(tiny(optimizer=FROZEN), tmp_path / "all")
+    nine, all_ten = (losses(tmp_path / name) for name in ("nine", "all"))
+    assert nine != all_ten and sum(nine) == pytest.approx(sum(all_ten), rel=0.05)
+    train(replace(tiny(), class_weights="balanced"), tmp_path / "balanced")  # digits nearly are
+    assert losses(tmp_path / "balanced") == pytest.approx(curve, abs=0.1)
+    assert losses(tmp_path / "balanced") != curve
+
+
+def test_balanced_sampling_of_a_run_stopped_and_gone_on(tmp_path: Path, curve: list[float]) -> None:
+    recipe = replace(tiny(checkpoint_every=5), sampling="balanced")
+    train(recipe, tmp_path / "whole")
+    assert losses(tmp_path / "whole") != curve
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(ClassificationTask, "evaluate", lambda _: 1 // 0)
+        train(recipe, tmp_path / "parts")
+    train(recipe, tmp_path / "parts")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_rare_classes_count_once(tmp_path: Path) -> None:
+    recipe = replace(tiny(), sampling="balanced", class_weights="balanced")
+    with pytest.raises(InputError, match="--class-weights balanced and --sampling balanced together would make"):
+        train(recipe, tmp_path)
+
+
+def test_a_frozen_backbone_gives_back_its_weights(tmp_path: Path) -> None:
+    train(tiny(), tmp_path / "first")
+    first = tmp_path / "first" / "best.safetensors"
+    recipe = tiny(optimizer=OptimizerSettings(lr=0.01, reference_batch=None, freeze="all-but-head"))
+    train(replace(recipe, weights=str(first)), tmp_path / "second")
+    before, after = load_file(first), load_file(tmp_path / "second" / "last.safetensors")
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"head.weight", "head.bias"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"usual_weights": "swin_t"}, "digits starts from nothing, as no --weights are given: a model of this size"),
+        ({"optimizer": OptimizerSettings(freeze=("stages", 1))}, "What --freeze keeps is random, as no --weights are"),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_what_is_said_of_a_run_without_weights(
+    changed: dict[str, object], said: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        replace(tiny(), **changed).build(Processes(0, 1, torch.device("cpu")))
+    lines = [line for line in caplog.messages if "no --weights" in line]
+    assert len(lines) == (said is not None) and all(line.startswith(str(said)) for line in lines)

@@ -4,7 +4,13 @@ import math
 
 import pytest
 import torch
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, log_loss, top_k_accuracy_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    confusion_matrix,
+    log_loss,
+    precision_recall_fscore_support,
+    top_k_accuracy_score,
+)
 from torch import Tensor
 
 from swinkit.classification.scores import ClassificationScores
@@ -64,6 +70,26 @@ def test_class_accuracies_are_nan_for_absent_classes_and_average_to_the_balanced
 
 
 @pytest.mark.parametrize("confusion_limit", [1000, 3])
+def test_precision_recall_and_f1_equal_those_of_scikit_learn(confusion_limit: int) -> None:
+    """Of nine classes one never occurs, one is never predicted, and one that never occurs is predicted."""
+    logits, labels = answers(300, 9)
+    logits[:, 4] = -100
+    scores = scored(logits, labels, confusion_limit=confusion_limit)
+    given = {"y_true": labels.numpy(), "y_pred": logits.argmax(1).numpy(), "labels": list(range(8)), "zero_division": 0}
+    assert (given["y_pred"] == 8).any() and not (given["y_pred"] == 4).any()
+    *expected, images = precision_recall_fscore_support(**given)
+    each = scores.per_class()
+    for found, values in zip((each.precision, each.recall, each.f1), expected, strict=True):
+        assert found[:8].tolist() == pytest.approx(values.tolist(), abs=1e-12)
+        assert found[8].isnan()
+    assert scores.class_images().tolist() == [*images.tolist(), 0]
+    means = precision_recall_fscore_support(**given, average="macro")[:3]
+    assert list(each.means().values()) == pytest.approx(list(means), abs=1e-12)
+    assert list(each.means()) == ["precision", "recall", "f1"]
+    assert all(math.isnan(value) for value in ClassificationScores(3).per_class().means().values())
+
+
+@pytest.mark.parametrize("confusion_limit", [1000, 3])
 def test_counts_of_two_processes_add_up_to_those_of_one(confusion_limit: int) -> None:
     logits, labels = answers(150, 9)
     whole = scored(logits, labels, confusion_limit=confusion_limit)
@@ -73,7 +99,7 @@ def test_counts_of_two_processes_add_up_to_those_of_one(confusion_limit: int) ->
     merged = ClassificationScores.from_counts(total, num_classes=9, confusion_limit=confusion_limit)
     assert (merged.images, merged.top1, merged.top5) == (150, whole.top1, whole.top5)
     assert merged.loss == pytest.approx(whole.loss, rel=1e-6)
-    assert torch.equal(merged.per_class_accuracy().nan_to_num(), whole.per_class_accuracy().nan_to_num())
+    assert torch.equal(merged.per_class().f1.nan_to_num(), whole.per_class().f1.nan_to_num())
     if confusion_limit == 1000:
         assert merged.confusion is not None and whole.confusion is not None
         assert torch.equal(merged.confusion, whole.confusion)
@@ -93,7 +119,7 @@ def test_over_the_limit_there_is_no_confusion_but_all_else() -> None:
     scores = ClassificationScores(21841)
     scores.update(torch.eye(3, 21841), torch.tensor([0, 1, 7]))
     assert scores.confusion is None
-    assert scores.counts().numel() < 50_000
+    assert scores.counts().numel() == 2 + 3 * 21841
     assert scores.top1 == pytest.approx(2 / 3)
     assert scores.per_class_accuracy()[[0, 1, 7]].tolist() == [1.0, 1.0, 0.0]
 

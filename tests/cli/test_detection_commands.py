@@ -20,7 +20,15 @@ from swinkit.cli.convert_data import convert_data_command
 from swinkit.detection.data.sources import open_detection_data
 
 FILES = {
-    *("recipe.json", "checkpoint.pt", "best.safetensors", "last.safetensors", "metrics.jsonl", "tensorboard"),
+    *(
+        "recipe.json",
+        "checkpoint.pt",
+        "best.safetensors",
+        "last.safetensors",
+        "metrics.jsonl",
+        "metrics.csv",
+        "tensorboard",
+    ),
     *("curves.png", "predictions.png", "data.png", "sample.png", "boxes.json", "masks.json"),
 }
 
@@ -55,7 +63,7 @@ def test_training_writes_every_file_and_says_where(objects_run: Path) -> None:
     log = (objects_run.parent / "log").read_text()
     assert "11 images to train on, 5 to validate on, 2 classes; a model of" in log
     assert "Done: best validation box AP " in log and "loss_rpn_cls" in log and "loss_mask" in log
-    for name in FILES - {"recipe.json", "last.safetensors", "tensorboard"}:
+    for name in FILES - {"recipe.json", "last.safetensors", "metrics.csv", "tensorboard"}:
         assert f" {objects_run / name}\n" in log
     for picture in objects_run.glob("*.png"):
         with Image.open(picture) as image:

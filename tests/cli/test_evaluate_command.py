@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sessions
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -62,6 +63,45 @@ def test_table(colours_run: Path, colours: Path, tmp_path: Path, capsys: pytest.
     assert text.startswith("9 images: top-1 ")
     assert "green" in text and str(tmp_path / "out" / "confusion.png") in text
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"confusion.png", "predictions.png"}
+
+
+def test_precision_recall_and_f1(colours_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = evaluated(capsys, colours_run)
+    assert list(results["macro"]) == ["precision", "recall", "f1"]
+    for name, mean in results["macro"].items():
+        assert list(results[name]) == ["blue", "green", "red"]
+        assert mean == pytest.approx(sum(results[name].values()) / 3)
+    assert results["recall"] == results["per_class"]
+    assert main(["evaluate", str(colours_run), "--device", "cpu", "--workers", "0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("mean of the classes: precision ") and ", F1 " in lines[1]
+    assert lines[2].split() == ["class", "images", "precision", "%", "recall", "%", "F1", "%"]
+    assert lines[3].split()[:2] == ["blue", "3"]
+
+
+def test_finds_the_data_of_the_training_from_elsewhere_and_where_both_were_moved(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project, moved, other = tmp_path / "project", tmp_path / "moved" / "there", tmp_path / "other"
+    for folder in (project, other, moved.parent):
+        folder.mkdir()
+    (project / "photos").symlink_to(colours)
+    monkeypatch.chdir(project)
+    arguments = ["train", "finetune", *sessions.TINY_FINETUNE, "--epochs", "1", "--data", "photos"]
+    assert main([*arguments, "--run-dir", "runs/deep/er"]) == 0
+    assert json.loads((project / "runs/deep/er/recipe.json").read_text())["data"] == "photos"
+    monkeypatch.chdir(other)
+    for checkpoint in (project / "runs/deep/er", "../project/runs/deep/er/last.safetensors"):
+        assert evaluated(capsys, checkpoint)["images"] == 6
+    project.rename(moved)
+    assert evaluated(capsys, moved / "runs/deep/er")["images"] == 6
+    (moved / "photos").unlink()
+    assert main(["evaluate", str(moved / "runs/deep/er"), "--device", "cpu"]) == 2
+    assert capsys.readouterr().err == (
+        "swinkit: the data of the training, photos, are not where they were; say where the labelled images are, with "
+        "--data DIR\n"
+    )
+    assert evaluated(capsys, moved / "runs/deep/er", "--data", colours)["images"] == 6
 
 
 def test_part_of_a_folder(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,15 @@ from swinkit.cli.image_paths import picture_paths
 from swinkit.cli.segmentation_options import ShownAs
 
 FILES = {
-    *("recipe.json", "checkpoint.pt", "best.safetensors", "last.safetensors", "metrics.jsonl", "tensorboard"),
+    *(
+        "recipe.json",
+        "checkpoint.pt",
+        "best.safetensors",
+        "last.safetensors",
+        "metrics.jsonl",
+        "metrics.csv",
+        "tensorboard",
+    ),
     *("curves.png", "class_iou.png", "predictions.png", "data.png", "sample.png"),
 }
 
@@ -65,7 +73,7 @@ def test_training_writes_every_file_and_says_where(masks_run: Path, masks: Path)
     log = (masks_run.parent / "log").read_text()
     assert "12 images to train on, 4 to validate on, 3 classes; a model of" in log
     assert "Done: best validation mIoU " in log
-    for name in FILES - {"recipe.json", "last.safetensors", "tensorboard"}:
+    for name in FILES - {"recipe.json", "last.safetensors", "metrics.csv", "tensorboard"}:
         assert f" {masks_run / name}\n" in log
     for picture in masks_run.glob("*.png"):
         with Image.open(picture) as image:

@@ -1,8 +1,12 @@
 import json
 import os
+import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +17,15 @@ from safetensors import safe_open
 from swinkit.cli import main
 
 FILES = {
-    *("recipe.json", "checkpoint.pt", "best.safetensors", "last.safetensors", "metrics.jsonl", "tensorboard"),
+    *(
+        "recipe.json",
+        "checkpoint.pt",
+        "best.safetensors",
+        "last.safetensors",
+        "metrics.jsonl",
+        "metrics.csv",
+        "tensorboard",
+    ),
     *("curves.png", "confusion.png", "predictions.png", "sample.png"),
 }
 
@@ -37,7 +49,7 @@ def test_writes_every_file_and_says_where(digits_run: Path) -> None:
     assert {path.name for path in digits_run.iterdir()} == FILES
     log = (digits_run.parent / "log").read_text()
     assert "digits: 1,438 images to train on, 359 to validate on, 10 classes; a model of " in log
-    for name in FILES - {"recipe.json", "last.safetensors", "tensorboard"}:
+    for name in FILES - {"recipe.json", "last.safetensors", "metrics.csv", "tensorboard"}:
         assert f" {digits_run / name}\n" in log
     for picture in digits_run.glob("*.png"):
         with Image.open(picture) as image:
@@ -95,8 +107,51 @@ def test_finished_run_started_again_only_says_where_all_lies(digits_run: Path, t
 
 def test_folder_of_another_run(digits_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["train", "digits", *sessions.TINY, "--run-dir", str(digits_run)]
-    assert main([*arguments, "--epochs", "2"]) == 2
-    assert "holds a run with other values (loop.epochs was 1, now 2); choose another --run-dir" in sentence(capsys)
+    assert main([*arguments, "--optimizer.lr", "0.02", "--epochs", "2"]) == 2
+    assert "holds a run with other values (optimizer.lr was 0.01, now 0.02); choose another" in sentence(capsys)
+
+
+def test_more_epochs_make_a_finished_run_longer(digits_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(digits_run, tmp_path / "run")
+    arguments = ["train", "digits", *sessions.TINY, "--run-dir", str(tmp_path / "run"), "--patience", "1"]
+    assert sessions.run([*arguments, "--epochs", "2"], tmp_path / "log") == 0
+    said = (tmp_path / "log").read_text()
+    assert "The run has 44 steps in all, and no longer 22: from here on the learning rate is that of a run" in said
+    assert "after 44 steps." in said and "Stopped early" not in said
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [*range(1, 23), 22, *range(23, 45), 44]
+    assert sessions.run([*arguments, "--epochs", "1"], tmp_path / "log") == 2
+    assert "has made 44 steps already, and is told to make 22; raise --epochs or" in (tmp_path / "log").read_text()
+
+
+def test_ctrl_c_in_the_first_epoch_says_what_is_saved_and_the_command_that_goes_on(tmp_path: Path) -> None:
+    run, log = tmp_path / "my run", tmp_path / "log"
+    arguments = ["train", "digits", *sessions.TINY, "--batch-size", "4", "--workers", "2", "--run-dir", str(run)]
+    process = sessions.start(arguments, log)
+    while not (run / "metrics.jsonl").exists() or (run / "metrics.jsonl").read_bytes().count(b"\n") < 3:
+        assert process.is_alive(), log.read_text()
+        time.sleep(0.01)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    assert process.exitcode == 130
+    said = log.read_text()
+    found = re.search(r"\nswinkit: interrupted after step (\d+) of 359, which is saved in (.*); this goes on", said)
+    assert found is not None and found[2] == str(run / "checkpoint.pt") and "Traceback" not in said
+    command = shlex.split(said.splitlines()[-1])
+    assert command[-len(arguments) :] == arguments
+    assert sessions.run(arguments, log) == 0
+    assert f"Going on after step {found[1]} of 359" in log.read_text()
+
+
+def test_a_run_without_progress_says_so_whenever_it_is_asked(tmp_path: Path) -> None:
+    arguments = ["train", "digits", *sessions.TINY, "--run-dir", str(tmp_path / "run")]
+    arguments += ["--epochs", "4", "--batch-size", "700", "--optimizer.lr", "0", "--patience", "1"]
+    for _ in range(2):
+        assert sessions.run(arguments, tmp_path / "log") == 0
+        said = (tmp_path / "log").read_text()
+        assert "\nStopped early after step 4 of 8: top-1 has not risen above" in said
+        assert "in 1 evaluation (--patience 1); the same command with a larger --patience goes on.\n" in said
 
 
 def test_a_bad_command_corrected_may_use_the_same_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +258,14 @@ def test_full_disk_in_the_middle_of_a_run(tmp_path: Path) -> None:
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("swinkit: ")]
     assert line.startswith(f"swinkit: cannot write {tmp_path / 'run' / 'checkpoint.pt'} (")
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"recipe.json", "best.safetensors", "last.safetensors", "metrics.jsonl", "tensorboard"}
+    assert names == {
+        "recipe.json",
+        "best.safetensors",
+        "last.safetensors",
+        "metrics.jsonl",
+        "metrics.csv",
+        "tensorboard",
+    }
 
 
 def test_options_and_recipes_that_do_not_exist(capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,6 +290,12 @@ def test_help_names_every_kind_of_value(capsys: pytest.CaptureFixture[str]) -> N
         "--optimizer.lr",
         "--schedule.decay",
         "--mixing.probability",
+        "--freeze",
+        "--layer-decay",
+        "--patience",
+        "--class-weights",
+        "--sampling",
+        "--log",
     ):
         assert option in text
     assert main(["train", "--help"]) == 0

@@ -56,7 +56,8 @@ from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNetConfig
 from swinkit.structures import ONE_VIEW
 from swinkit.training.checkpoints import load_checkpoint
-from swinkit.training.run_folder import MetricsLog, RunFolder, open_run_folder
+from swinkit.training.metrics_log import MetricsLog
+from swinkit.training.run_folder import RunFolder, open_run_folder
 from swinkit.weights.convert import convert
 from swinkit.weights.load import load_weights
 from swinkit.weights.model_file import write_description

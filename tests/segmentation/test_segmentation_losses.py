@@ -49,6 +49,13 @@ def test_class_weights_weigh_cost_and_count() -> None:
     assert torch.allclose(same, segmentation_cross_entropy(logits, labels))
 
 
+def test_smoothing_is_torchs() -> None:
+    logits, labels = case(2)
+    loss = segmentation_cross_entropy(logits, labels, label_smoothing=0.1, count_ignored=False)
+    assert torch.allclose(loss, F.cross_entropy(logits, labels, ignore_index=255, label_smoothing=0.1))
+    assert not torch.allclose(loss, segmentation_cross_entropy(logits, labels, count_ignored=False))
+
+
 @pytest.mark.parametrize("count_ignored", [True, False])
 @pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 2.0, 1.0, 3.0])])
 def test_without_any_label_loss_and_gradient_are_zero(count_ignored: bool, weights: Tensor | None) -> None:

@@ -54,6 +54,17 @@ def test_losses_of_both_heads(weights: Tensor | None, auxiliary: float) -> None:
         assert losses[f"loss_{name}"].item() == pytest.approx(expected.item())
 
 
+def test_smoothing_reaches_both_heads() -> None:
+    given = batch()
+    losses = []
+    for smoothing in (0.0, 0.2):
+        task = task_of(label_smoothing=smoothing).train()
+        torch.manual_seed(0)  # of dropout
+        losses.append(task(given))
+    plain, smoothed = losses
+    assert all(smoothed[name] != plain[name] for name in ("loss_decode", "loss_auxiliary"))
+
+
 def test_class_weights_are_no_part_of_the_saved_model() -> None:
     assert "class_weights" not in task_of(class_weights=torch.ones(3)).state_dict()
 

@@ -16,10 +16,11 @@ from toy_task import STEPS, ToyBatches, ToyTask, run_toy, settings
 
 from swinkit.errors import InputError
 from swinkit.files import written_whole
-from swinkit.training import run_folder
+from swinkit.training import metrics_log
 from swinkit.training.checkpoints import load_checkpoint, save_checkpoint
 from swinkit.training.interruption import Interrupted
-from swinkit.training.run_folder import MetricsLog, RunFolder
+from swinkit.training.metrics_log import MetricsLog
+from swinkit.training.run_folder import RunFolder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -64,6 +65,49 @@ def test_a_due_evaluation_is_left_to_the_run_that_goes_on(tmp_path: Path) -> Non
     task = ToyTask()
     run_toy(tmp_path, settings(epochs=2), task=task)
     assert task.evaluations == 2
+
+
+class Interrupting(ToyTask):
+    """Sends this process a signal in the middle of its evaluation number `at`, from 1."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def evaluate(self) -> dict[str, float]:
+        if self.evaluations == self.at - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(30)
+        return super().evaluate()
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("loop", [{}, {"ema_decay": 0.9}], ids=["plain", "average"])
+def test_an_interrupted_evaluation_loses_nothing_of_the_epoch_before(
+    at: int, loop: dict[str, float], tmp_path: Path
+) -> None:
+    _, whole = run_toy(tmp_path / "whole", settings(epochs=3, **loop))
+    began = time.monotonic()
+    with pytest.raises(Interrupted) as caught:
+        run_toy(tmp_path / "run", settings(epochs=3, **loop), task=Interrupting(at))
+    assert time.monotonic() - began < 20
+    step = at * STEPS
+    assert caught.value.saved == f"after step {step} of 15, which is saved in {tmp_path / 'run' / 'checkpoint.pt'}"
+    state = load_checkpoint(tmp_path / "run" / "checkpoint.pt")
+    assert state is not None and (state["step"], state["evaluated"]) == (step, False)
+    with pytest.raises(Interrupted):  # again, in the evaluation that was left
+        run_toy(tmp_path / "run", settings(epochs=3, **loop), task=Interrupting(1))
+    _, run = run_toy(tmp_path / "run", settings(epochs=3, **loop))
+    assert_same_run(whole.root, run.root)
+
+
+def test_a_failed_evaluation_is_no_interruption(tmp_path: Path) -> None:
+    class Failing(ToyTask):
+        def evaluate(self) -> dict[str, float]:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_toy(tmp_path, settings(), task=Failing())
 
 
 def test_the_second_signal_does_not_wait_for_the_step(tmp_path: Path) -> None:
@@ -117,6 +161,36 @@ def test_a_command_ends_with_the_code_of_the_signal(number: signal.Signals, body
     assert "Traceback" not in said and said.count("swinkit: interrupted") == 1
 
 
+TRAINING = """
+import sys, time
+from swinkit.training import interruption
+interruption.GRACE_SECONDS = 0.3
+from swinkit import cli
+def run(arguments):
+    with interruption.saving_on_signals(alone={alone}):
+        print("ready", flush=True)
+        for _ in range(20):
+            time.sleep(0.1)
+        raise interruption.Interrupted(interruption.requested(), saved="after step 1 of 2, which is saved in x")
+cli._run = run
+sys.exit(cli.main(["train", "my recipe"]))
+"""
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_run_that_waits_for_no_other_process_comes_to_the_end_of_a_long_step(alone: bool, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAINING.format(alone=alone)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    is_saved = "swinkit: interrupted after step 1 of 2, which is saved in x; this goes on from there:\n" in said
+    assert is_saved == alone == said.endswith("train 'my recipe'\n")
+    assert ("coming to the end of the step" in said) == alone
+
+
 def test_an_interruption_while_torch_writes_is_no_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         try:
@@ -138,7 +212,7 @@ def test_an_interruption_while_torch_writes_is_no_full_disk(tmp_path: Path, monk
 
 
 def test_the_end_of_a_run_does_not_wait_for_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(metrics_log, "CLOSE_SECONDS", 0.1)
     log = MetricsLog(RunFolder(tmp_path), step=0)
     never = threading.Event()
     monkeypatch.setattr(log._board, "close", lambda: never.wait(60))

@@ -6,7 +6,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from swinkit.errors import InputError
-from swinkit.training.run_folder import MetricsLog, RunFolder, open_run_folder
+from swinkit.training.metrics_log import MetricsLog
+from swinkit.training.run_folder import RunFolder, open_run_folder
 
 RECIPE = {"name": "toy", "optimizer": {"lr": 0.1, "betas": [0.9, 0.999]}, "data": None}
 

@@ -89,6 +89,14 @@ class DeiTPyramid(nn.Module):
         x = tokens.transpose(1, 2).unflatten(2, (height // 16, width // 16))  # (B, C, H / 16, W / 16)
         return [self._level(x, stride) for stride in self.strides]
 
+    def layer_depths(self) -> dict[str, int]:
+        """How deep each parameter of the transformer lies, as timm counts: 0 is the patch embedding, then every block
+        is one deeper. The deconvolutions, which are new, are not among them."""
+        from timm.models import group_parameters
+
+        depths: dict[str, int] = group_parameters(self.vit, self.vit.group_matcher(), reverse=True)
+        return {f"vit.{name}": depth for name, depth in depths.items()}
+
     def _level(self, x: Tensor, stride: int) -> Tensor:
         if stride < 16:
             return self.get_submodule(f"up{stride}")(x)

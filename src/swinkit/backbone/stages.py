@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from swinkit.backbone.architecture import SwinArchitecture
 from swinkit.backbone.attentions import build_attention, choose_attention_backend
+from swinkit.errors import InputError
 from swinkit.layers.block import SwinBlock
 from swinkit.layers.patch import PatchEmbed, PatchMerging
 from swinkit.layers.performer_attention import PerformerAttention
@@ -113,6 +114,33 @@ class SwinStages(nn.Module):
         blocks = [*mergings, (r"^layers\.(\d+)\.blocks\.(\d+)", None), (r"^norm", (99999,))]
         return {"stem": r"^(?:absolute_pos_embed|patch_embed)", "blocks": r"^layers\.(\d+)" if coarse else blocks}
 
+    def layer_depths(self) -> dict[str, int]:
+        """How deep each parameter lies, for rates that fall towards the input: 0 is patch and position embedding, then
+        every block is one deeper. Groups are those of `group_matcher`; a head is not among them."""
+        depths = self.config.depths
+        first = [1 + sum(depths[:stage]) for stage in range(len(depths))]
+        found: dict[str, int] = {}
+        for name, _ in self.named_parameters():
+            parts = name.split(".")
+            if parts[0] in ("patch_embed", "absolute_pos_embed"):
+                found[name] = 0
+            elif parts[0] == "layers":
+                stage = int(parts[1])
+                found[name] = first[stage] + int(parts[3]) if parts[2] == "blocks" else first[stage + 1]
+            elif parts[0].startswith("norm"):
+                found[name] = sum(depths)
+        return found
+
+    def first_stages(self, count: int) -> tuple[str, ...]:
+        """Names of the parts, and of the parameter of positions, up to the end of the stage number `count`, from 1.
+
+        Raises InputError where there are fewer stages.
+        """
+        if count > len(self.stages):
+            raise InputError(f"there are {len(self.stages)} stages to freeze, not {count}")
+        position = () if self.absolute_pos_embed is None else ("absolute_pos_embed",)
+        return ("patch_embed", *position, "pos_drop", *(f"layers.{stage}" for stage in range(count)))
+
     @property
     def stages(self) -> list[Stage]:
         """The stages, in order."""
@@ -160,7 +188,7 @@ class SwinStages(nn.Module):
         """Here and not in their forward pass, which activation checkpointing runs twice."""
         if self.config.attention == "performer":
             for module in self.modules():
-                if isinstance(module, PerformerAttention):
+                if isinstance(module, PerformerAttention) and module.training:  # what is frozen keeps its features
                     module.count_step()
 
     def initialise(self) -> None:

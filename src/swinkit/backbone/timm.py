@@ -100,6 +100,41 @@ class TimmFeatures(nn.Module):
                     module.eval()
         return self
 
+    def layer_depths(self) -> dict[str, int]:
+        """How deep each parameter lies, for rates that fall towards the input: 0 is what the first feature is made of,
+        and each further feature lies one deeper.
+
+        Raises InputError where timm does not say where the features of this model are taken.
+        """
+        depths = {part: depth for depth, parts in enumerate(self._parts_of_features()) for part in parts}
+        names = (name for name, _ in self.named_parameters())
+        return {name: depth for name in names if (depth := depths.get(".".join(name.split(".")[:2]))) is not None}
+
+    def first_stages(self, count: int) -> tuple[str, ...]:
+        """Names of the parts that the first `count` features are made of, counted from 1.
+
+        Raises InputError where there are fewer, or timm does not say which parts they are.
+        """
+        parts = self._parts_of_features()
+        if count > len(parts):
+            raise InputError(f"there are {len(parts)} stages to freeze, not {count}")
+        return tuple(name for each in parts[:count] for name in each)
+
+    def _parts_of_features(self) -> list[list[str]]:
+        """For each feature the names of the parts that lead to it from the one before."""
+        ends = {name.replace(".", "_") for name in self.model.feature_info.module_name()}
+        found: list[list[str]] = [[]]
+        for name, _ in self.model.named_children():
+            found[-1].append(f"model.{name}")
+            if name in ends:
+                found.append([])
+        if len(found) != len(self.strides) + 1:
+            raise InputError(
+                f"timm does not say of {self.config.name} which parts make which feature; leave freeze stages and "
+                "layer_decay out"
+            )
+        return found[:-1]
+
     def _frozen_parts(self) -> tuple[str, ...]:
         """Names of the model's parts up to the last frozen one."""
         stages = self.config.frozen_stages

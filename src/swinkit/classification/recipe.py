@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import tyro
 from PIL import Image
 from torch import Tensor
@@ -27,18 +28,20 @@ from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.data.samples import ClassificationData
 from swinkit.classification.data.training_data import open_training_data
 from swinkit.classification.evaluation_images import EvaluationImages
+from swinkit.classification.losses import ClassWeights, weights_of_classes
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.task import ClassificationTask
 from swinkit.errors import InputError
 from swinkit.images.digits import open_digits
 from swinkit.serialization import to_plain
 from swinkit.training.data.batches import EpochBatches
-from swinkit.training.data.sampling import TrainSampler
+from swinkit.training.data.sampling import BalancedSampler, TrainSampler
 from swinkit.training.data.seeding import SeededView
 from swinkit.training.loop import TrainingSettings
 from swinkit.training.overfitting import chosen_images, overfitting_settings, repeated
 from swinkit.training.processes import Processes
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.training.starting_point import remarks_without_weights
 from swinkit.weights.load import load_weights
 
 _log = logging.getLogger(__name__)
@@ -66,6 +69,13 @@ class ClassificationRecipe:
     new where the classes differ in number."""
     class_map: Path | None = None
     """Text file with one number a line: the rows of the weights' head to start from (ImageNet-22K to 1K)."""
+    usual_weights: Annotated[str | None, tyro.conf.Suppress] = None
+    """Published weights that the recipe is made for, without which a run says what that costs."""
+    class_weights: ClassWeights | None = None
+    """What images of each class weigh in the loss, one number a class in the order of their names, or "balanced", which
+    makes all classes count the same however many images they have."""
+    sampling: Literal["balanced"] | None = None
+    """"balanced" shows every class equally often; an epoch stays as long. None shows every image once an epoch."""
     overfit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Learn N images by heart, without augmentation, and validate on the same: the shortest way to see that data and
     model fit together. Changes batch, length and rates, see `overfitting`; other options come on top."""
@@ -90,6 +100,7 @@ class ClassificationRecipe:
         if recipe.overfit is not None:
             training = validation = training.subset(chosen_images(len(training), recipe.overfit))
         batches = _training_batches(recipe, training, processes)
+        weights = _class_weights(recipe, training)
         model = _build_model(recipe, num_classes=len(validation.classes))
         return ClassificationTask(
             model,
@@ -103,11 +114,12 @@ class ClassificationRecipe:
                 "preprocessing": to_plain(recipe.preprocessing),
                 "recipe": to_plain(recipe),
             },
+            class_weights=weights,
         )
 
     def overfitting(self, images: int) -> ClassificationRecipe:
-        """The same recipe for learning so many images by heart: images as in validation, no mixing or stochastic depth,
-        and length, batch and rates as in `swinkit.training.overfitting`.
+        """The same recipe for learning so many images by heart: images as in validation, no mixing, class weights
+        or stochastic depth, and length, batch and rates as in `swinkit.training.overfitting`.
 
         Raises InputError where `images` is below 1.
         """
@@ -115,6 +127,8 @@ class ClassificationRecipe:
         return replace(
             self,
             overfit=images,
+            class_weights=None,
+            sampling=None,
             backbone=self.backbone.without_dropout(),
             mixing=Mixing(probability=0.0, label_smoothing=0.0),
             optimizer=settings.optimizer,
@@ -184,16 +198,31 @@ def _training_batches(recipe: ClassificationRecipe, data: ClassificationData, pr
     transform: Callable[[Image.Image], Tensor] = train_transform(recipe.augmentation)
     if recipe.overfit is not None:
         data, transform = data.subset(repeated(len(data), loop)), StillTransform(recipe.preprocessing)
-    sampler = TrainSampler(
-        len(data),
-        batch_size=loop.batch_size,
-        seed=loop.seed,
-        rank=processes.rank,
-        world_size=processes.count,
-        accumulation=loop.accumulate,
-    )
+    batch_size, seed, accumulation = loop.batch_size, loop.seed, loop.accumulate
+    rank, count = processes.rank, processes.count
+    sampler: TrainSampler
+    if recipe.sampling == "balanced":
+        sampler = BalancedSampler(
+            data.labels, batch_size=batch_size, seed=seed, rank=rank, world_size=count, accumulation=accumulation
+        )
+    else:
+        sampler = TrainSampler(
+            len(data), batch_size=batch_size, seed=seed, rank=rank, world_size=count, accumulation=accumulation
+        )
     view = SeededView(data, transform, seed=loop.seed)
     return EpochBatches(view, sampler, workers=loop.workers, pin_memory=processes.device.type == "cuda")
+
+
+def _class_weights(recipe: ClassificationRecipe, data: ClassificationData) -> Tensor | None:
+    """(K,), or None where all classes weigh the same."""
+    if recipe.class_weights is None:
+        return None
+    if recipe.class_weights == "balanced" and recipe.sampling == "balanced":
+        raise InputError(
+            "--class-weights balanced and --sampling balanced together would make rare classes count twice; take one"
+        )
+    counts = np.bincount(data.labels, minlength=len(data.classes))
+    return weights_of_classes(recipe.class_weights, counts.tolist())
 
 
 def _build_model(recipe: ClassificationRecipe, *, num_classes: int) -> SwinClassifier:
@@ -204,6 +233,8 @@ def _build_model(recipe: ClassificationRecipe, *, num_classes: int) -> SwinClass
         class_map = None if recipe.class_map is None else read_class_map(recipe.class_map)
         report = load_weights(model, recipe.weights, replace_head=True, class_map=class_map, adapt_channels=True)
         _log.info("%s: %s", recipe.weights, report)
+    for line in remarks_without_weights(recipe):
+        _log.info("%s", line)
     return model
 
 

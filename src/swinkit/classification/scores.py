@@ -1,10 +1,11 @@
-"""Top-1, top-5, loss and confusion of a classifier, counted over batches and processes.
+"""Top-1, top-5, loss, confusion, precision, recall and F1 of a classifier, counted over batches and processes.
 
 Shapes: B images, K classes.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -15,6 +16,25 @@ from swinkit.errors import InputError
 
 CONFUSION_LIMIT = 1000
 """Up to this many classes the whole confusion matrix is kept (8 MB); with 21,841 it would be 3.8 GB."""
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Precision, recall and F1 of each class, all (K,) float64 on the CPU, 0..1; NaN for classes without images.
+
+    A class that has images and is never predicted has precision 0, as in scikit-learn (`zero_division=0`).
+    """
+
+    precision: Tensor
+    """Share of the images predicted to be of the class that are."""
+    recall: Tensor
+    """Share of the class's images that are predicted to be."""
+    f1: Tensor
+    """The harmonic mean of the two."""
+
+    def means(self) -> dict[str, float]:
+        """ "precision", "recall" and "f1": each the mean over the classes that have images ("macro"), or NaN."""
+        return {name: float(getattr(self, name).nanmean()) for name in ("precision", "recall", "f1")}
 
 
 class ClassificationScores:
@@ -50,8 +70,8 @@ class ClassificationScores:
             raise InputError(f"a classifier to be scored needs at least one class, not {num_classes}")
         self.num_classes = num_classes
         self._has_confusion = num_classes <= confusion_limit
-        # Rows are the truth. Columns are the prediction or, without a confusion: wrong, right.
-        columns = num_classes if self._has_confusion else 2
+        # Rows are the truth. Columns are the prediction or, without a confusion: wrong, right, wrongly predicted so.
+        columns = num_classes if self._has_confusion else 3
         self._table = torch.zeros(num_classes, columns, dtype=torch.int64, device=device)
         self._top5_hits = torch.zeros((), dtype=torch.int64, device=device)
         self._loss_sum = torch.zeros((), dtype=torch.float64, device=device)
@@ -76,6 +96,9 @@ class ClassificationScores:
         column = guesses[:, 0] if self._has_confusion else hits[:, 0].long()
         cell = (labels * self._table.shape[1] + column).to(device)
         self._table.view(-1).index_add_(0, cell, torch.ones_like(cell))
+        if not self._has_confusion:
+            wrong = guesses[:, 0][~hits[:, 0]].to(device)
+            self._table[:, 2].index_add_(0, wrong, torch.ones_like(wrong))
         self._top5_hits += hits.sum().to(device)
         self._loss_sum += losses.to(device, torch.float64).sum()
 
@@ -118,7 +141,7 @@ class ClassificationScores:
     @property
     def images(self) -> int:
         """How many images were counted."""
-        return int(self._table.sum())
+        return int(self._class_images().sum())
 
     @property
     def top1(self) -> float:
@@ -146,14 +169,29 @@ class ClassificationScores:
     @property
     def classes_measured(self) -> int:
         """How many classes have images."""
-        return int((self._table.sum(dim=1) > 0).sum())
+        return int((self._class_images() > 0).sum())
+
+    def class_images(self) -> Tensor:
+        """(K,) int64 on the CPU: images of each class."""
+        return self._class_images().cpu()
+
+    def per_class(self) -> ClassScores:
+        """Precision, recall and F1 of each class."""
+        hits, images = self._class_hits().cpu().double(), self.class_images()
+        predicted = self._table.sum(dim=0).cpu() if self._has_confusion else hits + self._table[:, 2].cpu()
+        has_images = torch.where(images > 0, 1.0, float("nan")).double()
+        precision = hits / predicted.clamp(min=1) * has_images
+        return ClassScores(precision, hits / images, 2 * hits / (images + predicted) * has_images)
 
     def per_class_accuracy(self) -> Tensor:
         """(K,) float64 on the CPU: share of each class's images that are right, 0..1; NaN for classes without images.
 
         Their mean without the NaN is the balanced accuracy.
         """
-        return self._class_hits().cpu().double() / self._table.sum(dim=1).cpu()
+        return self.per_class().recall
+
+    def _class_images(self) -> Tensor:
+        return (self._table if self._has_confusion else self._table[:, :2]).sum(dim=1)
 
     def _class_hits(self) -> Tensor:
         return self._table.diagonal() if self._has_confusion else self._table[:, 1]

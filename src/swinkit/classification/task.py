@@ -31,6 +31,7 @@ class ClassificationTask(Task):
         model: the classifier.
         mixing: Mixup, CutMix and label smoothing of the training batches.
         evaluation: the validation images.
+        class_weights: (K,), see `soft_target_cross_entropy`.
         batches, images, description: see `Task`.
     """
 
@@ -39,6 +40,7 @@ class ClassificationTask(Task):
     fit_metrics = MappingProxyType({"val/top1": "top-1"})
     pictures = ("curves", "confusion", "predictions", "sample")
     model: SwinClassifier
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -49,8 +51,10 @@ class ClassificationTask(Task):
         batches: TrainingBatches,
         images: tuple[int, int],
         description: Mapping[str, Any],
+        class_weights: Tensor | None = None,
     ) -> None:
         super().__init__(model, batches=batches, images=images, description=description)
+        self.register_buffer("class_weights", class_weights, persistent=False)
         self.mixing = mixing
         self.evaluation = evaluation
         self.normalise = evaluation.preprocessing.normalisation()
@@ -64,7 +68,7 @@ class ClassificationTask(Task):
             generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
             classes = self.model.num_classes
             images, targets = mix(images, targets, num_classes=classes, mixing=self.mixing, generator=generator)
-        return {"loss": soft_target_cross_entropy(self.model(images), targets)}
+        return {"loss": soft_target_cross_entropy(self.model(images), targets, class_weights=self.class_weights)}
 
     def evaluate(self) -> dict[str, float]:
         scores = self.evaluation.scores(lambda images: self.model(self.normalise(images)))

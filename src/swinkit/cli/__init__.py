@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
 from pkgutil import resolve_name
+from shutil import which
 
 from swinkit.errors import InputError
 from swinkit.training.interruption import SENTENCE, leaving_on_signals
@@ -51,15 +53,27 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for input that cannot be used, 130, 143 or 129 where SIGINT, SIGTERM
     or SIGHUP ended it."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     with leaving_on_signals() as interruption:
         try:
-            return _explained(sys.argv[1:] if arguments is None else list(arguments))
+            return _explained(given)
         except BaseException as error:
             # What was being called when the signal came may have made an error of its own of it.
             if interruption.number is None and not isinstance(error, KeyboardInterrupt):
                 raise
-            print(f"\n{SENTENCE}", file=sys.stderr)
+            print(f"\n{_interrupted(error, given)}", file=sys.stderr)
             return 128 + (interruption.number or signal.SIGINT)
+
+
+def _interrupted(error: BaseException, arguments: list[str]) -> str:
+    """What was saved, where the command knows, and what goes on from there."""
+    saved = getattr(error, "saved", None)
+    if saved is None:
+        return SENTENCE
+    if "WORLD_SIZE" in os.environ:
+        return f"swinkit: interrupted {saved}; the same torchrun command goes on"
+    program = ["swinkit"] if which("swinkit") else [sys.executable, "-m", "swinkit"]
+    return f"swinkit: interrupted {saved}; this goes on from there:\n  {shlex.join([*program, *arguments])}"
 
 
 def _explained(arguments: list[str]) -> int:

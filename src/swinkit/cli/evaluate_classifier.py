@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.table import Table
+from torch import Tensor
 
 from swinkit.classification.data.class_folders import class_folder_names, train_folder, validation_folder
 from swinkit.classification.data.samples import ClassificationData
@@ -18,10 +19,10 @@ from swinkit.classification.predictor import Classifier
 from swinkit.classification.scores import ClassificationScores
 from swinkit.cli.console import result_console
 from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
-from swinkit.errors import InputError
 from swinkit.images.digits import open_digits
 
 CLASSES_SHOWN = 50
+_SHOWN = {"precision": "precision", "recall": "recall", "f1": "F1"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class EvaluateClassifierOptions(EvaluateOptions):
 
 
 def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptions) -> None:
-    """Accuracy of a classifier on labelled images."""
+    """Accuracy of a classifier on labelled images, and precision, recall and F1 of each class and in the mean."""
     data = _data(options, classifier)
     measured = measure(classifier, data, workers=options.workers, views=options.views)
     pictures = draw_results(measured, data, options.folder, classes=classifier.classes)
@@ -44,6 +45,9 @@ def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptio
     counted, known = scores.classes_measured, scores.num_classes
     covered = "" if counted == known else f" of {counted} of {known} classes"
     print(f"{scores.images} images: top-1{covered} {top1:.2f} %, top-5 {top5:.2f} %, loss {scores.loss:.4f}")
+    means = scores.per_class().means()
+    named = ", ".join(f"{shown} {100 * means[name]:.2f} %" for name, shown in _SHOWN.items())
+    print(f"mean of the classes{covered}: {named}")
     if len(classifier.classes) <= CLASSES_SHOWN:
         result_console().print(_class_table(scores, classifier))
     list_files(pictures)
@@ -51,14 +55,11 @@ def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptio
 
 def _data(options: EvaluateClassifierOptions, classifier: Classifier) -> ClassificationData:
     """The labelled images that are meant."""
-    recipe = RecipeFacts.of(classifier.description)
+    recipe = RecipeFacts.of(classifier.description, options.checkpoint)
     fraction = recipe.validation_fraction
-    root = options.data
-    if root is None and recipe.dataset == "digits":
+    if options.data is None and recipe.dataset == "digits":
         return open_digits(validation_fraction=fraction)[1]
-    root = root or recipe.data
-    if root is None:
-        raise InputError("say where the labelled images are, with --data DIR")
+    root = options.data or recipe.training_data("labelled images")
     return open_evaluation_data(
         root,
         classes=_class_names(root, classifier),
@@ -82,22 +83,33 @@ def _class_names(root: Path, classifier: Classifier) -> tuple[str, ...]:
 
 
 def _results(scores: ClassificationScores, classifier: Classifier, pictures: Sequence[Path]) -> dict[str, Any]:
-    accuracy = scores.per_class_accuracy().tolist()
+    each = scores.per_class()
+
+    def by_class(values: Tensor) -> dict[str, float | None]:
+        pairs = zip(classifier.classes, values.tolist(), strict=True)
+        return {name: None if value != value else value for name, value in pairs}
+
     return {
         "images": scores.images,
         "classes_measured": scores.classes_measured,
         "top1": scores.top1,
         "top5": scores.top5,
         "loss": scores.loss,
-        "per_class": {
-            name: None if value != value else value for name, value in zip(classifier.classes, accuracy, strict=True)
-        },
+        "macro": each.means(),
+        "per_class": by_class(each.recall),
+        "precision": by_class(each.precision),
+        "recall": by_class(each.recall),
+        "f1": by_class(each.f1),
         "pictures": [str(picture) for picture in pictures],
     }
 
 
 def _class_table(scores: ClassificationScores, classifier: Classifier) -> Table:
-    table = Table("class", "top-1 %", box=None)
-    for name, value in zip(classifier.classes, scores.per_class_accuracy().tolist(), strict=True):
-        table.add_row(name, "no images" if value != value else f"{100 * value:.1f}")
+    table = Table("class", "images", "precision %", "recall %", "F1 %", box=None)
+    each = scores.per_class()
+    columns = [values.tolist() for values in (each.precision, each.recall, each.f1)]
+    images = scores.class_images().tolist()
+    for name, count, *values in zip(classifier.classes, images, *columns, strict=True):
+        shown = (f"{100 * value:.1f}" for value in values)
+        table.add_row(name, str(count), *(shown if count else ("no images", "", "")))
     return table

@@ -95,18 +95,16 @@ def _submit(detector: Detector, data: CocoData, options: EvaluateDetectorOptions
 
 def _data(options: EvaluateDetectorOptions, detector: Detector) -> DetectionData:
     """The images with objects that are meant."""
-    recipe = RecipeFacts.of(detector.description)
+    recipe = RecipeFacts.of(detector.description, options.checkpoint)
     if options.data is None and recipe.dataset == "digit_scenes":
         return open_detection_scenes(
             from_plain(SceneSettings, recipe.scenes, where="the scenes of the recipe in the model's file")
         )[1]
-    source = options.data or recipe.data
-    if source is None:
-        raise InputError("say where the images with objects are, with --data DIR")
+    source = options.data or recipe.training_data("images with objects")
     return open_detection_evaluation(
         source,
         classes=detector.classes,
-        image_root=options.images or recipe.images,
+        image_root=options.images or recipe.training_images,
         masks=None if detector.model.has_masks else False,
         validation_fraction=recipe.validation_fraction,
         whole=options.part == "all",

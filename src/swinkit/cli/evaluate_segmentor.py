@@ -89,19 +89,18 @@ def _submit(segmentor: Segmentor, images: Sequence[Path], options: EvaluateSegme
 
 
 def _is_reduced(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> bool:
-    return options.reduce_zero_label or RecipeFacts.of(segmentor.description).reduce_zero_label
+    recipe = RecipeFacts.of(segmentor.description, options.checkpoint)
+    return options.reduce_zero_label or recipe.reduce_zero_label
 
 
 def _data(options: EvaluateSegmentorOptions, segmentor: Segmentor) -> SegmentationData:
     """The images with masks that are meant."""
-    recipe = RecipeFacts.of(segmentor.description)
+    recipe = RecipeFacts.of(segmentor.description, options.checkpoint)
     if options.data is None and recipe.dataset == "digit_scenes":
         return open_segmentation_scenes(
             from_plain(SceneSettings, recipe.scenes, where="the scenes of the recipe in the model's file")
         )[1]
-    root = options.data or recipe.data
-    if root is None:
-        raise InputError("say where the images with masks are, with --data DIR")
+    root = options.data or recipe.training_data("images with masks")
     if not recipe.classes_file:
         _check_classes(root, segmentor)
     return open_validation_split(

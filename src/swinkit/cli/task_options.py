@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -14,10 +15,14 @@ from PIL import Image
 
 from swinkit.cli.image_paths import image_paths, picture_paths, run_name
 from swinkit.errors import InputError
+from swinkit.files import exists, is_folder
 from swinkit.images.listing import IN_SUBFOLDER, left_out_lines
 from swinkit.images.read import read_image
 from swinkit.serialization import from_plain
 from swinkit.structures import Views
+
+DEFAULT_PLACE = Path("..", "..")
+"""Of runs/NAME, seen from there: where files that do not say it were made."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,40 @@ class RecipeFacts:
     on_corrupt: Literal["stop", "skip"] = "stop"
     scenes: Any = None
 
+    paths_from: Path = DEFAULT_PLACE
+    """Where relative paths of the recipe begin, seen from the folder of the model's file."""
+    folder: Path = Path()
+    """Of the model's file."""
+
     @classmethod
-    def of(cls, description: Mapping[str, Any]) -> Self:
+    def of(cls, description: Mapping[str, Any], checkpoint: str) -> Self:
         """Raises InputError where a value is of another type."""
         recipe = description.get("recipe") or {}
-        names = [each.name for each in fields(cls) if each.name in recipe]
-        return from_plain(cls, {name: recipe[name] for name in names}, where="the recipe in the model's file")
+        values = {each.name: recipe[each.name] for each in fields(cls) if each.name in recipe}
+        given = Path(checkpoint)
+        folder = str(given if is_folder(given) else given.parent)
+        return from_plain(cls, values | {"folder": folder}, where="the recipe in the model's file")
+
+    def training_data(self, what: str) -> Path:
+        """Where the data of the training are now. Raises InputError, which names --data, where nobody knows."""
+        if self.data is None:
+            raise InputError(f"say where the {what} are, with --data DIR")
+        found = self._found(self.data)
+        if found is None:
+            raise InputError(
+                f"the data of the training, {self.data}, are not where they were; say where the {what} are, with "
+                "--data DIR"
+            )
+        return found
+
+    @property
+    def training_images(self) -> Path | None:
+        """Where the folder of the images is now, where the recipe names one that is still there."""
+        return None if self.images is None else self._found(self.images)
+
+    def _found(self, path: Path) -> Path | None:
+        begins = Path(os.path.normpath(self.folder.absolute() / self.paths_from))
+        return next((place for place in (begins / path, path) if exists(place)), None)
 
 
 def predict_each(

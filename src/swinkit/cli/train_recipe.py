@@ -34,7 +34,7 @@ class TrainOptions(Generic[R]):
     recipe: Annotated[R, tyro.conf.arg(name="")]
     run_dir: Path | None = None
     """Folder of this run: checkpoint, models, metrics, pictures. Default: runs/RECIPE. The same command with the same
-    folder goes on with a run that was stopped."""
+    folder goes on with a run that was stopped, and with a larger --epochs or --steps makes it longer."""
 
 
 def train_recipe(name: str, arguments: Sequence[str]) -> None:
@@ -117,6 +117,8 @@ def report(run: Run, data: Path | None) -> None:
     model, sample = run.folder.best_model, run.folder.root / "sample.png"
     when = "" if run.result.steps_now else "This run was finished before. "
     print(f"\n{when}Done: best validation {run.best} after {run.result.steps} steps.")
+    if run.result.stopped is not None:
+        print(run.result.stopped)
     print(f"  model        {model}")
     print(f"  checkpoint   {run.folder.checkpoint}")
     print(f"  metrics      {run.folder.metrics}")

@@ -48,6 +48,7 @@ from swinkit.training.loop import TrainingSettings
 from swinkit.training.overfitting import chosen_images, overfitting_settings, repeated
 from swinkit.training.processes import Processes, synchronised
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.training.starting_point import remarks_without_weights
 from swinkit.weights.starting_weights import load_starting_weights
 
 _log = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ class DetectionRecipe:
     weights: str | None = None
     """Weights to start from: of a backbone, a classifier or a whole detector of this kind; a file, a name that
     `swinkit models` lists, an address, or hf-hub:owner/name. Last layers are new where the classes differ in number."""
+    usual_weights: Annotated[str | None, tyro.conf.Suppress] = None
+    """Published weights that the recipe is made for, without which a run says what that costs."""
     overfit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Learn N images by heart, without augmentation, and validate on the same: the shortest way to see that data and
     model fit together. Changes batch, length and rates, see `overfitting`; other options come on top."""
@@ -198,5 +201,7 @@ class DetectionRecipe:
         model = config.build(backbone, len(data.classes))
         if self.weights is not None:
             _log.info("%s: %s", self.weights, load_starting_weights(model, self.weights))
+        for line in remarks_without_weights(self):
+            _log.info("%s", line)
         description = describe_detector(model, data.classes, self.resize) | {"recipe": to_plain(self)}
         return model, description

@@ -34,6 +34,7 @@ def finetune() -> ClassificationRecipe:
     Expected: depends on the data; no published figure.
     """
     return ClassificationRecipe(
+        usual_weights="swin_tiny_patch4_window7_224",
         backbone=replace(SWIN_T, drop_path_rate=0.1),
         augmentation=TrainAugmentation(
             image_size=224,
@@ -63,6 +64,7 @@ def finetune_small() -> ClassificationRecipe:
     recipe = finetune()
     return replace(
         recipe,
+        usual_weights=None,
         backbone=SwinConfig(
             embed_dim=64,
             depths=(2, 4, 2),

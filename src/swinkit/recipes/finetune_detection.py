@@ -23,12 +23,13 @@ def finetune_detection() -> DetectionRecipe:
     formats (VOC, YOLO): `swinkit convert-data`. `swinkit check-data FOLDER` says what is wrong.
 
     Masks are learned where all annotations have them; --masks False learns boxes alone, and then starts best from a
-    backbone: --weights swin_tiny_patch4_window7_224. Other backbones: --variant swin_s.
+    backbone: --weights swin_tiny_patch4_window7_224. Other backbones: --backbone swin_s.
 
     Hardware: one GPU, where --precision bf16 is faster. Time: not measured.
     Expected: depends on the data; no published figure.
     """
     return DetectionRecipe(
+        usual_weights="mask_rcnn_swin_tiny_patch4_window7",
         backbone=replace(SWIN_T, drop_path_rate=0.1),
         detector=MaskRCNN(),
         augmentation=DetectionAugmentation(crop_probability=0.0),
@@ -53,6 +54,7 @@ def finetune_detection_small() -> DetectionRecipe:
     recipe = finetune_detection()
     return replace(
         recipe,
+        usual_weights=None,
         backbone=SwinConfig(
             embed_dim=48, depths=(1, 2, 2), num_heads=(3, 6, 12), window_size=7, image_size=(224, 224), patch_size=4
         ),

@@ -29,6 +29,7 @@ def finetune_segmentation() -> SegmentationRecipe:
     Expected: depends on the data; no published figure.
     """
     return SegmentationRecipe(
+        usual_weights="upernet_swin_tiny_patch4_window7_512x512",
         backbone=replace(SWIN_T, drop_path_rate=0.2),
         augmentation=SegmentationAugmentation(resize=None, ratio=(0.5, 2.0)),
         inference=InferenceSettings(),
@@ -52,6 +53,7 @@ def finetune_segmentation_small() -> SegmentationRecipe:
     recipe = finetune_segmentation()
     return replace(
         recipe,
+        usual_weights=None,
         backbone=SwinConfig(
             embed_dim=48,
             depths=(2, 2, 4),

@@ -14,7 +14,12 @@ from swinkit.ops.labels import IGNORE
 
 
 def segmentation_cross_entropy(
-    logits: Tensor, labels: Tensor, *, class_weights: Tensor | None = None, count_ignored: bool = True
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+    count_ignored: bool = True,
 ) -> Tensor:
     """Cross entropy of the logits, resized to the labels, as a scalar in float32.
 
@@ -26,6 +31,7 @@ def segmentation_cross_entropy(
         logits: (B, K, h, w).
         labels: (B, H, W), 0..K-1 or `IGNORE`, of any integer type.
         class_weights: (K,); None weighs all classes 1.
+        label_smoothing: 0..1: this share of every pixel's label is spread evenly over all classes.
         count_ignored: False divides by the labelled pixels alone, as torch's own cross entropy does.
 
     Raises:
@@ -35,7 +41,9 @@ def segmentation_cross_entropy(
     labels = labels.long()
     resized = F.interpolate(logits.float(), size=labels.shape[1:], mode="bilinear", align_corners=False)
     weights = None if class_weights is None else class_weights.to(resized)
-    costs = F.cross_entropy(resized, labels, weight=weights, ignore_index=IGNORE, reduction="sum")
+    costs = F.cross_entropy(
+        resized, labels, weight=weights, ignore_index=IGNORE, reduction="sum", label_smoothing=label_smoothing
+    )
     return costs / _counted(labels, weights, count_ignored=count_ignored)
 
 

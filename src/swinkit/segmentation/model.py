@@ -141,6 +141,7 @@ class UperNet(nn.Module):
         targets: Tensor,
         *,
         class_weights: Tensor | None = None,
+        label_smoothing: float = 0.0,
         auxiliary_weight: float = 0.4,
         count_ignored: bool = True,
     ) -> dict[str, Tensor]:
@@ -149,7 +150,7 @@ class UperNet(nn.Module):
         Args:
             outputs: what `forward` gave in training mode.
             targets: (B, H, W), 0..K-1 or 255 for pixels to ignore, see `segmentation_cross_entropy`.
-            class_weights, count_ignored: see `segmentation_cross_entropy`.
+            class_weights, label_smoothing, count_ignored: see `segmentation_cross_entropy`.
             auxiliary_weight: what the auxiliary loss is multiplied with.
 
         Raises:
@@ -158,7 +159,13 @@ class UperNet(nn.Module):
         if outputs.auxiliary is None:
             raise InputError("the auxiliary head has no logits in evaluation mode; call model.train() first")
         head, auxiliary = (
-            segmentation_cross_entropy(logits, targets, class_weights=class_weights, count_ignored=count_ignored)
+            segmentation_cross_entropy(
+                logits,
+                targets,
+                class_weights=class_weights,
+                label_smoothing=label_smoothing,
+                count_ignored=count_ignored,
+            )
             for logits in (outputs.head, outputs.auxiliary)
         )
         return {"loss_decode": head, "loss_auxiliary": auxiliary_weight * auxiliary}

@@ -36,6 +36,7 @@ from swinkit.training.loop import TrainingSettings
 from swinkit.training.overfitting import chosen_images, overfitting_settings, repeated
 from swinkit.training.processes import Processes, synchronised
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.training.starting_point import remarks_without_weights
 from swinkit.weights.starting_weights import load_starting_weights
 
 _log = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class SegmentationRecipe:
     as 0 255; then 255 is no longer ignored."""
     class_weights: tuple[float, ...] | None = None
     """What the pixels of each class weigh in the loss, one number a class."""
+    label_smoothing: float | None = None
+    """This share of every pixel's label is spread evenly over all classes, 0..1, such as 0.1."""
     train_on_all: bool = False
     """Train on the validation images, too, as for a test server; the validation then measures nothing new."""
     validation_fraction: float = 0.2
@@ -70,6 +73,8 @@ class SegmentationRecipe:
     weights: str | None = None
     """Weights to start from: of a backbone, a classifier or a whole UperNet; a file, a name that `swinkit models`
     lists, an address, or hf-hub:owner/name. Heads are new where the classes differ in number."""
+    usual_weights: Annotated[str | None, tyro.conf.Suppress] = None
+    """Published weights that the recipe is made for, without which a run says what that costs."""
     overfit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Learn N images by heart, without augmentation, and validate on the same: the shortest way to see that data and
     model fit together. Changes batch, length and rates, see `overfitting`; other options come on top."""
@@ -98,6 +103,10 @@ class SegmentationRecipe:
         )
     )
 
+    def __post_init__(self) -> None:
+        if self.label_smoothing is not None and not 0.0 <= self.label_smoothing <= 1.0:
+            raise InputError(f"label_smoothing must lie between 0 and 1, not {self.label_smoothing}")
+
     def build(self, processes: Processes) -> SegmentationTask:
         """Open the data and build the task; raises InputError where data, weights or values cannot be used."""
         _require_rgb(self.backbone)
@@ -120,11 +129,12 @@ class SegmentationRecipe:
             description=description,
             auxiliary_weight=self.auxiliary_weight,
             class_weights=_class_weights(self, len(classes)),
+            label_smoothing=self.label_smoothing or 0.0,
         )
 
     def overfitting(self, images: int) -> SegmentationRecipe:
         """The same recipe for learning so many images by heart: whole images as in validation, no stochastic depth,
-        dropout or class weights, and length, batch and rates as in `swinkit.training.overfitting`.
+        dropout, class weights or smoothing, and length, batch and rates as in `swinkit.training.overfitting`.
 
         Raises InputError where `images` is below 1.
         """
@@ -133,6 +143,7 @@ class SegmentationRecipe:
             self,
             overfit=images,
             class_weights=None,
+            label_smoothing=None,
             backbone=self.backbone.without_dropout(),
             head=replace(self.head, dropout=0.0),
             optimizer=settings.optimizer,
@@ -209,6 +220,8 @@ def _model(recipe: SegmentationRecipe, num_classes: int) -> UperNet:
     model = recipe.head.build(backbone, num_classes)
     if recipe.weights is not None:
         _log.info("%s: %s", recipe.weights, load_starting_weights(model, recipe.weights))
+    for line in remarks_without_weights(recipe):
+        _log.info("%s", line)
     return model
 
 

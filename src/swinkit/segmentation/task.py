@@ -30,7 +30,7 @@ class SegmentationTask(Task):
         validation: what scores are taken on.
         description: what a saved model says about itself besides its results: plain data.
         auxiliary_weight: what the auxiliary head's loss is multiplied with.
-        class_weights: (K,), see `segmentation_cross_entropy`.
+        class_weights, label_smoothing: see `segmentation_cross_entropy`.
     """
 
     best_metric = "val/miou"
@@ -50,12 +50,14 @@ class SegmentationTask(Task):
         description: Mapping[str, Any],
         auxiliary_weight: float = 0.4,
         class_weights: Tensor | None = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         images = (len(train), len(validation.data))
         super().__init__(model, batches=batches, images=images, description=description)
         self.train_data = train
         self.validation = validation
         self.auxiliary_weight = auxiliary_weight
+        self.label_smoothing = label_smoothing
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def forward(self, batch: SegmentationBatch) -> dict[str, Tensor]:
@@ -64,6 +66,7 @@ class SegmentationTask(Task):
             self.model(batch.images, batch.sizes),
             batch.labels,
             class_weights=self.class_weights,
+            label_smoothing=self.label_smoothing,
             auxiliary_weight=self.auxiliary_weight,
         )
 

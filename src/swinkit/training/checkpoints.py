@@ -26,6 +26,8 @@ class Progress:
     """The last evaluation."""
     evaluated: bool = True
     """Whether the evaluation that is due after this step, if one is, was done before the run was stopped."""
+    stale: int = 0
+    """Evaluations in a row that brought no better value."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -69,7 +71,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 def progress_of(state: dict[str, Any], path: Path) -> Progress:
     """How far the run of a checkpoint has come; raises InputError where it does not say so."""
     step, best, results = state["step"], state.get("best"), state.get("results")
-    evaluated = state.get("evaluated", True)
+    evaluated, stale = state.get("evaluated", True), state.get("stale", 0)
     is_sound = (
         type(step) is int
         and 0 <= step < 2**53
@@ -77,10 +79,12 @@ def progress_of(state: dict[str, Any], path: Path) -> Progress:
         and isinstance(results, dict)
         and all(isinstance(name, str) and _is_number(value) for name, value in results.items())
         and isinstance(evaluated, bool)
+        and type(stale) is int
+        and 0 <= stale < 2**53
     )
     if not is_sound or not isinstance(results, dict):
         raise InputError(f"{path} is damaged (its step, best value or results are none); delete it to start anew")
-    return Progress(step, best, dict(results), evaluated)
+    return Progress(step, best, dict(results), evaluated, stale)
 
 
 def _is_number(value: object) -> bool:

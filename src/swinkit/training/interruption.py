@@ -17,7 +17,9 @@ from types import FrameType
 from typing import Any
 
 GRACE_SECONDS = 8.0
-"""After the first signal the process has so long to save and to tidy up."""
+"""After the first signal the process has so long to tidy up."""
+SAVING_SECONDS = 600.0
+"""And a training run that waits for no other process so long more to come to the end of its step and save."""
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 SENTENCE = "swinkit: interrupted; the same command goes on from a training run's last checkpoint"
 _SHOW_CURSOR = "\x1b[?25h"
@@ -26,9 +28,11 @@ _SHOW_CURSOR = "\x1b[?25h"
 class Interrupted(KeyboardInterrupt):
     """The process was asked to end, by the signal `number`."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"signal {number}")
+    def __init__(self, number: int, *, saved: str | None = None) -> None:
+        super().__init__(f"signal {number}" if saved is None else f"signal {number}, {saved}")
         self.number = number
+        self.saved = saved
+        """Of a training run, what was saved where: "after step 3 of 22, saved in runs/digits/checkpoint.pt"."""
 
     @property
     def code(self) -> int:
@@ -44,6 +48,10 @@ class Interruption:
         """The first signal that came."""
         self.saves = False
         """Whether a training run is listening, which looks at `number` after each step."""
+        self.raises = False
+        """Whether it is doing something that can end in the middle."""
+        self.is_alone = False
+        """Whether it waits for no other process, and so comes to the end of its step."""
         self.leaves = False
         """Whether this is a command line, whose process may be ended."""
 
@@ -51,7 +59,8 @@ class Interruption:
         """Called by Python in the main thread."""
         is_second = self.number is not None
         self.number = self.number or number
-        if self.saves and not is_second:
+        is_noted = self.saves and not (self.raises and not _is_importing(frame))
+        if is_noted and not is_second:
             return
         if self.leaves and (is_second or _is_importing(frame)):
             leave(128 + self.number)
@@ -67,17 +76,32 @@ def requested() -> int | None:
 
 
 @contextmanager
-def saving_on_signals() -> Iterator[None]:
-    """Inside, the first signal is only noted, for `requested`; the second is raised."""
+def saving_on_signals(*, alone: bool) -> Iterator[None]:
+    """Inside, the first signal is only noted, for `requested`; the second is raised. A process that is `alone`, and
+    waits for no other, has longer to save."""
     before, _now.saves = _now.saves, True
+    _now.is_alone = alone
     handlers = {} if _now.leaves else _installed(_now.handle)
     try:
         yield
     finally:
-        _now.saves = before
+        _now.saves, _now.is_alone = before, False
         if not _now.leaves:
             _now.number = None
         _restore(handlers)
+
+
+@contextmanager
+def raising_on_signals() -> Iterator[None]:
+    """Inside `saving_on_signals`, around what nobody needs to the end: the first signal is raised, besides being noted
+    for `requested`; one that was noted before is raised at once."""
+    _now.raises = True
+    try:
+        if _now.number is not None:
+            raise Interrupted(_now.number)
+        yield
+    finally:
+        _now.raises = False
 
 
 @contextmanager
@@ -141,9 +165,21 @@ def _watch(reading: int) -> None:
         if first is not None or len(numbers) > 1:
             leave(128 + (first or numbers[0]))
         first = numbers[0]
-        timer = threading.Timer(GRACE_SECONDS, leave, (128 + first,))
-        timer.daemon = True
-        timer.start()
+        _after(GRACE_SECONDS, _leave_or_wait, 128 + first)
+
+
+def _after(seconds: float, action: Callable[[int], None], code: int) -> None:
+    timer = threading.Timer(seconds, action, (code,))
+    timer.daemon = True
+    timer.start()
+
+
+def _leave_or_wait(code: int) -> None:
+    """The grace of the first signal has passed."""
+    if not (_now.saves and _now.is_alone):
+        leave(code)
+    os.write(2, b"\nswinkit: coming to the end of the step, to save it; the same signal again ends at once, without\n")
+    _after(SAVING_SECONDS, leave, code)
 
 
 def _stop_waking() -> None:

@@ -5,39 +5,37 @@ from __future__ import annotations
 import logging
 import math
 import signal
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
     get_state_dict,
     set_state_dict,
 )
-from torch.distributed.tensor import DTensor
-from torch.nn.parallel import DistributedDataParallel
 
 from swinkit.errors import InputError, border
 from swinkit.training.averaging import WeightAverage
 from swinkit.training.checkpoints import Progress, load_checkpoint, progress_of, save_checkpoint
 from swinkit.training.data.loading import explained_workers
-from swinkit.training.interruption import Interrupted, requested, saving_on_signals
-from swinkit.training.nonfinite import describe_nonfinite, describe_nonfinite_gradient
-from swinkit.training.optimizers import build_optimizer, check_optimizer_state
+from swinkit.training.freezing import Frozen
+from swinkit.training.interruption import Interrupted, raising_on_signals, requested, saving_on_signals
+from swinkit.training.metrics_log import MetricsLog
+from swinkit.training.optimizers import build_optimizer, check_optimizer_state, set_rate, shown_rates
 from swinkit.training.processes import Processes, distribute
 from swinkit.training.progress import TrainingProgress
-from swinkit.training.run_folder import MetricsLog, RunFolder
-from swinkit.training.schedules import Schedule, fitted_to_run
+from swinkit.training.run_folder import RunFolder
+from swinkit.training.schedules import Schedule, describe_other_length, fitted_to_run
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
+from swinkit.training.stepping import Stepper, autocast
 from swinkit.training.task import Task
+from swinkit.training.trackers import open_trackers
 
 _log = logging.getLogger(__name__)
 
-_PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 _BROADCAST = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
 
@@ -63,6 +61,8 @@ class TrainingResult:
     """The last evaluation."""
     best: float | None
     """The best value of the task's `best_metric`."""
+    stopped: str | None = None
+    """Of a run that ended before its last step, a sentence that says why."""
 
 
 def run_loop(task: Task, settings: TrainingSettings, run: RunFolder, processes: Processes) -> TrainingResult:
@@ -78,7 +78,7 @@ def run_loop(task: Task, settings: TrainingSettings, run: RunFolder, processes: 
     """
     trainer = _Trainer(task, settings, run, processes)
     try:
-        with saving_on_signals(), explained_workers():
+        with saving_on_signals(alone=processes.count == 1), explained_workers():
             trainer.restore()
             return trainer.run_steps()
     except torch.OutOfMemoryError:
@@ -99,25 +99,40 @@ class _Trainer:
             raise InputError("ema_decay cannot be combined with sharding fsdp; use ddp or leave the average out")
         self.task, self.data, self.loop, self.run, self.processes = task, task.batches, loop, run, processes
         task.to(processes.device)
+        self.frozen = Frozen(task.model, optimizer.freeze)
+        if optimizer.freeze is not None:
+            _log.info(f"{self.frozen.learning:,} of {self.frozen.all:,} parameters learn; the others are frozen.")
         if loop.compile:
             task.model.compile()
-        self.wrapped = distribute(task, processes, sharding=loop.sharding)
-        each = self.data.steps_per_epoch
-        schedule, said = fitted_to_run(settings.schedule, epoch_steps=each, total_steps=loop.total_steps(each))
+        self.schedule, said = self._schedule(settings, loop)
+        before = loop if run.loop_before is None else run.loop_before
+        self.schedule_before, _ = self._schedule(settings, replace(loop, epochs=before.epochs, steps=before.steps))
         for line in said:
             _log.info("%s.", line.capitalize())
-        self.schedule = Schedule.of(
-            schedule, loop, optimizer, epoch_steps=each, epoch_batches=self.data.batches_per_epoch
-        )
+        self.wrapped = distribute(task, processes, sharding=loop.sharding)
         self.optimizer = build_optimizer(task.model, optimizer, lr=self.schedule.peak)
+        rates = shown_rates(self.optimizer)
+        if rates is not None:
+            _log.info(rates)
         self.scaler = torch.amp.GradScaler(processes.device.type, enabled=loop.precision == "fp16")
         self.average = None if loop.ema_decay is None else WeightAverage(task.model, loop.ema_decay)
+        self.stepper = Stepper(task, self.wrapped, self.optimizer, self.scaler, self.schedule, loop, processes)
         self.done = 0
         self.best: float | None = None
         self.results: dict[str, float] = {}
         self.is_evaluated = True
+        self.stale = 0
         self.log: MetricsLog | None = None
         self.progress: TrainingProgress | None = None
+
+    def _schedule(self, settings: TrainingSettings, loop: LoopSettings) -> tuple[Schedule, list[str]]:
+        """That of a run as long as `loop` says, and what of it had to be fitted."""
+        each = self.data.steps_per_epoch
+        fitted, said = fitted_to_run(settings.schedule, epoch_steps=each, total_steps=loop.total_steps(each))
+        schedule = Schedule.of(
+            fitted, loop, settings.optimizer, epoch_steps=each, epoch_batches=self.data.batches_per_epoch
+        )
+        return schedule, said
 
     def restore(self) -> None:
         """Go on from the last checkpoint, if there is one, and open the log."""
@@ -130,8 +145,12 @@ class _Trainer:
             )
         if state is not None and progress is not None:
             self._load(state, progress)
-        if self.processes.is_first and (self.done < self.schedule.total_steps or not self.is_evaluated):
-            self.log = MetricsLog(self.run, step=self.done)
+            self._check_length()
+        if self.processes.is_first and self.run.loop_before is not None:
+            self.run.keep_recipe()
+        if self.processes.is_first and not self._is_finished:
+            trackers = open_trackers(self.loop.log, self.run.root, self.run.told, goes_on=self.done > 0)
+            self.log = MetricsLog(self.run, step=self.done, trackers=trackers)
             self.progress = TrainingProgress(
                 start=self.done,
                 total=self.schedule.total_steps,
@@ -141,6 +160,16 @@ class _Trainer:
             )
             if self.done:
                 self.progress.say(f"Going on after step {self.done} of {self.schedule.total_steps} ({self.run.root})")
+                if self.schedule_before.total_steps != self.schedule.total_steps:
+                    self.progress.say(describe_other_length(self.schedule_before, self.schedule, self.done))
+
+    def _check_length(self) -> None:
+        """Raises InputError where the run has more steps behind it than it is told to make."""
+        if self.done > self.schedule.total_steps:
+            raise InputError(
+                f"the run in {self.run.root} has made {self.done} steps already, and is told to make "
+                f"{self.schedule.total_steps}; raise --epochs or --steps, or choose another --run-dir"
+            )
 
     def _load(self, state: dict[str, Any], progress: Progress) -> None:
         told = [
@@ -162,9 +191,9 @@ class _Trainer:
             if self.loop.precision == "fp16":
                 self.scaler.load_state_dict(state["scaler"])
         self.done, self.best, self.results = progress.step, progress.best, progress.results
-        self.is_evaluated = progress.evaluated
+        self.is_evaluated, self.stale = progress.evaluated, progress.stale
         if self.done:
-            self._set_rate(self.done - 1)
+            set_rate(self.optimizer, self.schedule_before.lr(self.done - 1))
 
     def close(self) -> None:
         if self.log is not None:
@@ -179,23 +208,53 @@ class _Trainer:
     def run_steps(self) -> TrainingResult:
         batches = self.data.batches(self.done, self.schedule.total_steps)
         began = self.done
-        self.wrapped.train()
-        if not self.is_evaluated:
-            self.evaluate()
-            if self._checkpoint_is_due:
-                self.save()
-        for step in range(began, self.schedule.total_steps):
-            values, stops = self.take_step(step, batches)
-            self.done = step + 1
+        self._train_mode()
+        if not self.is_evaluated:  # a run was stopped before it could
+            stops = not self.evaluate()
+            self._save_or_stop(stops)
+        while not self._is_finished:
+            values, stops = self.stepper.take(self.done, batches)
+            self.done += 1
+            if self.average is not None:
+                self.average.update()
             self.record(values)
             self.is_evaluated = not self._evaluation_is_due
             if not self.is_evaluated and not stops:
-                self.evaluate()
-            if self._checkpoint_is_due or stops:
-                self.save()
-            if stops:
-                raise Interrupted(requested() or signal.SIGTERM)
-        return TrainingResult(self.done, self.done - began, self.results, self.best)
+                stops = not self.evaluate()
+            self._save_or_stop(stops)
+        return TrainingResult(self.done, self.done - began, self.results, self.best, self._why_stopped)
+
+    def _train_mode(self) -> None:
+        self.wrapped.train()
+        self.frozen.hold()
+
+    def _save_or_stop(self, stops: bool) -> None:
+        """Save where it is time, and end where a signal asked for it."""
+        if self._checkpoint_is_due or stops:
+            self.save()
+        if stops:
+            at = f"after step {self.done} of {self.schedule.total_steps}"
+            raise Interrupted(requested() or signal.SIGTERM, saved=f"{at}, which is saved in {self.run.checkpoint}")
+
+    @property
+    def _is_finished(self) -> bool:
+        """Whether all steps and the evaluation after the last are done, or patience has run out."""
+        return self.is_evaluated and (self._at_end or self._is_out_of_patience)
+
+    @property
+    def _is_out_of_patience(self) -> bool:
+        return self.loop.patience is not None and self.stale >= self.loop.patience
+
+    @property
+    def _why_stopped(self) -> str | None:
+        if self._at_end or self.best is None or self.loop.patience is None:
+            return None
+        count = f"{self.stale} evaluation{'' if self.stale == 1 else 's'}"
+        return (
+            f"Stopped early after step {self.done} of {self.schedule.total_steps}: {self.task.best_named} has not "
+            f"risen above {100 * self.best:.2f} % in {count} (--patience {self.loop.patience}); the same command with "
+            "a larger --patience goes on."
+        )
 
     @property
     def _at_end(self) -> bool:
@@ -210,99 +269,7 @@ class _Trainer:
     def _checkpoint_is_due(self) -> bool:
         every = self.loop.checkpoint_every
         at_epoch_end = self.done % self.schedule.epoch_steps == 0
-        return self._at_end or at_epoch_end or (every is not None and self.done % every == 0)
-
-    def take_step(self, step: int, batches: Iterator[Any]) -> tuple[dict[str, float], bool]:
-        """One step: an update of the weights; returns the losses, averaged over its parts and processes, and whether a
-        signal has asked one of the processes to end, so that all end after the same step.
-
-        Raises InputError, before any weight changes, where a loss or the gradient is not finite.
-        """
-        lr = self._set_rate(step)
-        parts = [next(batches) for _ in range(self.loop.accumulate)]
-        torch.manual_seed(_seed_of_step(self.loop.seed, step, self.processes.rank))
-        sums = self._backward(parts)
-        values, stops = self._mean_over_processes(sums)
-        if not math.isfinite(values["train/loss"]):
-            raise self._not_finite(f"the loss is {values['train/loss']}", step, self._where(step, parts))
-        values["train/grad_norm"] = self._clip(step)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.average is not None:
-            self.average.update()
-        return values | {"train/lr": lr}, stops
-
-    def _set_rate(self, step: int) -> float:
-        """Give the optimiser the learning rate of a step."""
-        lr = self.schedule.lr(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        return lr
-
-    def _backward(self, parts: list[Any]) -> dict[str, Tensor]:
-        """Gradients of one step; the mean of each loss over the parts."""
-        sums: dict[str, Tensor] = {}
-        for number, part in enumerate(parts, start=1):
-            batch = _to_device(part, self.processes.device)
-            with self._synchronised(number == len(parts)):
-                with self._autocast():
-                    losses = self.wrapped(batch)
-                for name, loss in losses.items():
-                    sums[name] = sums.get(name, 0) + loss.detach().float() / len(parts)
-                self.scaler.scale(sum(losses.values()) / len(parts)).backward()
-        return sums
-
-    def _clip(self, step: int) -> float:
-        """Clip the gradient; its L2 norm before."""
-        self.scaler.unscale_(self.optimizer)
-        parameters = [parameter for parameter in self.task.model.parameters() if parameter.grad is not None]
-        total = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
-        norm = float(total.full_tensor() if isinstance(total, DTensor) else total)
-        # In fp16 the scaler leaves out steps whose gradients do not fit, and takes a smaller scale.
-        if not math.isfinite(norm) and not self.scaler.is_enabled():
-            where = describe_nonfinite_gradient(self.task)
-            raise self._not_finite(f"the gradient's norm is {norm}", step, where)
-        if self.loop.clip_grad is not None:
-            nn.utils.clip_grads_with_norm_(parameters, self.loop.clip_grad, total)
-        return norm
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        dtype = _PRECISIONS.get(self.loop.precision)
-        return nullcontext() if dtype is None else torch.autocast(self.processes.device.type, dtype)
-
-    def _synchronised(self, last: bool) -> AbstractContextManager[Any]:
-        """Processes exchange gradients only in the last part of a step."""
-        if isinstance(self.wrapped, DistributedDataParallel) and not last:
-            return self.wrapped.no_sync()
-        return nullcontext()
-
-    def _mean_over_processes(self, sums: dict[str, Tensor]) -> tuple[dict[str, float], bool]:
-        """The losses as numbers, and their sum as `train/loss`; and whether one of the processes was asked to end."""
-        losses = list(sums.values())
-        stops = losses[0].new_tensor(float(requested() is not None))
-        *mean, asked = (self.processes.sum(torch.stack([*losses, stops])) / self.processes.count).tolist()
-        each = {f"train/{name}": value for name, value in zip(sums, mean, strict=True)}
-        return {"train/loss": sum(mean)} | (each if len(mean) > 1 else {}), asked > 0
-
-    def _where(self, step: int, parts: list[Any]) -> str | None:
-        """Where the loss of a step ceased to be finite, found by running it again."""
-        if self._sharded:
-            return None  # a process that finds the place sooner would leave the others waiting for its weights
-        torch.manual_seed(_seed_of_step(self.loop.seed, step, self.processes.rank))
-        for part in parts:
-            with self._autocast():
-                where = describe_nonfinite(self.task, _to_device(part, self.processes.device))
-            if where is not None:
-                return where
-        return "it began in another process" if self.processes.count > 1 else None
-
-    def _not_finite(self, what: str, step: int, where: str | None) -> InputError:
-        return InputError(
-            f"{what} in step {step + 1} (epoch {step // self.schedule.epoch_steps + 1}, learning rate "
-            f"{self.schedule.lr(step):.3g}){'' if where is None else f': {where}'}; the last checkpoint is untouched: "
-            "lower --optimizer.lr, or use --precision bf16 or fp32, in a new --run-dir"
-        )
+        return self._is_finished or at_epoch_end or (every is not None and self.done % every == 0)
 
     def record(self, values: dict[str, float]) -> None:
         """Show a step, and write every `log_every`-th one down."""
@@ -317,14 +284,17 @@ class _Trainer:
     def _epoch(self) -> int:
         return -(-self.done // self.schedule.epoch_steps)
 
-    def evaluate(self) -> None:
-        """Results on the validation data, and the model kept if it is the best so far."""
+    def evaluate(self) -> bool:
+        """Results on the validation data, and the model kept if it is the best so far. False where a signal came
+        meanwhile: then nothing has changed."""
         self._average_statistics()
         with self.average.in_place() if self.average is not None else nullcontext():
             self.task.eval()
-            with torch.no_grad(), self._autocast():
-                self.results = self.task.evaluate()
-            self.wrapped.train()
+            results = self._results()
+            self._train_mode()
+            if results is None:
+                return False
+            self.results = results
             self._keep_models()
         self.is_evaluated = True
         if self.progress is not None and self.log is not None:
@@ -332,6 +302,20 @@ class _Trainer:
             self.progress.say(f"{self.progress.place(self.done)}  {shown}")
             self.log.write(self.done, self._epoch, self.results)
             self.progress.resume_clock()
+        return True
+
+    def _results(self) -> dict[str, float] | None:
+        """The task's evaluation; None where a signal ended it, which a process that others wait for does not do."""
+        with torch.no_grad(), autocast(self.processes.device, self.loop.precision):
+            if self.processes.count > 1:
+                return self.task.evaluate()
+            try:
+                with raising_on_signals():
+                    return self.task.evaluate()
+            except BaseException:  # what was being called may have made an error of its own of the signal
+                if requested() is None:
+                    raise
+                return None
 
     def _average_statistics(self) -> None:
         """Batch norm's, before they are evaluated or saved: every process goes on with those of all."""
@@ -344,6 +328,8 @@ class _Trainer:
         value = self.results[self.task.best_metric]
         # Of equals the later one, which has seen more; a value that is not a number is better than none.
         is_best = self.best is None or math.isnan(self.best) or value >= self.best
+        is_better = self.best is None or (math.isnan(self.best) and not math.isnan(value)) or value > self.best
+        self.stale = 0 if is_better else self.stale + 1
         self.best = value if is_best else self.best
         state: dict[str, Any] = get_model_state_dict(self.task.model, options=_WHOLE if self._sharded else None)
         if self.processes.is_first:
@@ -362,6 +348,7 @@ class _Trainer:
                 "best": self.best,
                 "results": self.results,
                 "evaluated": self.is_evaluated,
+                "stale": self.stale,
                 "model": model,
                 "optimizer": optimizer,
                 "scaler": self.scaler.state_dict(),
@@ -374,20 +361,3 @@ class _Trainer:
 def _shown(name: str, value: float) -> str:
     """A result on the screen: losses as they are, shares in percent."""
     return f"{value:.4g}" if name.endswith("loss") else f"{100 * value:.2f} %"
-
-
-def _seed_of_step(seed: int, step: int, rank: int) -> int:
-    """Different for every step and process of a run, and for neighbouring seeds."""
-    return ((seed * 1_000_003 + step) * 4_099 + rank) % 2**63
-
-
-def _to_device(batch: Any, device: torch.device) -> Any:
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
-    if isinstance(batch, dict):
-        return {key: _to_device(value, device) for key, value in batch.items()}
-    if isinstance(batch, tuple) and hasattr(batch, "_fields"):  # a NamedTuple takes its values one by one
-        return type(batch)(*(_to_device(value, device) for value in batch))
-    if isinstance(batch, (list, tuple)):
-        return type(batch)(_to_device(value, device) for value in batch)
-    return batch

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from swinkit.training.freezing import rate_scales
 from swinkit.training.settings import OptimizerSettings
 
 POSITION = ("absolute_pos_embed", "relative_position_bias_table")
@@ -24,18 +28,51 @@ def has_decay(name: str, parameter: nn.Parameter, rule: str | tuple[str, ...]) -
     return not any(part in name for part in (DENSE if rule == "dense" else rule))
 
 
-def parameter_groups(model: nn.Module, settings: OptimizerSettings) -> list[dict[str, object]]:
-    """Two groups, with and without weight decay, of the parameters that need a gradient."""
+def parameter_groups(model: nn.Module, settings: OptimizerSettings) -> list[dict[str, Any]]:
+    """Groups of the parameters that need a gradient: two, with and without weight decay, and with `layer_decay` two for
+    each rate, from the lowest; their `lr_scale` is what the learning rate is multiplied with."""
+    if settings.layer_decay is None:
+        return _by_decay(model.named_parameters(), settings)
+    scales = rate_scales(model, settings.layer_decay)
+    groups: list[dict[str, Any]] = []
+    for scale in sorted(set(scales.values())):
+        own = ((name, parameter) for name, parameter in model.named_parameters() if scales[name] == scale)
+        groups += [group | {"lr_scale": scale} for group in _by_decay(own, settings)]
+    return groups
+
+
+def _by_decay(named: Iterable[tuple[str, nn.Parameter]], settings: OptimizerSettings) -> list[dict[str, Any]]:
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
+    for name, parameter in named:
         if parameter.requires_grad:
             (decayed if has_decay(name, parameter, settings.no_decay) else plain).append(parameter)
     return [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
 
 
+def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give every group its learning rate, where `lr` is that of the heads."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["lr_scale"] if "lr_scale" in group else lr
+
+
+def shown_rates(optimizer: torch.optim.Optimizer) -> str | None:
+    """A sentence with the learning rates of all groups, which `set_rate` has set; None where there is but one."""
+    rates = sorted({group["lr"] for group in optimizer.param_groups})
+    if len(rates) == 1:
+        return None
+    listed = " ".join(f"{rate:.3g}" for rate in rates)
+    return f"Peak learning rates of {len(rates)} layers, from the input to the heads: {listed}."
+
+
 def build_optimizer(model: nn.Module, settings: OptimizerSettings, *, lr: float) -> torch.optim.Optimizer:
     """The optimiser of `settings` over `model`, at peak learning rate `lr`."""
+    optimizer = _optimizer(model, settings, lr=lr)
+    set_rate(optimizer, lr)
+    return optimizer
+
+
+def _optimizer(model: nn.Module, settings: OptimizerSettings, *, lr: float) -> torch.optim.Optimizer:
     groups = [group for group in parameter_groups(model, settings) if group["params"]]
     if settings.kind == "adamw":
         return torch.optim.AdamW(groups, lr=lr, betas=settings.betas, eps=settings.eps)

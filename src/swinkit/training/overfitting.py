@@ -37,6 +37,7 @@ def overfitting_settings(settings: TrainingSettings, images: int) -> TrainingSet
             loop,
             epochs=EPOCHS,
             steps=None,
+            patience=None,
             batch_size=min(images, loop.batch_size),
             accumulate=1,
             ema_decay=None,

@@ -87,11 +87,12 @@ class Processes:
         """Batch norm's running statistics become their mean over all processes, on every one of them.
 
         So no process is evaluated, or saved, with what another one saw alone. Where batch norm is synchronised they
-        are the same everywhere before.
+        are the same everywhere before; where it is in evaluation mode, frozen, they stay as they are.
         """
         if self.count > 1:
-            for norm in module.modules():
-                if isinstance(norm, _BatchNorm) and norm.running_mean is not None and norm.running_var is not None:
+            norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training]
+            for norm in norms:
+                if norm.running_mean is not None and norm.running_var is not None:
                     for statistics in (norm.running_mean, norm.running_var):
                         statistics.copy_(self.sum(statistics.clone()) / self.count)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from swinkit.serialization import to_plain
+from swinkit.training.interruption import Interrupted
 from swinkit.training.loop import TrainingResult, TrainingSettings, run_loop
 from swinkit.training.overfitting import describe_fit
 from swinkit.training.processes import Processes, cpu_threads, joined_processes
@@ -19,6 +21,7 @@ from swinkit.training.run_folder import RunFolder, open_run_folder
 from swinkit.training.run_lock import held_run_folder
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.training.task import Task
+from swinkit.training.trackers import check_installed
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +75,7 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
         Interrupted: where a signal asked the run to end; it has saved before, and the same call goes on.
     """
     root = run_dir or Path("runs") / recipe.name
+    check_installed(recipe.loop.log)
     with ExitStack() as held:
         with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
             torch.manual_seed(recipe.loop.seed)
@@ -81,13 +85,15 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
                     held.enter_context(held_run_folder(root))
                 folder = open_run_folder(root, deciding(recipe))
             _announce(recipe.name, task, folder.root, processes)
+            if "recipe" in task.description:
+                task.description["recipe"] |= _paths_from(recipe, root)
             loop = replace(recipe.loop, batch_size=task.batches.batch_size)  # no larger than the data
             settings = TrainingSettings(loop, recipe.optimizer, recipe.schedule)
             result = run_loop(task, settings, folder, processes)
         drawn: tuple[Path, ...] = ()
         if processes.is_first:
             drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
-            drawn = drawn or task.draw(folder)
+            drawn = drawn or _draw(task, folder)
     best = "unknown" if result.best is None else f"{task.best_named} {100 * result.best:.2f} %"
     fit = None if recipe.overfit is None else describe_fit(recipe.overfit, result.results, task.fit_metrics)
     return Run(result, folder, best, drawn, fit)
@@ -95,7 +101,7 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
 
 def deciding(recipe: Any) -> dict[str, Any]:
     """What decides a run's result: all but where and how it is computed. A run may go on with these changed."""
-    neutral = replace(recipe.loop, workers=0, threads=None, device=None, log_every=1)
+    neutral = replace(recipe.loop, workers=0, threads=None, device=None, log_every=1, log=())
     return to_plain(replace(recipe, loop=neutral))
 
 
@@ -109,7 +115,31 @@ def _announce(name: str, task: Task, root: Path, processes: Processes) -> None:
     )
 
 
+def _paths_from(recipe: Any, root: Path) -> dict[str, str]:
+    """What a model's file says beside the values of its recipe, where that has relative paths: the folder at which they
+    begin, seen from the run's folder. So an evaluation finds the data from anywhere, also where run and data were moved
+    together."""
+    paths = (getattr(recipe, each.name) for each in fields(recipe))
+    if all(path.is_absolute() for path in paths if isinstance(path, Path)):
+        return {}
+    try:
+        return {"paths_from": os.path.relpath(Path.cwd(), root.absolute())}
+    except ValueError:  # another drive of Windows
+        return {"paths_from": str(Path.cwd())}
+
+
+def _draw(task: Task, folder: RunFolder) -> tuple[Path, ...]:
+    try:
+        return task.draw(folder)
+    except Interrupted as stop:
+        saved = f"after the last step, with all but the pictures saved in {folder.root}"
+        raise Interrupted(stop.number, saved=saved) from None
+
+
 def _drawn_before(run: RunFolder, names: Sequence[str]) -> tuple[Path, ...]:
-    """The pictures in the folder of a finished run; none where the last one is not there yet."""
+    """The pictures in the folder of a finished run; none where the last one is not there yet, or is that of a time
+    before the run was made longer."""
     paths = [run.root / f"{name}.png" for name in names]
-    return tuple(path for path in paths if path.exists()) if paths[-1].exists() else ()
+    last = paths[-1]
+    is_of_now = last.exists() and last.stat().st_mtime_ns >= run.checkpoint.stat().st_mtime_ns
+    return tuple(path for path in paths if path.exists()) if is_of_now else ()

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
-
 from swinkit.errors import InputError
-from swinkit.files import parse_json, read_bytes, read_text, write_text
+from swinkit.files import parse_json, read_text, write_text
+from swinkit.serialization import from_plain
+from swinkit.training.settings import LoopSettings
 
 VERSION = 2
 """Of what `recipe.json` says; that of swinkit 0.1 had no number."""
-CLOSE_SECONDS = 3.0
-"""So long the end of a run waits for what TensorBoard has still to write."""
-_ADVICE = "free some space or choose another --run-dir"
+LENGTH = ("loop.epochs", "loop.steps", "loop.patience")
+"""What decides how long a run is, and may be another when it goes on."""
+ADVICE = "free some space or choose another --run-dir"
 
 
 class RunFolder:
@@ -32,13 +29,23 @@ class RunFolder:
         self.best_model = root / "best.safetensors"
         self.last_model = root / "last.safetensors"
         self.metrics = root / "metrics.jsonl"
+        self.metrics_csv = root / "metrics.csv"
         self.tensorboard = root / "tensorboard"
+        self.loop_before: LoopSettings | None = None
+        """Of a run that goes on with another length: what it was told before."""
+        self.told: dict[str, Any] = {}
+        """Everything that decides the result, as plain data."""
+
+    def keep_recipe(self) -> None:
+        """Write down what the run is told."""
+        write_text(self.recipe, json.dumps(self.told, indent=2, sort_keys=True), advice=ADVICE)
 
 
 def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
     """Make the folder of a run, or reopen the folder that the same command made before.
 
-    Of several processes, let the first come here before the others; it holds the folder, see `held_run_folder`.
+    Of several processes, let the first come here before the others; it holds the folder, see `held_run_folder`. A run
+    may go on with another length (`LENGTH`), which the folder then says in `loop_before` until `keep_recipe`.
 
     Args:
         root: the folder.
@@ -48,11 +55,11 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
         InputError: where the folder belongs to another run, or cannot be written.
     """
     run = RunFolder(root)
-    text = json.dumps({**recipe, "version": VERSION}, indent=2, sort_keys=True)
+    run.told = {**recipe, "version": VERSION}
     try:
         root.mkdir(parents=True, exist_ok=True)
         if not run.checkpoint.exists() and not run.best_model.exists():  # whatever was tried here came to nothing
-            write_text(run.recipe, text, advice=_ADVICE)
+            run.keep_recipe()
         before = read_text(run.recipe)
     except OSError as error:
         raise InputError(
@@ -63,11 +70,14 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
         raise InputError(
             f"{root} holds a run of another version of swinkit; go on with that version, or choose another --run-dir"
         )
-    changed = _differences(known, json.loads(text))
-    if changed:
+    changed = _differences(known, json.loads(json.dumps(run.told)))
+    others = [line for name, line in changed.items() if name not in LENGTH]
+    if others:
         raise InputError(
-            f"{root} holds a run with other values ({'; '.join(changed[:3])}); choose another --run-dir or delete it"
+            f"{root} holds a run with other values ({'; '.join(others[:3])}); choose another --run-dir or delete it"
         )
+    if changed:
+        run.loop_before = from_plain(LoopSettings, known["loop"], where=f"the loop in {run.recipe}")
     return run
 
 
@@ -75,81 +85,10 @@ def _parsed(text: str, run: RunFolder) -> Any:
     return parse_json(text, f"{run.recipe} is damaged: it", advice=f"choose another --run-dir or delete {run.root}")
 
 
-def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+def _differences(before: Any, now: Any, name: str = "") -> dict[str, str]:
+    """What differs, by its name, each in a clause."""
     if isinstance(before, dict) and isinstance(now, dict):
         keys = sorted(before.keys() | now.keys())
-        return [
-            line
-            for key in keys
-            for line in _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
-        ]
-    return [] if before == now else [f"{name} was {str(before)[:80]}, now {str(now)[:80]}"]
-
-
-class MetricsLog:
-    """metrics.jsonl, one object a line, and the same for TensorBoard.
-
-    A run that goes on from step `step` drops the lines after it: they will be written again.
-    """
-
-    def __init__(self, run: RunFolder, *, step: int) -> None:
-        kept = [line for line in _lines(run.metrics) if line["step"] <= step]
-        write_text(run.metrics, "".join(json.dumps(line) + "\n" for line in kept), advice=_ADVICE)
-        self._root = run.root
-        self._outer_hook = threading.excepthook
-        threading.excepthook = self._report_failed_thread
-        with self._explained():
-            self._file = run.metrics.open("a", encoding="utf-8")
-            self._board = SummaryWriter(str(run.tensorboard), purge_step=step + 1)
-
-    def write(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
-        """Add one line of results after step `step`, in epoch `epoch`; both count from 1.
-
-        Values that are not finite become null in metrics.jsonl: JSON has no word for them.
-        """
-        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        with self._explained():
-            self._file.write(json.dumps({"step": step, "epoch": epoch, **finite}) + "\n")
-            self._file.flush()
-            for name, value in values.items():
-                self._board.add_scalar(name, value, step)
-
-    def close(self) -> None:
-        """End both files. Values for TensorBoard that find no room on the disk any more are lost."""
-        with suppress(OSError):
-            self._file.close()
-        # TensorBoard waits for its thread without a limit, which an interruption may have left without its queue.
-        closing = threading.Thread(target=self._close_board, daemon=True)
-        closing.start()
-        closing.join(CLOSE_SECONDS)
-        threading.excepthook = self._outer_hook
-
-    def _close_board(self) -> None:
-        with suppress(OSError):
-            self._board.close()
-
-    def _report_failed_thread(self, failure: threading.ExceptHookArgs) -> None:
-        """TensorBoard's thread raises a failure to write again in the next `add_scalar`: once is enough."""
-        if not isinstance(failure.exc_value, OSError):
-            self._outer_hook(failure)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise InputError(
-                f"cannot write the metrics in {self._root} ({error.strerror}); free some space and start the same "
-                "command again, which goes on from the last checkpoint"
-            ) from None
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a metrics file; a line that was cut off by a kill is left out."""
-    if not path.exists():
-        return []
-    lines = []
-    for line in read_bytes(path).decode(errors="replace").split("\n"):
-        with suppress(ValueError, RecursionError):
-            lines.append(json.loads(line))
-    return [line for line in lines if isinstance(line, dict) and isinstance(line.get("step"), int)]
+        parts = [_differences(before.get(key), now.get(key), f"{name}.{key}" if name else key) for key in keys]
+        return {key: line for part in parts for key, line in part.items()}
+    return {} if before == now else {name: f"{name} was {str(before)[:80]}, now {str(now)[:80]}"}

@@ -136,3 +136,12 @@ class Schedule:
             return low + (self.peak - low) * 0.5 * (1 + math.cos(math.pi * done))
         power = settings.power if settings.decay == "poly" else 1.0
         return low + (self.peak - low) * (1 - done) ** power
+
+
+def describe_other_length(before: Schedule, now: Schedule, step: int) -> str:
+    """What becomes of the learning rate where a run goes on after step `step`, counted from 1, with another length."""
+    steps = f"The run has {now.total_steps} steps in all, and no longer {before.total_steps}"
+    rates = f"from here on the learning rate is that of a run of {now.total_steps} steps"
+    if step < now.total_steps:
+        rates += f", {now.lr(step):.3g} in the next step and {before.lr(step - 1):.3g} in the last"
+    return f"{steps}: {rates}."

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from swinkit.errors import InputError
+
+Freeze = Literal["all-but-head", "backbone"] | tuple[Literal["stages"], int]
+"""What of a model keeps its weights, see `OptimizerSettings.freeze`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,12 @@ class OptimizerSettings:
     """SGD's momentum."""
     nesterov: bool = False
     """SGD's other form of momentum, which the published classification code takes."""
+    freeze: Annotated[Freeze | None, tyro.conf.arg(prefix_name=False)] = None
+    """What keeps the weights that the run starts from, and its norms' statistics: "all-but-head" leaves the heads to
+    learn, "backbone" the necks of detectors too, "stages N" all but patch embedding and first N stages."""
+    layer_decay: Annotated[float | None, tyro.conf.arg(prefix_name=False)] = None
+    """The learning rate of a layer of the backbone is that of the layer behind it times this, 0 < decay <= 1, such as
+    0.8; heads learn at the full rate. None: one rate for all."""
 
     def __post_init__(self) -> None:
         for name in ("lr", "weight_decay", "eps", "momentum"):
@@ -42,6 +53,10 @@ class OptimizerSettings:
             raise InputError(f"optimizer.betas must lie in 0 <= beta < 1, not {self.betas}")
         if self.reference_batch is not None and self.reference_batch < 1:
             raise InputError(f"optimizer.reference_batch must be at least 1, not {self.reference_batch}")
+        if self.layer_decay is not None and not 0.0 < self.layer_decay <= 1.0:
+            raise InputError(f"layer_decay must lie in 0 < decay <= 1, not {self.layer_decay}")
+        if isinstance(self.freeze, tuple) and self.freeze[1] < 1:
+            raise InputError(f"freeze stages takes how many, from 1 on, not {self.freeze[1]}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,10 @@ class LoopSettings:
     epochs: int = 300
     """Passes over the training data."""
     steps: int | None = None
-    """Steps of the run, wherever in an epoch the last one falls; takes the place of `epochs`."""
+    """Steps of the run, wherever in an epoch the last one falls; takes the place of `epochs`. A run may go on with
+    another length: the learning rate is then that of a run of this length, from there on."""
+    patience: int | None = None
+    """End the run after so many evaluations in a row without a better best result; None trains to the end."""
     batch_size: int = 1024
     """Images of one step, over all processes and accumulated parts together."""
     accumulate: int = 1
@@ -108,7 +126,9 @@ class LoopSettings:
     checkpoint_every: int | None = None
     """Steps between checkpoints within an epoch; there is always one at an epoch's end."""
     log_every: int = 10
-    """Steps between lines of metrics.jsonl."""
+    """Steps between lines of metrics.jsonl, metrics.csv and TensorBoard."""
+    log: tuple[Literal["wandb", "mlflow"], ...] = ()
+    """Send the metrics to Weights & Biases or MLflow, too, which must be installed."""
     seed: int = 0
     """Decides initial weights, data order, augmentation and dropout."""
     workers: int = 2
@@ -127,6 +147,7 @@ class LoopSettings:
             "evaluate_every": self.evaluate_every,
             "log_every": self.log_every,
             "steps": self.steps,
+            "patience": self.patience,
             "evaluate_every_steps": self.evaluate_every_steps,
             "checkpoint_every": self.checkpoint_every,
         }

@@ -27,7 +27,7 @@ from swinkit.detection.recipe import DetectionRecipe
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.structures import Instances
-from swinkit.training.loop import _to_device
+from swinkit.training.data.loading import to_device
 
 
 def write_maps(root: Path, *, folder: str = "stuffthingmaps/train", top: int = 2) -> Path:
@@ -129,7 +129,7 @@ def test_every_augmentation_keeps_them(settings: DetectionAugmentation | SmallDe
     assert moved.semantic.dtype == torch.uint8 and moved.semantic.shape == shown.shape[1:]
     assert (moved.semantic.int() - shown[0].int()).abs().float().mean() < 1.5
     _, same = detection_transform(DetectionResize(30, 50))(picture, objects)
-    batch = _to_device(collate_detection([(shown, moved), (image, same)]), torch.device("cpu"))
+    batch = to_device(collate_detection([(shown, moved), (image, same)]), torch.device("cpu"))
     assert torch.equal(batch[2][1].semantic, objects.semantic)
 
 

@@ -2,10 +2,11 @@
 
 from itertools import chain
 
+import numpy as np
 import pytest
 
 from swinkit.errors import InputError
-from swinkit.training.data.sampling import EvalSampler, TrainSampler
+from swinkit.training.data.sampling import BalancedSampler, EvalSampler, TrainSampler
 
 
 def epoch_of(epoch=0, *, start=0, num_samples=50, batch_size=12, **division):
@@ -98,3 +99,41 @@ def test_a_batch_larger_than_the_data_is_fitted_with_a_line(caplog: pytest.LogCa
     assert caplog.messages == ["The batch size 64 is larger than the training set of 50 images: it is 48."]
     with pytest.raises(InputError, match="3 images is too small for 4 shares"):
         TrainSampler(3, batch_size=8, seed=0, accumulation=4)
+
+
+LABELS = np.repeat([0, 2, 3], [90, 8, 3])
+"""Class 1 has no samples."""
+
+
+def balanced_epoch(epoch=0, *, batch_size=1, seed=3, **division):
+    sampler = BalancedSampler(LABELS, batch_size=batch_size, seed=seed, **division)
+    return [index for batch in sampler.batches(epoch) for _, index in batch]
+
+
+def test_every_class_comes_equally_often_and_all_of_its_samples_do():
+    for epoch in range(3):
+        drawn = balanced_epoch(epoch)
+        assert len(drawn) == len(LABELS) == 101
+        counts = np.bincount(LABELS[drawn], minlength=4)
+        assert counts[1] == 0 and sorted(counts[[0, 2, 3]]) == [33, 34, 34]
+        times = np.bincount(drawn, minlength=101)
+        assert times[:90].max() == 1
+        for members in (times[90:98], times[98:]):
+            assert members.max() - members.min() <= 1
+
+
+def test_frequent_classes_show_others_in_every_epoch():
+    shown = {index for epoch in range(30) for index in balanced_epoch(epoch)}
+    assert shown == set(range(101))
+    assert balanced_epoch(0) != balanced_epoch(1)
+    assert balanced_epoch(0) != balanced_epoch(0, seed=4)
+
+
+def test_a_balanced_epoch_depends_on_seed_and_epoch_alone_and_can_be_entered_anywhere():
+    sampler = BalancedSampler(LABELS, batch_size=10, seed=3)
+    whole = list(sampler.batches(5))
+    assert list(BalancedSampler(LABELS, batch_size=10, seed=3).batches(5, start=4)) == whole[4:]
+    shares = [
+        list(BalancedSampler(LABELS, batch_size=10, seed=3, rank=rank, world_size=2).batches(5)) for rank in (0, 1)
+    ]
+    assert [sorted(one + other) for one, other in zip(*shares, strict=True)] == [sorted(batch) for batch in whole]

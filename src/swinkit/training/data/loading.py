@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate, get_worker_info
 
 from swinkit.errors import InputError, reason_of
@@ -115,3 +116,16 @@ def _begin_worker(number: int) -> None:
 def one_by_one(samples: list[Any]) -> list[Any]:
     """A batch of samples of different sizes: a list."""
     return list(samples)
+
+
+def to_device(batch: Any, device: torch.device) -> Any:
+    """A batch with all tensors in it on `device`; whatever else is in it stays."""
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, dict):
+        return {key: to_device(value, device) for key, value in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):  # a NamedTuple takes its values one by one
+        return type(batch)(*(to_device(value, device) for value in batch))
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(to_device(value, device) for value in batch)
+    return batch

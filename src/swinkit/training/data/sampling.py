@@ -6,7 +6,9 @@ A key is (epoch, index), what `seeding.SeededView` is indexed with. A batch is a
 import logging
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from swinkit.errors import InputError
 from swinkit.training.data.seeding import derived_generator
@@ -51,13 +53,68 @@ class TrainSampler:
 
     def batches(self, epoch: int, *, start: int = 0) -> Iterator[list[Key]]:
         """This process's batches of one epoch from step `start` on; `accumulation` batches make a step."""
-        order = torch.randperm(self.num_samples, generator=derived_generator("order", self._seed, epoch))
+        order = self._order(derived_generator("order", self._seed, epoch))
         shares = self._world_size * self._accumulation
         for step in range(start, self.steps_per_epoch):
             indices = order[step * self.batch_size : (step + 1) * self.batch_size].tolist()
             for part in range(self._accumulation):
                 share = _share(indices, part * self._world_size + self._rank, shares)
                 yield [(epoch, index) for index in share]
+
+    def _order(self, generator: torch.Generator) -> Tensor:
+        """The samples of an epoch, one after the other: (num_samples,)."""
+        return torch.randperm(self.num_samples, generator=generator)
+
+
+class BalancedSampler(TrainSampler):
+    """As `TrainSampler`, but every class comes equally often, up to one: of rare classes samples come again within an
+    epoch, each as often as the others up to one, and of frequent classes every epoch shows others.
+
+    An epoch has as many samples as the data; classes without samples are left out.
+
+    Args:
+        labels: (N,) class of each sample.
+        batch_size, seed, rank, world_size, accumulation: see `TrainSampler`.
+    """
+
+    def __init__(
+        self,
+        labels: np.ndarray,
+        *,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        accumulation: int = 1,
+    ) -> None:
+        super().__init__(
+            len(labels),
+            batch_size=batch_size,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+            accumulation=accumulation,
+        )
+        order = np.argsort(labels, kind="stable")
+        starts = np.flatnonzero(np.diff(labels[order])) + 1
+        self._members = [torch.from_numpy(members) for members in np.split(order, starts)]
+
+    def _order(self, generator: torch.Generator) -> Tensor:
+        classes = len(self._members)
+        each, over = divmod(self.num_samples, classes)
+        one_more = set(torch.randperm(classes, generator=generator)[:over].tolist())
+        parts = [
+            _repeated(members, each + (number in one_more), generator) for number, members in enumerate(self._members)
+        ]
+        drawn = torch.cat(parts)
+        return drawn[torch.randperm(len(drawn), generator=generator)]
+
+
+def _repeated(members: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """`count` of the members, in random order, all of them before any comes again."""
+    rounds = -(-count // len(members))
+    orders = [members[torch.randperm(len(members), generator=generator)] for _ in range(rounds)]
+    return torch.cat([*orders, members[:0]])[:count]
 
 
 class EvalSampler:
