@@ -345,10 +345,10 @@ def foreign_state(draw: random.Random) -> dict[str, Any]:
     for _ in range(draw.choice((0, 1, 1, 2, 3))):
         name = draw.choice(list(state))
         tensor = state[name]
-        if not isinstance(tensor, torch.Tensor):
+        if not isinstance(tensor, torch.Tensor) or tensor.layout != torch.strided or tensor.is_quantized:
             continue
         wrong: list[Callable[[], Any]] = [
-            lambda t=tensor: t.reshape(-1) if t.layout == torch.strided else t,
+            lambda t=tensor: t.flatten(),
             lambda t=tensor: t[None],
             lambda t=tensor: torch.zeros(()),
             lambda t=tensor: torch.zeros(draw.choice((0, 1, 7)), 3),

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from fake_yacs import CfgNode, pretend_yacs
 from safetensors.torch import save_file
 
 from swinkit.errors import InputError
+from swinkit.weights.pickles import TORCH_LEGACY_START
 from swinkit.weights.read import read_weights_file
 
 WEIGHTS = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(2, dtype=torch.float16)}
@@ -178,6 +180,18 @@ def test_archives_of_other_things(tmp_path: Path) -> None:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(InputError, match="no weights file"):
         read_weights_file(tmp_path / "a.zip")
+
+
+def test_a_length_that_an_old_file_does_not_have_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "claims.pth"
+    path.write_bytes(b"\x80\x02" + TORCH_LEGACY_START + b"\x80\x02X" + (2**31 - 1).to_bytes(4, "little") + b"a" * 100)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"claims\.pth is truncated"):
+            read_weights_file(path)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:

@@ -38,23 +38,27 @@ _ALLOCATING = {"builtins bytearray", "__builtin__ bytearray"}
 
 def check_torch_file(path: Path) -> None:
     """Raises InputError where a PyTorch file, of either format, says that reading it takes more than its size."""
-    with border(f"{path} is truncated, damaged or no weights file", "copy or download it again"):
-        with path.open("rb") as file:
-            is_zip = file.read(4) == b"PK\x03\x04"
-            file.seek(0)
-            if not is_zip:
-                _check_legacy(file, path)
-                return
-        with BoundedFile(path) as bounded, zipfile.ZipFile(bounded) as archive:
-            records = archive.infolist()
-            if sum(record.file_size for record in records) > path.stat().st_size:
-                raise InputError(f"{path} is packed, which weights are not; save it with torch.save or safetensors")
-            for record in records:
-                if record.filename.endswith("/data.pkl"):
-                    if record.file_size > MOST_PICKLE:
-                        raise InputError(f"{path} has {record.file_size:,} bytes beside its tensors, too many to read")
-                    with archive.open(record) as stream:
-                        _check_pickle(stream, path)
+    advice = "copy or download it again"
+    with border(f"{path} is truncated, damaged or no weights file", advice), BoundedFile(path) as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+        file.seek(0)
+        if is_zip:
+            _check_zip(file, path)
+        else:
+            _check_legacy(file, path)
+
+
+def _check_zip(file: BoundedFile, path: Path) -> None:
+    with zipfile.ZipFile(file) as archive:
+        records = archive.infolist()
+        if sum(record.file_size for record in records) > path.stat().st_size:
+            raise InputError(f"{path} is packed, which weights are not; save it with torch.save or safetensors")
+        for record in records:
+            if record.filename.endswith("/data.pkl"):
+                if record.file_size > MOST_PICKLE:
+                    raise InputError(f"{path} has {record.file_size:,} bytes beside its tensors, too many to read")
+                with archive.open(record) as stream:
+                    _check_pickle(stream, path)
 
 
 def check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

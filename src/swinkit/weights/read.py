@@ -14,7 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from swinkit.errors import InputError, border, reason_of
-from swinkit.files import is_folder, require_regular
+from swinkit.files import BoundedFile, is_folder, require_regular
 from swinkit.weights.bounds import check_tensors, check_torch_file
 from swinkit.weights.class_names import class_names_beside, class_names_of
 from swinkit.weights.pickles import (
@@ -178,7 +178,7 @@ def _refusal(path: Path, message: str) -> InputError:
 
 
 def _plain_pickle(path: Path) -> InputError:
-    with path.open("rb") as file:
+    with BoundedFile(path) as file:
         foreign = foreign_globals(file.read(64 * 2**20))
     if not foreign:
         return InputError(f"{path} is a Python pickle without tensors, not a weights file")
