@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from swinkit.files import save_image
-from swinkit.pictures.figure import PHOTOGRAPH_BYTES, figure_to_image, png_of, save_figure
+from swinkit.pictures.figure import PHOTOGRAPH_BYTES, figure_to_image, percent, png_of, save_figure
 from swinkit.segmentation.pictures import index_mask, segmentation_figure
 
 
@@ -49,7 +49,7 @@ class Segmentation:
 
     def save_mask(self, path: str | Path) -> Path:
         """Write a palette PNG whose values are the classes; raises InputError where it cannot be written."""
-        save_image(index_mask(self.mask, len(self.classes)), Path(path))
+        save_image(index_mask(self.mask, self.classes), Path(path))
         return Path(path)
 
     def _repr_png_(self) -> bytes:
@@ -62,6 +62,6 @@ class Segmentation:
 
     def __repr__(self) -> str:
         height, width = self.mask.shape
-        shown = ", ".join(f"{name} {100 * share:.1f} %" for name, share in list(self.shares.items())[:3])
+        shown = ", ".join(f"{name} {percent(share)}" for name, share in list(self.shares.items())[:3])
         more = f", {len(self.shares) - 3} more" if len(self.shares) > 3 else ""
         return f"Segmentation({height} x {width}: {shown}{more})"
