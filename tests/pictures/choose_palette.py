@@ -34,7 +34,7 @@ def choose(count: int = COUNT) -> list[tuple[int, int, int]]:
 if __name__ == "__main__":
     palette = choose()
     for start in range(0, COUNT, 15):
-        print(f'    "{" ".join("%02x%02x%02x" % colour for colour in palette[start : start + 15])}"')
+        print(f'    "{" ".join("{:02x}{:02x}{:02x}".format(*colour) for colour in palette[start : start + 15])}"')
     lab = lab_of(palette)
     distances = ciede2000(lab, lab) + 1e3 * np.eye(COUNT)
     for count in (2, 10, 20, 50, 80, 150, 255):

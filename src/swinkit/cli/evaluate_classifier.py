@@ -20,6 +20,7 @@ from swinkit.cli.console import result_console
 from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
 from swinkit.errors import InputError
 from swinkit.images.digits import open_digits
+from swinkit.training.progress import progress_bar
 
 CLASSES_SHOWN = 50
 
@@ -34,7 +35,8 @@ class EvaluateClassifierOptions(EvaluateOptions):
 def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptions) -> None:
     """Accuracy of a classifier on labelled images."""
     data = _data(options, classifier)
-    measured = measure(classifier, data, workers=options.workers, views=options.views)
+    step = progress_bar(len(data), "evaluating")
+    measured = measure(classifier, data, workers=options.workers, views=options.views, step=step)
     pictures = draw_results(measured, data, options.folder, classes=classifier.classes)
     scores = measured.scores
     if options.json:

@@ -20,6 +20,10 @@ from swinkit.serialization import from_plain
 from swinkit.structures import Views
 
 
+MOST_FAILURES = 20
+"""So many images without a result are named."""
+
+
 @dataclass(frozen=True)
 class PredictOptions:
     checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
@@ -94,7 +98,7 @@ def predict_each(
     endings: Sequence[str] = ("",),
 ) -> None:
     """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it. Images that
-    cannot be read, or whose picture cannot be written, are named at the end, in an InputError."""
+    cannot be read, or whose picture cannot be written, are named at the end, a line each, and are an InputError."""
     paths, left_out = image_paths(options.images, recursive=options.recursive)
     rows, failures = [], []
     for path, picture in zip(paths, picture_paths(paths, options.out, endings=endings), strict=True):
@@ -107,9 +111,13 @@ def predict_each(
     for line in left_out_lines(left_out):
         hint = "; --recursive takes them" if IN_SUBFOLDER in line else ""
         print(f"{line}{hint}", file=sys.stderr)
+    if len(failures) == 1:
+        raise InputError(failures[0])
+    for failure in failures[:MOST_FAILURES]:
+        print(f"  {failure}", file=sys.stderr)
     if failures:
-        more = f"; and {len(failures) - 20} more" if len(failures) > 20 else ""
-        raise InputError("; ".join(failures[:20]) + more)
+        more = "" if len(failures) <= MOST_FAILURES else f", the first {MOST_FAILURES}"
+        raise InputError(f"{len(failures)} of {len(paths)} images have no result, for the reasons above{more}")
 
 
 def list_files(paths: Sequence[Path]) -> None:

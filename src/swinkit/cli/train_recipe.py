@@ -116,7 +116,8 @@ def report(run: Run, data: Path | None) -> None:
         return
     model, sample = run.folder.best_model, run.folder.root / "sample.png"
     when = "" if run.result.steps_now else "This run was finished before. "
-    print(f"\n{when}Done: best validation {run.best} after {run.result.steps} steps.")
+    at = "after" if run.best_step is None else f"at step {run.best_step} of"
+    print(f"\n{when}Done: best validation {run.best} {at} {run.result.steps} steps.")
     print(f"  model        {model}")
     print(f"  checkpoint   {run.folder.checkpoint}")
     print(f"  metrics      {run.folder.metrics}")

@@ -187,9 +187,7 @@ def _place(figure: Figure, left: float, top: float, picture: Image.Image, *, tit
         fit_text(text, "{}", title, inches=max(across, 1.2))
 
 
-def legend_lines(
-    classes: np.ndarray, names: Sequence[str], *, shares: bool = True
-) -> list[tuple[str, Colour | None]]:
+def legend_lines(classes: np.ndarray, names: Sequence[str], *, shares: bool = True) -> list[tuple[str, Colour | None]]:
     """Texts, with each one's share of the pixels unless told otherwise, and colours of the classes that occur, those
     with most pixels first; long lists end in a sum. The background has no colour, as it is not painted."""
     counts = np.bincount(classes.ravel(), minlength=len(names))[: len(names)]

@@ -314,7 +314,7 @@ class _Trainer:
         with self.average.in_place() if self.average is not None else nullcontext():
             self.task.eval()
             with torch.no_grad(), self._autocast():
-                self.results = self.task.evaluate()
+                self.results = self.task.evaluate(self._show_validation)
             self.wrapped.train()
             self._keep_models()
         self.is_evaluated = True
@@ -323,6 +323,10 @@ class _Trainer:
             self.progress.say(f"{self.progress.place(self.done)}  {shown}")
             self.log.write(self.done, self._epoch, self.results)
             self.progress.resume_clock()
+
+    def _show_validation(self, done: int) -> None:
+        if self.progress is not None:
+            self.progress.validate(done, -(-self.task.images[1] // self.processes.count))
 
     def _average_statistics(self) -> None:
         """Batch norm's, before they are evaluated or saved: every process goes on with those of all."""

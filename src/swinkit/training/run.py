@@ -15,7 +15,8 @@ from swinkit.serialization import to_plain
 from swinkit.training.loop import TrainingResult, TrainingSettings, run_loop
 from swinkit.training.overfitting import describe_fit
 from swinkit.training.processes import Processes, cpu_threads, joined_processes
-from swinkit.training.run_folder import RunFolder, open_run_folder
+from swinkit.training.progress import progress_bar
+from swinkit.training.run_folder import RunFolder, best_step, open_run_folder
 from swinkit.training.run_lock import held_run_folder
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.training.task import Task
@@ -55,6 +56,8 @@ class Run:
     """The best validation result as people read it, such as "top-1 98.89 %"."""
     pictures: tuple[Path, ...]
     """And other files about the results, in the run's folder; only the first process draws them."""
+    best_step: int | None = None
+    """After which step that was; None where it is not known."""
     fit: str | None = None
     """Of a run that learned a few images by heart: a sentence that says whether it did."""
 
@@ -87,10 +90,10 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
         drawn: tuple[Path, ...] = ()
         if processes.is_first:
             drawn = _drawn_before(folder, task.pictures) if result.steps_now == 0 else ()
-            drawn = drawn or task.draw(folder)
+            drawn = drawn or task.draw(folder, progress_bar(task.images[1], "drawing pictures"))
     best = "unknown" if result.best is None else f"{task.best_named} {100 * result.best:.2f} %"
     fit = None if recipe.overfit is None else describe_fit(recipe.overfit, result.results, task.fit_metrics)
-    return Run(result, folder, best, drawn, fit)
+    return Run(result, folder, best, drawn, best_step(folder, task.best_metric), fit)
 
 
 def deciding(recipe: Any) -> dict[str, Any]:

@@ -61,9 +61,7 @@ def plot_detection_data(
     top = HEADLINE
     for row, height in zip(rows, heights, strict=True):
         for column, sample in enumerate(row):
-            _draw_sample(
-                figure, (GAP + column * (TILE + GAP), top), sample, classes, is_one_class=len(occurring) == 1
-            )
+            _draw_sample(figure, (GAP + column * (TILE + GAP), top), sample, classes, is_one_class=len(occurring) == 1)
         top += height
     _headline(figure, top + GAP, f"Objects of each class{_left_out(len(occurring), len(classes))}")
     if order:

@@ -77,9 +77,7 @@ def _figure_of(image: Image.Image, found: Instances | Detections, classes: Seque
     is_one_class = len(entries) == 1
     whole = max(width, 3.0)
     figure = new_figure(whole + 2 * GAP, height + 2 * GAP + _legend_height(entries, whole), dpi=DPI)
-    draw_objects(
-        figure, (GAP + (whole - width) / 2, GAP, longest), image, found, classes, is_one_class=is_one_class
-    )
+    draw_objects(figure, (GAP + (whole - width) / 2, GAP, longest), image, found, classes, is_one_class=is_one_class)
     draw_legend(figure, entries, left=GAP, top=height + 2 * GAP, width=whole)
     return figure
 
@@ -159,9 +157,7 @@ def _draw_tile(
     fit_text(text, "{}", title, inches=TILE)
     if objects is not None:
         spot = (left, top + TITLE, TILE)
-        draw_objects(
-            figure, spot, image, objects, classes, font_size=6, line_width=1.1, is_one_class=is_one_class
-        )
+        draw_objects(figure, spot, image, objects, classes, font_size=6, line_width=1.1, is_one_class=is_one_class)
 
 
 def legend_entries(
@@ -187,7 +183,9 @@ def legend_entries(
     return entries
 
 
-def draw_legend(figure: Figure, entries: Sequence[tuple[str, str | None]], *, left: float, top: float, width: float) -> None:
+def draw_legend(
+    figure: Figure, entries: Sequence[tuple[str, str | None]], *, left: float, top: float, width: float
+) -> None:
     """Entries in columns, row by row, in inches from the figure's upper left corner."""
     across, down = figure.get_size_inches()
     columns = _legend_columns(width)
