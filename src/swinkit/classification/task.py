@@ -19,6 +19,7 @@ from swinkit.classification.evaluation_images import EvaluationImages
 from swinkit.classification.losses import soft_target_cross_entropy
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.predictor import Classifier
+from swinkit.classification.scores import TOP5_CLASSES
 from swinkit.training.run_folder import RunFolder
 from swinkit.training.task import Task, TrainingBatches
 from swinkit.weights.model_file import read_model_file
@@ -69,7 +70,8 @@ class ClassificationTask(Task):
     def evaluate(self, step: Callable[[int], object] = lambda done: None) -> dict[str, float]:
         scores = self.evaluation.scores(lambda images: self.model(self.normalise(images)), step)
         self.coverage = (scores.classes_measured, scores.num_classes)
-        return {"val/loss": scores.loss, "val/top1": scores.top1, "val/top5": scores.top5}
+        top5 = {"val/top5": scores.top5} if scores.num_classes >= TOP5_CLASSES else {}
+        return {"val/loss": scores.loss, "val/top1": scores.top1} | top5
 
     def draw(self, run: RunFolder, step: Callable[[int], object] = lambda done: None) -> tuple[Path, ...]:
         device, workers = self.evaluation.processes.device, self.evaluation.workers

@@ -15,7 +15,7 @@ from swinkit.classification.data.samples import ClassificationData
 from swinkit.classification.data.sources import find_layout, open_evaluation_data
 from swinkit.classification.evaluation import draw_results, measure
 from swinkit.classification.predictor import Classifier
-from swinkit.classification.scores import ClassificationScores
+from swinkit.classification.scores import TOP5_CLASSES, ClassificationScores
 from swinkit.cli.console import result_console
 from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
 from swinkit.errors import InputError
@@ -42,10 +42,10 @@ def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptio
     if options.json:
         print(json.dumps(_results(scores, classifier, pictures)))
         return
-    top1, top5 = 100 * scores.top1, 100 * scores.top5
+    top5 = f", top-5 {100 * scores.top5:.2f} %" if scores.num_classes >= TOP5_CLASSES else ""
     counted, known = scores.classes_measured, scores.num_classes
     covered = "" if counted == known else f" of {counted} of {known} classes"
-    print(f"{scores.images} images: top-1{covered} {top1:.2f} %, top-5 {top5:.2f} %, loss {scores.loss:.4f}")
+    print(f"{scores.images} images: top-1{covered} {100 * scores.top1:.2f} %{top5}, loss {scores.loss:.4f}")
     if len(classifier.classes) <= CLASSES_SHOWN:
         result_console().print(_class_table(scores, classifier))
     list_files(pictures)

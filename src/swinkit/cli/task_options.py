@@ -12,13 +12,12 @@ from typing import Annotated, Any, Literal, Self
 import tyro
 from PIL import Image
 
-from swinkit.cli.image_paths import image_paths, picture_paths, run_name
+from swinkit.cli.image_paths import image_paths, picture_paths, run_folder, run_name
 from swinkit.errors import InputError
 from swinkit.images.listing import IN_SUBFOLDER, left_out_lines
 from swinkit.images.read import read_image
 from swinkit.serialization import from_plain
 from swinkit.structures import Views
-
 
 MOST_FAILURES = 20
 """So many images without a result are named."""
@@ -30,8 +29,9 @@ class PredictOptions:
     """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
     """Images, folders of images, or patterns such as "photos/*.jpg"."""
-    out: Path = Path("predictions")
-    """Folder for the annotated pictures."""
+    out: Path | None = None
+    """Folder for the annotated pictures. Default: predictions/, in the folder of the run where the checkpoint is in
+    one."""
     json: bool = False
     """Print JSON instead of text, and draw no annotated pictures."""
     recursive: bool = False
@@ -39,6 +39,11 @@ class PredictOptions:
     device: str | None = None
     """Device such as cuda or cpu. Default: the GPU if there is one."""
     views: Annotated[Views, tyro.conf.arg(name="")] = field(default_factory=Views)
+
+    @property
+    def folder(self) -> Path:
+        """Where pictures go."""
+        return self.out or (run_folder(self.checkpoint) or Path()) / "predictions"
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class EvaluateOptions:
     part: Literal["held_out", "all"] = "held_out"
     """Of data without a validation split: the images that training holds out, or all."""
     out: Path | None = None
-    """Folder for pictures and other files about the results. Default: evaluation/NAME."""
+    """Folder for pictures and other files about the results. Default: evaluation/ in the folder of the run, else
+    evaluation/NAME."""
     workers: int = 2
     """Processes that load images; 0 loads them in this one."""
     device: str | None = None
@@ -66,7 +72,8 @@ class EvaluateOptions:
     @property
     def folder(self) -> Path:
         """Where pictures go."""
-        return self.out or Path("evaluation") / run_name(self.checkpoint)
+        run = run_folder(self.checkpoint)
+        return self.out or (Path("evaluation") / run_name(self.checkpoint) if run is None else run / "evaluation")
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ def predict_each(
     cannot be read, or whose picture cannot be written, are named at the end, a line each, and are an InputError."""
     paths, left_out = image_paths(options.images, recursive=options.recursive)
     rows, failures = [], []
-    for path, picture in zip(paths, picture_paths(paths, options.out, endings=endings), strict=True):
+    for path, picture in zip(paths, picture_paths(paths, options.folder, endings=endings), strict=True):
         try:
             rows.append({"image": str(path), **predict(read_image(path), path, picture)})
         except InputError as error:

@@ -23,7 +23,7 @@ def finetune_detection() -> DetectionRecipe:
     formats (VOC, YOLO): `swinkit convert-data`. `swinkit check-data FOLDER` says what is wrong.
 
     Masks are learned where all annotations have them; --masks False learns boxes alone, and then starts best from a
-    backbone: --weights swin_tiny_patch4_window7_224. Other backbones: --variant swin_s.
+    backbone: --weights swin_tiny_patch4_window7_224. Other backbones: --backbone swin_s.
 
     Hardware: one GPU, where --precision bf16 is faster. Time: not measured.
     Expected: depends on the data; no published figure.

@@ -19,6 +19,18 @@ VERSION = 2
 """Of what `recipe.json` says; that of swinkit 0.1 had no number."""
 CLOSE_SECONDS = 3.0
 """So long the end of a run waits for what TensorBoard has still to write."""
+GITIGNORE = """\
+# What is large, or can be made again. Recipe, metrics and pictures are not: they say what the run was.
+checkpoint.pt
+*.safetensors
+*.onnx
+*.onnx.data
+*.pt2
+tensorboard/
+predictions/
+evaluation/
+"""
+"""Of a run's folder: what `swinkit predict`, `evaluate` and `export` put there is in it."""
 _ADVICE = "free some space or choose another --run-dir"
 
 
@@ -52,6 +64,7 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
     try:
         root.mkdir(parents=True, exist_ok=True)
         if not run.checkpoint.exists() and not run.best_model.exists():  # whatever was tried here came to nothing
+            write_text(root / ".gitignore", GITIGNORE, advice=_ADVICE)
             write_text(run.recipe, text, advice=_ADVICE)
         before = read_text(run.recipe)
     except OSError as error:
@@ -88,7 +101,9 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
 
 def best_step(run: RunFolder, metric: str) -> int | None:
     """After which step the results have the highest value of `metric`, of equals the last one; None where none has."""
-    values = [(line[metric], line["step"]) for line in _lines(run.metrics) if isinstance(line.get(metric), (int, float))]
+    values = [
+        (line[metric], line["step"]) for line in _lines(run.metrics) if isinstance(line.get(metric), (int, float))
+    ]
     return max(values)[1] if values else None
 
 
