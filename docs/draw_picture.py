@@ -19,7 +19,7 @@ from swinkit.detection.data.scenes import open_detection_scenes
 from swinkit.recipes.digit_scenes import SCENES
 
 PICTURE = Path(__file__).parent / "picture.png"
-CHOSEN = ("57", "85")
+CHOSEN = ("142", "57")
 MOST_BYTES = 300_000
 
 

@@ -31,6 +31,7 @@ from swinkit.detection.cascade import CascadeMaskRCNN
 from swinkit.detection.data.augmentation import DetectionResize
 from swinkit.detection.predictor import describe_detector
 from swinkit.recipes.digits import digits
+from swinkit.recipes.finetune import finetune
 from swinkit.segmentation.architectures import describe_segmentor
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.training.settings import LoopSettings
@@ -178,6 +179,17 @@ def documented_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         save_weights(Path(name), segmentor.state_dict(), write_description(described))
     recipe = replace(digits(), backbone=replace(digits().backbone, depths=(1, 1)), loop=LoopSettings(epochs=1))
     monkeypatch.setattr("swinkit.recipes.digits.digits", lambda: recipe)
+    for name in ("daisy", "rose"):
+        (Path("flowers") / name).mkdir(parents=True)
+        for number in range(6):
+            Image.effect_noise((32, 32), 90).convert("RGB").save(Path("flowers") / name / f"{number}.png")
+    small_finetune = replace(
+        finetune(),
+        backbone=replace(digits().backbone, depths=(1, 1), image_size=(32, 32)),
+        image_size=32,
+        loop=LoopSettings(batch_size=4, workers=0),
+    )
+    monkeypatch.setattr("swinkit.recipes.finetune.finetune", lambda: small_finetune)
 
 
 @pytest.fixture

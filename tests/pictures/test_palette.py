@@ -59,11 +59,11 @@ def test_instances_of_the_only_class_are_as_different_as_classes() -> None:
 
 def test_instances_beside_other_classes_are_shades_of_their_class() -> None:
     for label in range(255):
-        shades = instance_colours([label] * 4, 255)
+        shades = instance_colours([label] * 4, class_colours(255))
         assert shades[0] == class_colours(255)[label]
         assert smallest_difference(shades) > 7.8
-    assert instance_colours([3, 0, 3], 10)[1] == class_colours(10)[0]
-    assert instance_colours([3, 0, *[3] * 4], 10)[-1] == class_colours(10)[3]
+    assert instance_colours([3, 0, 3], class_colours(10))[1] == class_colours(10)[0]
+    assert instance_colours([3, 0, *[3] * 4], class_colours(10))[-1] == class_colours(10)[3]
 
 
 @pytest.mark.parametrize("name", ["background", "Background", "_background_", "bg"])

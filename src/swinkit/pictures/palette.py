@@ -45,10 +45,15 @@ def class_colours(count: int) -> list[Colour]:
     return [_rgb(codes[number % len(codes)]) for number in range(count)]
 
 
-def instance_colours(labels: Sequence[int], num_classes: int) -> list[Colour]:
-    """A colour for each instance, by its class (0..K-1), where there are several classes: the first one of a class has
-    its class's colour, and the next ones shades of it, four in all, then they begin again."""
-    colours, seen = class_colours(num_classes), Counter[int]()
+def colours_of(count: int, palette: Sequence[Colour] = ()) -> list[Colour]:
+    """The colours of `count` classes: those of a palette where it has as many, else `class_colours`."""
+    return list(palette) if len(palette) == count else class_colours(count)
+
+
+def instance_colours(labels: Sequence[int], colours: Sequence[Colour]) -> list[Colour]:
+    """A colour for each instance, by its class and the classes' colours, where there are several classes: the first one
+    of a class has its class's colour, and the next ones shades of it, four in all, then they begin again."""
+    seen = Counter[int]()
     shades = []
     for label in labels:
         shades.append(_turned(colours[label], *_TURNS[seen[label] % len(_TURNS)]))

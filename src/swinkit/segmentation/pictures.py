@@ -27,7 +27,7 @@ from swinkit.pictures.figure import (
     save_figure,
     shrink_to_content,
 )
-from swinkit.pictures.palette import Colour, class_colours, hex_code, is_background
+from swinkit.pictures.palette import Colour, colours_of, hex_code, is_background
 from swinkit.pictures.thumbnail import thumbnail
 
 DPI = 100
@@ -56,30 +56,42 @@ class SegmentationSample:
     title: str = ""
 
 
-def painted(image: Image.Image, classes: np.ndarray, names: Sequence[str], *, opacity: float = 0.55) -> Image.Image:
+def painted(
+    image: Image.Image,
+    classes: np.ndarray,
+    names: Sequence[str],
+    *,
+    opacity: float = 0.55,
+    palette: Sequence[Colour] = (),
+) -> Image.Image:
     """`image` under the colours of its pixels' classes (H, W); ignored pixels are grey, the background, known by its
     name, stays as it is."""
     if classes.shape != (image.height, image.width):
         raise InputError(f"classes {classes.shape} do not belong to an image of {image.height} x {image.width} pixels")
     plain = image.convert("RGB")
-    over = Image.blend(plain, Image.fromarray(_colour_table(names)[classes]), opacity)
+    over = Image.blend(plain, Image.fromarray(_colour_table(names, palette)[classes]), opacity)
     behind = np.isin(classes, [number for number, name in enumerate(names) if is_background(name)])
     over.paste(plain, mask=Image.fromarray(behind))
     return over
 
 
-def index_mask(classes: np.ndarray, names: Sequence[str]) -> Image.Image:
+def index_mask(classes: np.ndarray, names: Sequence[str], *, palette: Sequence[Colour] = ()) -> Image.Image:
     """Classes (H, W), 0..255, as a palette image whose pixels' values are the classes and whose palette shows them, the
-    background black."""
+    background black, unless `palette` says otherwise."""
     if classes.max(initial=0) > IGNORE:
         raise InputError(f"a mask's pixels have values up to {IGNORE}, not {classes.max()}; there are too many classes")
     mask = Image.fromarray(classes.astype(np.uint8))
-    mask.putpalette(_colour_table(names).ravel().tolist())
+    mask.putpalette(_colour_table(names, palette).ravel().tolist())
     return mask
 
 
 def segmentation_figure(
-    image: Image.Image, classes: np.ndarray, names: Sequence[str], *, side_by_side: bool = False
+    image: Image.Image,
+    classes: np.ndarray,
+    names: Sequence[str],
+    *,
+    side_by_side: bool = False,
+    palette: Sequence[Colour] = (),
 ) -> Figure:
     """`image` with its classes painted over it, and a legend with each class's share of the pixels.
 
@@ -88,14 +100,15 @@ def segmentation_figure(
         classes: (H, W), 0..K-1.
         names: the K classes.
         side_by_side: show the image itself to the left, too.
+        palette: a colour for each class; empty for swinkit's own.
 
     Raises:
         InputError: where sizes do not fit.
     """
-    over = painted(image, classes, names)
+    over = painted(image, classes, names, palette=palette)
     pictures = [_shown(picture) for picture in ((image, over) if side_by_side else (over,))]
     width, height = (length / DPI for length in pictures[0].size)
-    lines = legend_lines(classes, names)
+    lines = legend_lines(classes, names, palette=palette)
     whole = len(pictures) * (width + GAP) + LEGEND
     figure = new_figure(whole, max(height, LINE * len(lines)) + 2 * GAP, dpi=DPI)
     for place, picture in enumerate(pictures):
@@ -148,11 +161,11 @@ def plot_class_iou(iou: Sequence[float], names: Sequence[str], out: Path) -> Non
     save_figure(figure, out)
 
 
-def _colour_table(names: Sequence[str]) -> np.ndarray:
+def _colour_table(names: Sequence[str], palette: Sequence[Colour] = ()) -> np.ndarray:
     """(256, 3) uint8."""
     table = np.full((256, 3), IGNORED, dtype=np.uint8)
-    for number, colour in enumerate(class_colours(len(names))[:IGNORE]):
-        table[number] = BEHIND if is_background(names[number]) else colour
+    for number, colour in enumerate(colours_of(len(names), palette)[:IGNORE]):
+        table[number] = BEHIND if is_background(names[number]) and not palette else colour
     return table
 
 
@@ -187,12 +200,14 @@ def _place(figure: Figure, left: float, top: float, picture: Image.Image, *, tit
         fit_text(text, "{}", title, inches=max(across, 1.2))
 
 
-def legend_lines(classes: np.ndarray, names: Sequence[str], *, shares: bool = True) -> list[tuple[str, Colour | None]]:
+def legend_lines(
+    classes: np.ndarray, names: Sequence[str], *, shares: bool = True, palette: Sequence[Colour] = ()
+) -> list[tuple[str, Colour | None]]:
     """Texts, with each one's share of the pixels unless told otherwise, and colours of the classes that occur, those
     with most pixels first; long lists end in a sum. The background has no colour, as it is not painted."""
     counts = np.bincount(classes.ravel(), minlength=len(names))[: len(names)]
     order = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index]]
-    colours = class_colours(len(names))
+    colours = colours_of(len(names), palette)
 
     def share(count: int) -> str:
         return f"  {percent(count / classes.size)}" if shares else ""

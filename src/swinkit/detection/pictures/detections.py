@@ -23,7 +23,7 @@ from swinkit.pictures.figure import (
     new_figure,
     save_figure,
 )
-from swinkit.pictures.palette import class_colours, hex_code
+from swinkit.pictures.palette import Colour, colours_of, hex_code
 from swinkit.pictures.thumbnail import fitted_size
 from swinkit.structures import Detections, Instances
 
@@ -49,7 +49,14 @@ class DetectionSample:
     title: str = ""
 
 
-def draw_detections(image: Image.Image, found: Instances | Detections, classes: Sequence[str], out: Path) -> None:
+def draw_detections(
+    image: Image.Image,
+    found: Instances | Detections,
+    classes: Sequence[str],
+    out: Path,
+    *,
+    palette: Sequence[Colour] = (),
+) -> None:
     """Draws `image` with its instances, and below it a legend with their numbers.
 
     Args:
@@ -57,27 +64,40 @@ def draw_detections(image: Image.Image, found: Instances | Detections, classes: 
         found: instances at the image's size, true ones or detections; masks are drawn where there are any.
         classes: names by label.
         out: the PNG file to write.
+        palette: a colour for each class; empty for swinkit's own.
 
     Raises:
         InputError: where the instances do not belong to the image or the classes, or `out` cannot be written.
     """
-    save_figure(_figure_of(image, found, classes), out, max_bytes=PHOTOGRAPH_BYTES)
+    save_figure(_figure_of(image, found, classes, palette), out, max_bytes=PHOTOGRAPH_BYTES)
 
 
-def picture_of_detections(image: Image.Image, found: Instances | Detections, classes: Sequence[str]) -> Image.Image:
+def picture_of_detections(
+    image: Image.Image, found: Instances | Detections, classes: Sequence[str], *, palette: Sequence[Colour] = ()
+) -> Image.Image:
     """What `draw_detections` writes, as an image."""
-    return figure_to_image(_figure_of(image, found, classes))
+    return figure_to_image(_figure_of(image, found, classes, palette))
 
 
-def _figure_of(image: Image.Image, found: Instances | Detections, classes: Sequence[str]) -> Figure:
+def _figure_of(
+    image: Image.Image, found: Instances | Detections, classes: Sequence[str], palette: Sequence[Colour]
+) -> Figure:
     check_objects(image, found, classes)
     longest = min(SIDE, max(SMALLEST, *image.size)) / DPI
     width, height = (length / DPI for length in fitted_size(image.size, round(longest * DPI), round(longest * DPI)))
-    entries = legend_entries([found], classes)
+    entries = legend_entries([found], classes, palette=palette)
     is_one_class = len(entries) == 1
     whole = max(width, 3.0)
     figure = new_figure(whole + 2 * GAP, height + 2 * GAP + _legend_height(entries, whole), dpi=DPI)
-    draw_objects(figure, (GAP + (whole - width) / 2, GAP, longest), image, found, classes, is_one_class=is_one_class)
+    draw_objects(
+        figure,
+        (GAP + (whole - width) / 2, GAP, longest),
+        image,
+        found,
+        classes,
+        is_one_class=is_one_class,
+        palette=palette,
+    )
     draw_legend(figure, entries, left=GAP, top=height + 2 * GAP, width=whole)
     return figure
 
@@ -161,13 +181,17 @@ def _draw_tile(
 
 
 def legend_entries(
-    parts: Sequence[Instances | Detections], classes: Sequence[str], *, counts: bool = True
+    parts: Sequence[Instances | Detections],
+    classes: Sequence[str],
+    *,
+    counts: bool = True,
+    palette: Sequence[Colour] = (),
 ) -> list[tuple[str, str | None]]:
     """Names of the classes that occur, with their numbers unless told otherwise, and their colours; most frequent
     first, long lists end in a sum. The only class that occurs has no colour: each of its instances has its own."""
     numbers = Counter(label for part in parts for label in part.labels.tolist())
     order = sorted(numbers, key=lambda label: (-numbers[label], label))
-    colours = class_colours(len(classes))
+    colours = colours_of(len(classes), palette)
 
     def entry(name: str, count: int) -> str:
         return f"{clip_name(name, 16)} {count}" if counts else clip_name(name, 20)

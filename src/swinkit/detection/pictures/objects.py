@@ -20,7 +20,7 @@ from torch import Tensor
 from swinkit.errors import InputError
 from swinkit.ops.masks import paste_masks
 from swinkit.pictures.figure import clip_name, new_figure
-from swinkit.pictures.palette import Colour, class_colours, colours_of_one_class, hex_code, instance_colours
+from swinkit.pictures.palette import Colour, colours_of, colours_of_one_class, hex_code, instance_colours
 from swinkit.pictures.thumbnail import thumbnail
 from swinkit.structures import Detections, Instances
 
@@ -55,6 +55,7 @@ def draw_objects(
     line_width: float = 1.6,
     is_labelled: bool = True,
     is_one_class: bool = False,
+    palette: Sequence[Colour] = (),
 ) -> tuple[float, float]:
     """Draws `image` with its objects into `figure`.
 
@@ -69,6 +70,7 @@ def draw_objects(
         is_labelled: whether names and scores are written.
         is_one_class: whether all that is shown is of one class: then every instance has a colour of its own. Otherwise
             boxes and labels have the colour of their class, and masks a shade of it for each instance.
+        palette: a colour for each class; empty for swinkit's own.
 
     Returns:
         Width and height in inches.
@@ -77,7 +79,8 @@ def draw_objects(
     side = round(longest * DPI)
     picture = thumbnail(image, side, side)
     scale = picture.width / image.width, picture.height / image.height
-    colours, shades = _colours(found.labels.tolist(), len(classes), is_one_class=is_one_class)
+    named = colours_of(len(classes), palette)
+    colours, shades = _colours(found.labels.tolist(), named, is_one_class=is_one_class)
     painted = _with_masks(picture, found, shades, scale)
     width, height = picture.width / DPI, picture.height / DPI
     across, down = figure.get_size_inches()
@@ -94,13 +97,12 @@ def draw_objects(
     return width, height
 
 
-def _colours(labels: list[int], num_classes: int, *, is_one_class: bool) -> tuple[list[Colour], list[Colour]]:
-    """The colours of boxes and labels, and those of masks."""
+def _colours(labels: list[int], named: list[Colour], *, is_one_class: bool) -> tuple[list[Colour], list[Colour]]:
+    """The colours of boxes and labels, and those of masks, by those of the classes."""
     if is_one_class and labels:
-        own = colours_of_one_class(len(labels), labels[0])
+        own = [named[labels[0]], *colours_of_one_class(len(labels), labels[0])[1:]]
         return own, own
-    named = class_colours(num_classes)
-    return [named[label] for label in labels], instance_colours(labels, num_classes)
+    return [named[label] for label in labels], instance_colours(labels, named)
 
 
 def _with_masks(
