@@ -45,14 +45,14 @@ def test_table_and_picture(colours_run: Path, colours: Path, capsys: pytest.Capt
 
 def test_json(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [colours / name / f"{name}05.png" for name in ("blue", "green", "red")]
-    results = predicted(capsys, colours_run / "last.safetensors", *paths)
+    results = predicted(capsys, colours_run / "last.safetensors", *paths, "--out", "none")
     assert [result["image"] for result in results] == [str(path) for path in paths]
     assert [result["predictions"][0]["class"] for result in results] == ["blue", "green", "red"]
     for result in results:
         probabilities = [row["probability"] for row in result["predictions"]]
         assert probabilities == sorted(probabilities, reverse=True)
         assert sum(probabilities) == pytest.approx(1.0, abs=1e-5)
-    assert not (colours_run / "predictions").exists()
+    assert not Path("none").exists()
 
 
 def test_folder_and_images_of_the_same_name(

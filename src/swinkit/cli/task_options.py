@@ -18,6 +18,7 @@ from swinkit.images.listing import IN_SUBFOLDER, left_out_lines
 from swinkit.images.read import read_image
 from swinkit.serialization import from_plain
 from swinkit.structures import Views
+from swinkit.training.progress import progress_bar
 
 MOST_FAILURES = 20
 """So many images without a result are named."""
@@ -108,11 +109,15 @@ def predict_each(
     cannot be read, or whose picture cannot be written, are named at the end, a line each, and are an InputError."""
     paths, left_out = image_paths(options.images, recursive=options.recursive)
     rows, failures = [], []
-    for path, picture in zip(paths, picture_paths(paths, options.folder, endings=endings), strict=True):
+    # Without JSON, every image has lines of its own.
+    step = progress_bar(len(paths), "predicting") if options.json else lambda done: None
+    pictures = picture_paths(paths, options.folder, endings=endings)
+    for done, (path, picture) in enumerate(zip(paths, pictures, strict=True), start=1):
         try:
             rows.append({"image": str(path), **predict(read_image(path), path, picture)})
         except InputError as error:
             failures.append(str(error))
+        step(done)
     if options.json:
         print(json.dumps(rows, ensure_ascii=False))
     for line in left_out_lines(left_out):

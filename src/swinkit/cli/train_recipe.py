@@ -45,7 +45,8 @@ def train_recipe(name: str, arguments: Sequence[str]) -> None:
     published: Any = RECIPES[name]()
     default, rest = _with_parts(published, list(arguments))
     if "-h" in rest or "--help" in rest:
-        print(short_help(name, _task(name), default, inspect.getdoc(RECIPES[name]) or ""))
+        shown = default.sized() if isinstance(default, ClassificationRecipe) else default
+        print(short_help(name, _task(name), shown, inspect.getdoc(RECIPES[name]) or ""))
         return
     rest = ["--help" if argument == "--help-all" else argument for argument in rest]
     # The options of this recipe's own class, known only at run time, which type checkers do not follow.
