@@ -160,7 +160,7 @@ def test_no_block_is_passed_over() -> None:
 
 
 def test_a_command_that_is_wrong_is_found(parsing_alone: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    for line in ("swinkit train digits --no-such-option 1", "swinkit evaluate RUN --threshold 1", "swinkit fly"):
+    for line in ("swinkit train digits --no-such-option 1", "swinkit evaluate RUN --threshold 1", "swinkit fly RUN"):
         (arguments,) = commands_in(line)
         with pytest.raises(AssertionError, match="is not understood"):
             check_command(arguments, monkeypatch)

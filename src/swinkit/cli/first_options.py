@@ -59,29 +59,19 @@ _SHARED = (
 )
 _OF_TASK = {
     "classification": (
-        FirstOption(
-            "--image-size N", "side of the images in pixels, as the model sees them", "preprocessing.image_size"
-        ),
+        FirstOption("--image-size N", "side of the images in pixels, as they are shown", "preprocessing.image_size"),
         FirstOption("--validation-fraction SHARE", "held out where there is no val/", "validation_fraction"),
-        FirstOption(
-            "--augmentation.horizontal-flip P", "0 where a mirror changes the class", "augmentation.horizontal_flip"
-        ),
+        _FLIP,
     ),
     "detection": (
         FirstOption("--detector NAME", ", ".join(DETECTORS)),
-        FirstOption(
-            "--masks True|False", "learn masks, or boxes alone (default: masks where all annotations have them)"
-        ),
-        FirstOption(
-            "--augmentation.horizontal-flip P", "0 where a mirror changes the class", "augmentation.horizontal_flip"
-        ),
+        FirstOption("--masks True|False", "learn masks, or boxes alone (default: masks where all have them)"),
+        _FLIP,
     ),
     "segmentation": (
         FirstOption("--classes-file FILE", "a class name a line (default: classes.txt in the data)"),
         FirstOption("--reduce-zero-label", "masks have 0 for what is ignored, and 1 for the first class"),
-        FirstOption(
-            "--augmentation.crop-size H W", "pixels that are seen at once in training", "augmentation.crop_size"
-        ),
+        FirstOption("--augmentation.crop-size H W", "pixels that training sees at once", "augmentation.crop_size"),
     ),
 }
 
@@ -150,13 +140,9 @@ def _option_lines(option: FirstOption, recipe: Any, width: int) -> Iterator[str]
 
 def _written(value: Any) -> str:
     """As it is written on the command line."""
-    return (
-        " ".join(map(str, value))
-        if isinstance(value, tuple)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _has(recipe: Any, path: str) -> bool:

@@ -40,14 +40,8 @@ def models_command(arguments: Sequence[str]) -> None:
     )
     for name, entry in CATALOGUE.items():
         size = " x ".join(str(side) for side in entry.input_size)
-        table.add_row(
-            name,
-            USES.get(entry.task, entry.task),
-            size,
-            str(entry.classes or "-"),
-            entry.published or "-",
-            entry.licence,
-        )
+        use, published = USES.get(entry.task, entry.task), entry.published or "-"
+        table.add_row(name, use, size, str(entry.classes or "-"), published, entry.licence)
     console.print(table)
 
 

@@ -62,7 +62,7 @@ class Run:
     """Of a run that learned a few images by heart: a sentence that says whether it did."""
 
 
-def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
+def train(recipe: Recipe, run_dir: str | Path | None = None) -> Run:
     """Train by a recipe of any task, or go on with the run that the same call began before.
 
     Args:
@@ -74,7 +74,7 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
             loss is not finite.
         Interrupted: where a signal asked the run to end; it has saved before, and the same call goes on.
     """
-    root = run_dir or Path("runs") / recipe.name
+    root = Path(run_dir or Path("runs") / recipe.name)
     with ExitStack() as held:
         with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
             torch.manual_seed(recipe.loop.seed)

@@ -139,11 +139,17 @@ def _middles(old: int, new: int) -> Tensor:
 
 def _contour(mask: np.ndarray, width: int) -> np.ndarray:
     """The pixels of a mask (h, w) that are fewer than `width` steps, beside, above or below, from one outside it."""
-    inside = mask
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return mask
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    inside = mask[part]
     for _ in range(width):
         padded = np.pad(inside, 1)
         inside = inside & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~inside
+    contour = mask.copy()
+    contour[part] &= ~inside
+    return contour
 
 
 def _draw_box(axes: Axes, box: Sequence[float], colour: Colour, line_width: float) -> None:
