@@ -12,11 +12,12 @@ from typing import Any, Protocol
 import torch
 
 from swinkit.serialization import to_plain
+from swinkit.training.best_step import best_step
 from swinkit.training.loop import TrainingResult, TrainingSettings, run_loop
 from swinkit.training.overfitting import describe_fit
 from swinkit.training.processes import Processes, cpu_threads, joined_processes
 from swinkit.training.progress import progress_bar
-from swinkit.training.run_folder import RunFolder, best_step, open_run_folder
+from swinkit.training.run_folder import RunFolder, open_run_folder
 from swinkit.training.run_lock import held_run_folder
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.training.task import Task
@@ -93,7 +94,7 @@ def train(recipe: Recipe, run_dir: str | Path | None = None) -> Run:
             drawn = drawn or task.draw(folder, progress_bar(task.images[1], "drawing pictures"))
     best = "unknown" if result.best is None else f"{task.best_named} {100 * result.best:.2f} %"
     fit = None if recipe.overfit is None else describe_fit(recipe.overfit, result.results, task.fit_metrics)
-    return Run(result, folder, best, drawn, best_step(folder, task.best_metric), fit)
+    return Run(result, folder, best, drawn, best_step(folder.metrics, task.best_metric), fit)
 
 
 def deciding(recipe: Any) -> dict[str, Any]:

@@ -99,14 +99,6 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     return [] if before == now else [f"{name} was {str(before)[:80]}, now {str(now)[:80]}"]
 
 
-def best_step(run: RunFolder, metric: str) -> int | None:
-    """After which step the results have the highest value of `metric`, of equals the last one; None where none has."""
-    values = [
-        (line[metric], line["step"]) for line in _lines(run.metrics) if isinstance(line.get(metric), (int, float))
-    ]
-    return max(values)[1] if values else None
-
-
 class MetricsLog:
     """metrics.jsonl, one object a line, and the same for TensorBoard.
 
