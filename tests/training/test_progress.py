@@ -91,7 +91,17 @@ def test_losses_are_means_of_the_last_steps(
 
 
 @pytest.mark.parametrize(
-    ("rate", "text"), [(0.04, "0.0"), (0.26, "0.3"), (9.94, "9.9"), (9.96, "10"), (12.4, "12"), (1530.2, "1530")]
+    ("rate", "text"),
+    [
+        (0.0, "0"),
+        (0.043, "0.043"),
+        (0.26, "0.26"),
+        (1.26, "1.3"),
+        (9.94, "9.9"),
+        (9.96, "10"),
+        (12.4, "12"),
+        (1530.2, "1530"),
+    ],
 )
 def test_slow_rates_have_a_digit(rate: float, text: str) -> None:
     assert rounded(rate) == text

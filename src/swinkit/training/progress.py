@@ -136,8 +136,10 @@ class TrainingProgress:
 
 
 def rounded(rate: float) -> str:
-    """A rate a second: from 10 on a whole number, below with a digit."""
-    return f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}"
+    """A rate a second: from 10 on a whole number, below with a digit, below 1 with two that count."""
+    if rate >= 9.95:
+        return f"{rate:.0f}"
+    return f"{rate:.1f}" if rate >= 1 else f"{rate:.2g}"
 
 
 def memory_named(device: torch.device) -> str:
