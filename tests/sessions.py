@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -122,6 +123,12 @@ def start(arguments: Sequence[str], log: Path, environment: Mapping[str, str] | 
     process = _CONTEXT.Process(target=_session, args=(list(arguments), log, dict(environment or {})))
     process.start()
     return process
+
+
+def arguments_of(line: str) -> list[str]:
+    """The arguments of a printed command, `swinkit ARGUMENTS` or `python -m swinkit ARGUMENTS`."""
+    words = shlex.split(line)
+    return words[3:] if words[1] == "-m" else words[1:]
 
 
 def run(arguments: Sequence[str], log: Path) -> int:

@@ -54,9 +54,13 @@ def test_any_size_fits_beside_the_chart(size: tuple[int, int]) -> None:
 def test_bars_are_the_probabilities_under_their_names() -> None:
     figure = annotated_image(Image.new("L", (30, 30)), ROWS)
     chart = figure.axes[1]
-    assert texts(figure) == ["tench", "90.0 %", "black swan", "7.5 %", "otter", "0.0 %"]
-    assert [bar.get_width() for bar in chart.patches[1::2]] == [0.9, 0.075, 0.0]
+    assert texts(figure) == ["tench", "90.0 %", "black swan", "7.5 %"]  # no bar for what rounds to 0.0 %
+    assert [bar.get_width() for bar in chart.patches[1::2]] == [0.9, 0.075]
     assert all(upper.get_position()[1] < lower.get_position()[1] for upper, lower in pairwise(chart.texts[::2]))
+
+
+def test_the_best_class_is_always_there() -> None:
+    assert texts(annotated_image(Image.new("L", (30, 30)), [("cat", 0.0002), ("dog", 0.0001)])) == ["cat", "<0.1 %"]
 
 
 @pytest.mark.filterwarnings("error")

@@ -95,7 +95,7 @@ def test_evaluation_counts_every_image_once() -> None:
         logits = task.model(images)
     assert results["val/top1"] == (logits.argmax(1) == labels).double().mean().item()
     assert results["val/loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-6)
-    assert results["val/top5"] == 1.0
+    assert "val/top5" not in results  # of two classes it says nothing
 
 
 def test_saved_model_says_what_it_is(tmp_path: Path) -> None:

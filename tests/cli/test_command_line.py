@@ -1,4 +1,5 @@
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from safetensors.torch import load_file
 
 import swinkit
 from swinkit.cli import main
+from swinkit.cli.listings import HEADINGS, TASKS
 from swinkit.recipes import RECIPES
 
 COMMANDS = (
@@ -88,8 +90,19 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_recipes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes"]) == 0
+    few = capsys.readouterr().out
+    assert main(["recipes", "--published"]) == 0
     text = capsys.readouterr().out
     assert all(f" {name} " in text for name in RECIPES)
+    own, embedded, published = (text.index(heading) for heading in HEADINGS.values())
+    for entry in RECIPES.entries():
+        place = text.index(f" {entry.name} ")
+        assert (
+            entry.data == "own" if place < embedded else entry.data == "embedded" if place < published else "published"
+        )
+        assert (f" {entry.name} " in few) == (entry.data != "published")
+    assert own < embedded and f"{len([e for e in RECIPES.entries() if e.data == 'published'])} recipes, which" in few
+    assert [line.split()[0] for line in few[own:embedded].splitlines() if re.match(" [a-z]", line)] == list(TASKS)
     (line,) = (line for line in text.splitlines() if " coco_cascade_swin_t_3x_paper " in line)
     assert line.rstrip().endswith("50.5 box AP, 43.7 mask AP")
 
@@ -97,6 +110,7 @@ def test_recipes(capsys: pytest.CaptureFixture[str]) -> None:
 def test_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     text = capsys.readouterr().out
+    assert "backbone, for --weights alone" in text
     assert "28,288,354" in text and "swin_large_patch4_window12_384_22kto1k" in text and "87.3 % top-1" in text
 
 

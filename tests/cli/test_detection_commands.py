@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from swinkit.detection.data.sources import open_detection_data
 
 FILES = {
     *(
+        ".gitignore",
         "recipe.json",
         "checkpoint.pt",
         "best.safetensors",
@@ -59,11 +59,11 @@ def training(data: Path, *options: object) -> list[object]:
 
 
 def test_training_writes_every_file_and_says_where(objects_run: Path) -> None:
-    assert {path.name for path in objects_run.iterdir()} == FILES
+    assert {path.name for path in objects_run.iterdir()} - {"evaluation", "predictions"} == FILES
     log = (objects_run.parent / "log").read_text()
     assert "11 images to train on, 5 to validate on, 2 classes; a model of" in log
     assert "Done: best validation box AP " in log and "loss_rpn_cls" in log and "loss_mask" in log
-    for name in FILES - {"recipe.json", "last.safetensors", "metrics.csv", "tensorboard"}:
+    for name in FILES - {".gitignore", "recipe.json", "last.safetensors", "metrics.csv", "tensorboard"}:
         assert f" {objects_run / name}\n" in log
     for picture in objects_run.glob("*.png"):
         with Image.open(picture) as image:
@@ -72,13 +72,13 @@ def test_training_writes_every_file_and_says_where(objects_run: Path) -> None:
 
 def test_both_next_commands_work_as_printed(objects_run: Path, objects: Path) -> None:
     lines = (objects_run.parent / "log").read_text().partition("Try next:\n")[2].splitlines()
-    commands = [shlex.split(line)[1:] for line in lines]
+    commands = [sessions.arguments_of(line) for line in lines]
     assert commands[0] == ["evaluate", str(objects_run / "best.safetensors"), "--data", str(objects)]
     for command in commands:
         assert main(command) == 0
-    names = {path.name for path in Path("evaluation/run").iterdir()}
+    names = {path.name for path in (objects_run / "evaluation").iterdir()}
     assert names == {"predictions.png", "boxes.json", "masks.json"}
-    assert [path.name for path in Path("predictions").iterdir()] == ["run_sample.png"]
+    assert (objects_run / "predictions" / "run_sample.png").is_file()
 
 
 def test_evaluation_repeats_the_result_of_the_training(objects_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +160,7 @@ def test_bad_predictions(objects_run: Path, tmp_path: Path, capsys: pytest.Captu
         capsys, "predict", objects_run, objects_run / "sample.png", "--threshold", "1.5"
     )
     (tmp_path / "broken.png").write_bytes(b"no image")
-    line = refused(capsys, "predict", objects_run, "broken.png", objects_run / "sample.png")
+    line = refused(capsys, "predict", objects_run, "broken.png", objects_run / "sample.png", "--out", "predictions")
     assert "broken.png" in line and Path("predictions/run_sample.png").exists()
 
 

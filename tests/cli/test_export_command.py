@@ -61,7 +61,7 @@ def test_a_torch_program(
     text = capsys.readouterr().out
     assert "2 x 97 x 131: differs from PyTorch by at most" in text and "model.pt2" in text
     images = torch.randn(3, 3, 50, 70)
-    found = torch.export.load(tmp_path / "model.pt2").module()(images)
+    found = torch.export.load(checkpoint.with_name("model.pt2")).module()(images)
     assert torch.allclose(found, SwinClassifier.from_pretrained(checkpoint)(images), atol=1e-5)
 
 
@@ -103,6 +103,24 @@ def test_bad_input_is_one_sentence(
         export_command([each.format(file=checkpoint) for each in arguments])
     assert sentence in str(caught.value) and "\n" not in str(caught.value)
     assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "out"),
+    [
+        ("there/run", "there/run/best.onnx"),
+        ("there/run/last.safetensors", "there/run/last.onnx"),
+        ("there/hub/", "there/hub/model.onnx"),
+        ("swin_tiny_patch4_window7_224", "swin_tiny_patch4_window7_224.onnx"),
+        ("hf-hub:me/swin", "swin.onnx"),
+        ("https://example.org/w/swin.pth", "swin.onnx"),
+    ],
+)
+def test_the_file_goes_beside_the_checkpoint(checkpoint: str, out: str) -> None:
+    for name in ("run/best.safetensors", "run/last.safetensors", "hub/model.safetensors"):
+        (Path("there") / name).parent.mkdir(parents=True, exist_ok=True)
+        (Path("there") / name).touch()
+    assert command._beside(checkpoint, ".onnx") == Path(out)
 
 
 def test_a_missing_package_is_said_before_anything_else(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

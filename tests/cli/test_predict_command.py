@@ -32,7 +32,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 def test_table_and_picture(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["predict", str(colours_run), str(colours / "red" / "red00.png"), "--top", "2"]) == 0
+    image = colours / "red" / "red00.png"
+    assert main(["predict", str(colours_run), str(image), "--top", "2", "--out", "predictions"]) == 0
     text = capsys.readouterr().out
     assert text.splitlines()[0] == str(colours / "red" / "red00.png")
     names = [line.split()[0] for line in text.splitlines()[2:4]]
@@ -44,14 +45,14 @@ def test_table_and_picture(colours_run: Path, colours: Path, capsys: pytest.Capt
 
 def test_json(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [colours / name / f"{name}05.png" for name in ("blue", "green", "red")]
-    results = predicted(capsys, colours_run / "last.safetensors", *paths)
+    results = predicted(capsys, colours_run / "last.safetensors", *paths, "--out", "none")
     assert [result["image"] for result in results] == [str(path) for path in paths]
     assert [result["predictions"][0]["class"] for result in results] == ["blue", "green", "red"]
     for result in results:
         probabilities = [row["probability"] for row in result["predictions"]]
         assert probabilities == sorted(probabilities, reverse=True)
         assert sum(probabilities) == pytest.approx(1.0, abs=1e-5)
-    assert not Path("predictions").exists()
+    assert not Path("none").exists()
 
 
 def test_folder_and_images_of_the_same_name(
@@ -73,11 +74,13 @@ def test_one_corrupt_image_among_good_ones(
     Path("broken.jpg").write_bytes(b"\xff\xd8\xff no more")
     good = [colours / "red" / "red01.png", colours / "blue" / "blue01.png"]
     arguments = ["predict", str(colours_run), str(good[0]), "broken.jpg", "missing.png", str(good[1])]
+    arguments += ["--out", "predictions"]
     assert main(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out.count("picture: ") == 2
-    assert captured.err.startswith("swinkit: broken.jpg is not an image")
-    assert "there is no image missing.png" in captured.err and len(captured.err.splitlines()) == 1
+    first, second, last = captured.err.splitlines()
+    assert first.startswith("  broken.jpg is not an image") and "there is no image missing.png" in second
+    assert last == "swinkit: 2 of 4 images have no result, for the reasons above"
     assert main([*arguments, "--json"]) == 2
     assert [result["image"] for result in json.loads(capsys.readouterr().out)] == [str(path) for path in good]
 
@@ -112,7 +115,7 @@ def test_files_that_hold_no_classifier(colours_run: Path, colours: Path, capsys:
 
 def test_names_are_printed_as_they_are(colours_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (40, 40), "red").save("[bold]:cat:.png")
-    assert main(["predict", str(colours_run), "[bold]:cat:.png"]) == 0
+    assert main(["predict", str(colours_run), "[bold]:cat:.png", "--out", "predictions"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("[bold]:cat:.png\n") and "picture: predictions/[bold]:cat:.png" in text
 
@@ -139,7 +142,30 @@ def test_one_bad_item_does_not_end_the_rest(
     long = tmp_path / f"{'x' * 250}.png"
     long.write_bytes(good.read_bytes())
     (tmp_path / "predictions" / "red_red00.png").mkdir(parents=True)  # a picture that cannot be written
-    line = refused(capsys, colours_run, good, long, tmp_path / ("y" * 300 + ".png"), other)
-    assert "File name too long" in line and "Is a directory" in line and "yyy" in line
+    images = [str(path) for path in (good, long, tmp_path / ("y" * 300 + ".png"), other)]
+    assert main(["predict", str(colours_run), *images, "--out", "predictions"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "Is a directory" in lines[0] and "File name too long" in lines[1] and "yyy" in lines[2]
+    assert lines[3:] == ["swinkit: 3 of 4 images have no result, for the reasons above"]
     assert (tmp_path / "predictions" / "blue_blue00.png").is_file()
     assert not [path.name for path in (tmp_path / "predictions").iterdir() if path.name.startswith(".")]
+
+
+def test_pictures_go_into_the_folder_of_the_run(colours_run: Path, colours: Path, tmp_path: Path) -> None:
+    """Which git leaves out; those of a model that is of no run go into this folder."""
+    image = str(colours / "red" / "red00.png")
+    alone = tmp_path / "models" / "swin.safetensors"
+    alone.parent.mkdir()
+    alone.write_bytes((colours_run / "best.safetensors").read_bytes())
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("best.safetensors", "recipe.json", ".gitignore"):
+        (run / name).write_bytes((colours_run / name).read_bytes())
+    for checkpoint in (run, run / "best.safetensors", alone):
+        assert main(["predict", str(checkpoint), image]) == 0
+        assert main(["evaluate", str(checkpoint), "--data", str(colours), "--workers", "0"]) == 0
+    assert [path.name for path in (run / "predictions").iterdir()] == ["red_red00.png"]
+    assert (run / "evaluation" / "confusion.png").is_file()
+    assert Path("predictions/red_red00.png").is_file() and Path("evaluation/swin/confusion.png").is_file()
+    left_out = (run / ".gitignore").read_text().splitlines()
+    assert {"predictions/", "evaluation/", "*.onnx", "*.pt2", "*.safetensors", "checkpoint.pt"} <= set(left_out)

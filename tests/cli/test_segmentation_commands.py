@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from swinkit.cli.segmentation_options import ShownAs
 
 FILES = {
     *(
+        ".gitignore",
         "recipe.json",
         "checkpoint.pt",
         "best.safetensors",
@@ -69,11 +69,11 @@ def training(data: Path, *options: object) -> list[object]:
 
 
 def test_training_writes_every_file_and_says_where(masks_run: Path, masks: Path) -> None:
-    assert {path.name for path in masks_run.iterdir()} == FILES
+    assert {path.name for path in masks_run.iterdir()} - {"evaluation", "predictions"} == FILES
     log = (masks_run.parent / "log").read_text()
     assert "12 images to train on, 4 to validate on, 3 classes; a model of" in log
     assert "Done: best validation mIoU " in log
-    for name in FILES - {"recipe.json", "last.safetensors", "metrics.csv", "tensorboard"}:
+    for name in FILES - {".gitignore", "recipe.json", "last.safetensors", "metrics.csv", "tensorboard"}:
         assert f" {masks_run / name}\n" in log
     for picture in masks_run.glob("*.png"):
         with Image.open(picture) as image:
@@ -86,12 +86,12 @@ def test_training_writes_every_file_and_says_where(masks_run: Path, masks: Path)
 
 def test_both_next_commands_work_as_printed(masks_run: Path, masks: Path) -> None:
     lines = (masks_run.parent / "log").read_text().partition("Try next:\n")[2].splitlines()
-    commands = [shlex.split(line)[1:] for line in lines]
+    commands = [sessions.arguments_of(line) for line in lines]
     assert commands[0] == ["evaluate", str(masks_run / "best.safetensors"), "--data", str(masks)]
     for command in commands:
         assert main(command) == 0
-    assert {path.name for path in Path("evaluation/run").iterdir()} == {"class_iou.png", "predictions.png"}
-    assert {path.name for path in Path("predictions").iterdir()} == {"run_sample.png", "run_sample_mask.png"}
+    assert {path.name for path in (masks_run / "evaluation").iterdir()} == {"class_iou.png", "predictions.png"}
+    assert {"run_sample.png", "run_sample_mask.png"} <= {path.name for path in (masks_run / "predictions").iterdir()}
 
 
 def test_evaluation_repeats_the_result_of_the_training(masks_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,7 +205,7 @@ def test_a_segmentor_of_another_code_base_is_known_by_its_heads(
 
 def test_index_mask_is_the_prediction(masks_run: Path, masks: Path, capsys: pytest.CaptureFixture[str]) -> None:
     image = masks / "images/val/val00.png"
-    (result,) = as_json(capsys, "predict", masks_run, image)
+    (result,) = as_json(capsys, "predict", masks_run, image, "--out", "predictions")
     assert Path(result["mask"]) == Path("predictions/val_val00_mask.png")
     assert [path.name for path in Path("predictions").iterdir()] == ["val_val00_mask.png"]
     expected = opened(masks_run).predict(image)
@@ -237,7 +237,8 @@ def test_names_of_pictures() -> None:
 
 def test_a_corrupt_image_among_good_ones(masks_run: Path, masks: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("broken.jpg").write_bytes(b"\xff\xd8\xff no more")
-    line = refused(capsys, "predict", masks_run, "broken.jpg", masks / "images/val/val00.png")
+    image = masks / "images/val/val00.png"
+    line = refused(capsys, "predict", masks_run, "broken.jpg", image, "--out", "predictions")
     assert line.startswith("swinkit: broken.jpg is not an image") and Path("predictions/val_val00_mask.png").exists()
 
 

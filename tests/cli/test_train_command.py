@@ -15,9 +15,11 @@ from PIL import Image
 from safetensors import safe_open
 
 from swinkit.cli import main
+from swinkit.cli.console import program
 
 FILES = {
     *(
+        ".gitignore",
         "recipe.json",
         "checkpoint.pt",
         "best.safetensors",
@@ -38,18 +40,17 @@ def sentence(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def next_commands(text: str) -> list[list[str]]:
-    """The two commands that a finished run proposes, without the word swinkit."""
-    lines = text.partition("Try next:\n")[2].splitlines()
-    commands = [shlex.split(line) for line in lines]
-    assert [command[:2] for command in commands] == [["swinkit", "evaluate"], ["swinkit", "predict"]]
-    return [command[1:] for command in commands]
+    """The arguments of the two commands that a finished run proposes."""
+    commands = [sessions.arguments_of(line) for line in text.partition("Try next:\n")[2].splitlines()]
+    assert [command[0] for command in commands] == ["evaluate", "predict"]
+    return commands
 
 
 def test_writes_every_file_and_says_where(digits_run: Path) -> None:
-    assert {path.name for path in digits_run.iterdir()} == FILES
+    assert {path.name for path in digits_run.iterdir()} - {"evaluation", "predictions"} == FILES
     log = (digits_run.parent / "log").read_text()
     assert "digits: 1,438 images to train on, 359 to validate on, 10 classes; a model of " in log
-    for name in FILES - {"recipe.json", "last.safetensors", "metrics.csv", "tensorboard"}:
+    for name in FILES - {".gitignore", "recipe.json", "last.safetensors", "metrics.csv", "tensorboard"}:
         assert f" {digits_run / name}\n" in log
     for picture in digits_run.glob("*.png"):
         with Image.open(picture) as image:
@@ -61,7 +62,7 @@ def test_writes_every_file_and_says_where(digits_run: Path) -> None:
         "epoch",
         *(f"train/{name}" for name in ("loss", "grad_norm", "lr", "images_per_second")),
     }
-    assert lines[-1].keys() == {"step", "epoch", "val/loss", "val/top1", "val/top5"}
+    assert lines[-1].keys() == {"step", "epoch", "val/loss", "val/top1"}
 
 
 def test_the_model_describes_itself(digits_run: Path) -> None:
@@ -80,16 +81,15 @@ def test_both_next_commands_work_as_printed(
     for run in (digits_run, colours_run):
         for command in next_commands((run.parent / "log").read_text()):
             assert main(command) == 0
-    assert (tmp_path / "evaluation" / "my run" / "confusion.png").exists()
-    assert (tmp_path / "predictions" / "my run_sample.png").exists()
+    assert (digits_run / "evaluation" / "confusion.png").exists()
+    assert (digits_run / "predictions" / "my run_sample.png").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_as_a_program(digits_run: Path, tmp_path: Path) -> None:
-    """python -m swinkit, in a shell of its own."""
-    _, predict = next_commands((digits_run.parent / "log").read_text())
-    done = subprocess.run(
-        [sys.executable, "-m", "swinkit", *predict, "--json"], capture_output=True, text=True, cwd=tmp_path, check=True
-    )
+    """The line as it was printed, in a shell of its own."""
+    line = (digits_run.parent / "log").read_text().splitlines()[-1]
+    done = subprocess.run(f"{line} --json", shell=True, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert len(json.loads(done.stdout)[0]["predictions"]) == 5
     assert done.stderr == ""
 
@@ -237,6 +237,7 @@ def test_corrupt_image_stops_or_is_left_out(colours: Path, tmp_path: Path, worke
 FULL_DISK = """
 import resource, sys
 from swinkit.cli import main
+from swinkit.cli.console import program
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
 sys.exit(main(sys.argv[1:]))
@@ -259,6 +260,7 @@ def test_full_disk_in_the_middle_of_a_run(tmp_path: Path) -> None:
     assert line.startswith(f"swinkit: cannot write {tmp_path / 'run' / 'checkpoint.pt'} (")
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {
+        ".gitignore",
         "recipe.json",
         "best.safetensors",
         "last.safetensors",
@@ -280,7 +282,7 @@ def test_options_and_recipes_that_do_not_exist(capsys: pytest.CaptureFixture[str
 
 
 def test_help_names_every_kind_of_value(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "digits", "--help"]) == 0
+    assert main(["train", "digits", "--help-all"]) == 0
     text = capsys.readouterr().out
     for option in (
         "--data",
@@ -299,4 +301,37 @@ def test_help_names_every_kind_of_value(capsys: pytest.CaptureFixture[str]) -> N
     ):
         assert option in text
     assert main(["train", "--help"]) == 0
-    assert "imagenet1k_swin_t" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "finetune_detection_small" in text and "swinkit recipes --published" in text
+    assert "imagenet1k_swin_t" not in text
+
+
+def test_the_best_step_is_told(digits_run: Path) -> None:
+    assert re.search(r"\nDone: best validation top-1 [\d.]+ % at step 22 of 22 steps\.\n", read_log(digits_run))
+
+
+def read_log(run: Path) -> str:
+    return (run.parent / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("started", "on_path", "words"),
+    [
+        ("venv/bin/swinkit", True, ["swinkit"]),
+        ("venv/bin/swinkit", False, ["venv/bin/swinkit"]),
+        ("somewhere/swinkit/__main__.py", False, [sys.executable, "-m", "swinkit"]),
+    ],
+)
+def test_the_next_command_starts_the_same_program(
+    started: str, on_path: bool, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "venv" / "bin" / "swinkit"
+    own.parent.mkdir(parents=True)
+    own.touch(mode=0o755)
+    other = tmp_path / "other" / "swinkit"  # of another environment
+    other.parent.mkdir()
+    other.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str((own if on_path else other).parent))
+    monkeypatch.setattr("sys.argv", [started, "train"])
+    assert program() == words

@@ -86,10 +86,45 @@ def test_masks_colour_what_they_cover(monkeypatch: pytest.MonkeyPatch, tmp_path:
     base, colour = np.array([30, 60, 90]), np.array(class_colours(3)[0])
     assert painted.shape == (480, 640, 3)
     np.testing.assert_allclose(painted[100, 150], 0.6 * base + 0.4 * colour, atol=1)
-    np.testing.assert_array_equal(painted[48, 150], colour)  # the outline
+    np.testing.assert_array_equal(painted[48:50, 150], [colour, colour])  # the contour
     np.testing.assert_array_equal(painted[20, 20], base)
     draw_detections(image, kind((480, 640), masks=False), CLASSES, tmp_path / "boxes.png")
     assert (np.asarray(figure().axes[0].images[0].get_array()) == base).all()
+
+
+def colours_at(axes, *places: tuple[int, int]) -> list[tuple[int, ...]]:
+    """The colours of the masks' contours at (row, column)."""
+    return [tuple(axes.images[0].get_array()[place].tolist()) for place in places]
+
+
+def test_instances_of_one_class_have_colours_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = capture_figure(monkeypatch, detections)
+    image, truth = Image.new("RGB", (640, 480)), true_in((480, 640))
+    tops = (48, 100), (264, 500), (288, 100)
+    alone = truth._replace(labels=torch.tensor([1, 1, 1]))
+    draw_detections(image, alone, CLASSES, tmp_path / "alone.png")
+    expected = class_colours(4)[1:]
+    assert colours_at(figure().axes[0], *tops) == expected
+    edges = [tuple(round(255 * part) for part in box.get_edgecolor()[:3]) for box in boxes_of(figure().axes[0])]
+    assert edges == expected[::-1] and not figure().artists and "white cell 3" in texts(figure())
+
+    mixed = truth._replace(labels=torch.tensor([1, 0, 1]))
+    draw_detections(image, mixed, CLASSES, tmp_path / "mixed.png")
+    first, other, second = colours_at(figure().axes[0], *tops)
+    assert (first, other) == (class_colours(3)[1], class_colours(3)[0]) and second not in class_colours(3)
+    edges = [tuple(round(255 * part) for part in box.get_edgecolor()[:3]) for box in boxes_of(figure().axes[0])]
+    assert edges == [first, other, first] and len(figure().artists) == 2
+
+
+def test_colours_on_a_page_mean_the_same_on_every_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = capture_figure(monkeypatch, detections)
+    image, truth = Image.new("RGB", (340, 340)), true_in((340, 340))
+    samples = [
+        DetectionSample(image, truth._replace(labels=torch.tensor(labels)), None) for labels in ([2, 2, 2], [0, 1, 2])
+    ]
+    plot_detections(samples, CLASSES, tmp_path / "page.png")
+    edges = {tuple(round(255 * part) for part in box.get_edgecolor()[:3]) for box in boxes_of(figure().axes[0])}
+    assert edges == {class_colours(3)[2]} and len(figure().artists) == 3
 
 
 def test_labels_never_cover_each_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -161,11 +196,13 @@ def test_a_sheet_of_a_data_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     samples = [(f"{n}.png", Image.new("RGB", (64, 48 + 10 * n)), true_in((48 + 10 * n, 64))) for n in range(6)]
     plot_detection_data(samples, CLASSES, [1500, 0, 70], tmp_path / "sheet.png", title="cells, train")
     *tiles, bars = figure().axes
-    assert len(tiles) == 6 and [bar.get_width() for bar in bars.patches] == [1500, 70, 0]
+    assert len(tiles) == 6 and [bar.get_width() for bar in bars.patches] == [1500, 70]
+    assert "Objects of each class; 1 of 3 classes have none" in texts(figure())
     assert {"cells, train", "1,500", "red cell", "0.png (64 x 48, 3 objects)"} <= set(texts(figure()))
     assert all(axes.bbox.y0 >= 0 and axes.bbox.y1 <= figure().bbox.height for axes in figure().axes)
     many = [f"class {number}" for number in range(100)]
     plot_detection_data(samples[:1], many, list(range(100)), tmp_path / "sheet.png")
+    assert "Objects of each class, the 40 most frequent of 99 classes that occur" in texts(figure())
     assert len(figure().axes[-1].patches) == 40 and "class 99" in texts(figure()) and "class 59" not in texts(figure())
 
 

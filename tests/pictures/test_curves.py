@@ -63,16 +63,32 @@ def test_panels_without_values_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["Accuracy (%)"]
 
 
+def test_a_training_loss_is_a_running_mean_before_its_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figure = drawn(monkeypatch, tmp_path, training(100))
+    raw, mean = figure.axes[0].lines
+    assert mean.get_label() == "train/loss\n(mean of 5 values; faint: each)"
+    assert raw.get_label().startswith("_") and raw.get_alpha() == 0.3 and raw.get_color() == mean.get_color()
+    assert np.allclose(raw.get_ydata(), [2 / step for step in range(1, 101)])
+    means = [sum(2 / last for last in range(max(1, step - 4), step + 1)) / min(step, 5) for step in range(1, 101)]
+    assert np.allclose(mean.get_ydata(), means)
+    (rate,) = figure.axes[1].lines
+    assert np.allclose(rate.get_ydata(), [1e-3 / step for step in range(1, 101)])
+
+
 def test_many_points_are_summed_up_and_the_legend_says_how(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     figure = drawn(monkeypatch, tmp_path, training(1201))
     (line,) = figure.axes[0].lines
     (band,) = figure.axes[0].collections
-    assert line.get_label() == "train/loss\n(mean and range of 4 points)"
+    assert line.get_label() == "train/loss\n(mean of 60 values; faint: their range)"
     first = [2 / step for step in (1, 2, 3, 4)]
-    assert np.allclose(line.get_xydata()[0], (2.5, sum(first) / 4))
-    assert np.allclose(line.get_xydata()[-1], (1201, 2 / 1201))
+    means = [sum(first[:count]) / count for count in (1, 2, 3, 4)]
+    assert np.allclose(line.get_xydata()[0], (2.5, sum(means) / 4))
+    assert np.allclose(line.get_xydata()[-1], (1201, sum(2 / step for step in range(1142, 1202)) / 60))
     edges = band.get_paths()[0].vertices
     assert set(edges[edges[:, 0] == 2.5, 1]) == {2 / 1, 2 / 4}
+    (rate,) = figure.axes[1].lines
+    assert rate.get_label() == "train/lr\n(mean and range of 4 points)"
+    assert np.allclose(rate.get_xydata()[0], (2.5, sum(first) / 2000 / 4))
 
 
 def test_values_that_are_not_finite_are_marked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -48,23 +48,36 @@ def halves(height: int = 40, width: int = 60) -> np.ndarray:
 
 def test_painting_mixes_image_and_colour():
     image = Image.new("L", (60, 40), 200)
-    mixed = painted(image, halves(), 3, opacity=0.5).getpixel((5, 5))
+    mixed = painted(image, halves(), NAMES, opacity=0.5).getpixel((5, 5))
     assert mixed == pytest.approx([(200 + value) / 2 for value in class_colours(3)[0]], abs=1)
+
+
+def test_the_background_is_left_as_it_is():
+    image = Image.effect_noise((60, 40), 90).convert("RGB")
+    over = np.asarray(painted(image, halves(), ("Background", "road", "car")))
+    np.testing.assert_array_equal(over[:20], np.asarray(image)[:20])
+    assert (over[20:] != np.asarray(image)[20:]).any(axis=2).all()
+    lines = legend_lines(halves(), ("Background", "road", "car"))
+    assert lines == [("Background  50.0 %", None), ("car  50.0 %", class_colours(3)[2])]
+    figure = segmentation_figure(image, halves(), ("Background", "road", "car"))
+    empty, filled = figure.artists
+    assert empty.get_facecolor()[3] == 0 and filled.get_facecolor()[3] == 1
 
 
 def test_another_size_is_refused():
     with pytest.raises(InputError, match=r"classes \(40, 60\) do not belong to an image of 60 x 40 pixels"):
-        painted(Image.new("RGB", (40, 60)), halves(), 3)
+        painted(Image.new("RGB", (40, 60)), halves(), NAMES)
 
 
 def test_index_masks_hold_the_classes():
     values = np.arange(256).reshape(16, 16)
-    mask = index_mask(values, 255)
+    names = ["background", *(f"class {number}" for number in range(1, 255))]
+    mask = index_mask(values, names)
     assert mask.mode == "P" and np.array_equal(np.asarray(mask), values)
     shown = np.asarray(mask.convert("RGB")).reshape(256, 3)
-    assert [tuple(colour) for colour in shown.tolist()] == [*class_colours(255), GREY]
+    assert [tuple(colour) for colour in shown.tolist()] == [(0, 0, 0), *class_colours(255)[1:], GREY]
     with pytest.raises(InputError, match="values up to 255, not 256; there are too many classes"):
-        index_mask(values + 1, 300)
+        index_mask(values + 1, names)
 
 
 def test_legend_says_what_is_seen_largest_first():
@@ -75,6 +88,9 @@ def test_legend_says_what_is_seen_largest_first():
     assert legend_lines(classes, NAMES) == expected
     assert [text for text, _ in legend_lines(classes, NAMES, shares=False)] == ["car", "sky", "road"]
     assert [text for text, _ in legend_lines(np.array([[2, 255]]), NAMES)] == ["car  50.0 %"]
+    rare = np.zeros((100, 100), dtype=int)
+    rare[0, 0] = 1
+    assert [text for text, _ in legend_lines(rare, NAMES)] == ["sky  100.0 %", "road  <0.1 %"]
 
 
 def test_long_legends_end_in_a_sum():
@@ -151,7 +167,9 @@ def test_a_page_of_nothing_is_refused(tmp_path):
 def test_iou_of_each_class_best_first(figures, tmp_path):
     plot_class_iou([0.25, float("nan"), 0.75], NAMES, tmp_path / "a.png")
     shown = [text for text in texts(figures[0]) if text in NAMES or text[0] in "0n"]
-    assert shown[:6] == ["car", "0.750", "sky", "0.250", "road", "no pixels"]
-    assert "IoU of each class; mean 0.5000" in texts(figures[0])
+    assert shown[:4] == ["car", "0.750", "sky", "0.250"]
+    assert "IoU of each class; mean 0.5000\n1 of 3 classes have no pixels" in texts(figures[0])
     bars = [patch.get_width() for patch in figures[0].axes[0].patches]
-    assert bars == [0.75, 0.25, 0.0]
+    assert bars == [0.75, 0.25]
+    plot_class_iou([float("nan")] * 3, NAMES, tmp_path / "a.png")
+    assert not figures[1].axes[0].patches

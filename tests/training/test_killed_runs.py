@@ -102,4 +102,4 @@ def _finish(folder: Path, *changed: str) -> None:
     names = {path.name for path in (folder / "run").iterdir()}
     pictures = {f"{name}.png" for name in ("curves", "confusion", "predictions", "sample")}
     models = {"best.safetensors", "last.safetensors", "checkpoint.pt"}
-    assert names == {*pictures, *models, "recipe.json", "metrics.jsonl", "metrics.csv", "tensorboard"}
+    assert names == {*pictures, *models, ".gitignore", "recipe.json", "metrics.jsonl", "metrics.csv", "tensorboard"}

@@ -3,6 +3,8 @@
 import pytest
 
 from swinkit.backbone.variants import VARIANTS
+from swinkit.detection.architectures import DETECTORS
+from swinkit.segmentation.architectures import SEGMENTORS
 from swinkit.weights.catalogue import CATALOGUE, PublishedWeights
 
 
@@ -50,6 +52,13 @@ def test_an_entry_agrees_with_its_name(entry: PublishedWeights) -> None:
     )
     assert (entry.sha256_prefix is not None) == ("-" in entry.name)
     assert entry.sha256_prefix is None or entry.name.endswith(entry.sha256_prefix)
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
+def test_what_nothing_can_open_is_not_listed(entry: PublishedWeights) -> None:
+    """Every architecture has a model, and every model's weights are known by what they are."""
+    models = {"classification": {"swin"}, "backbone": {"swin"}, "detection": DETECTORS, "segmentation": SEGMENTORS}
+    assert entry.architecture in models[entry.task]
 
 
 def test_preprocessing_follows_the_published_rules() -> None:

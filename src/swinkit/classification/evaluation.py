@@ -5,7 +5,7 @@ Shapes: N images, B of a batch, V views, H W image, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,15 +48,17 @@ def measure(
     workers: int = 0,
     batch_size: int = 64,
     views: Views = ONE_VIEW,
+    step: Callable[[int], object] = lambda done: None,
 ) -> Measured:
     """The scores and predictions of `classifier` on `data`; the images are loaded by `workers` processes, and shown as
-    `views` says."""
+    `views` says. `step` is called with how many are done."""
     scores = ClassificationScores(len(classifier.classes))
     view = SeededView(data, ViewsTransform(classifier.preprocessing, views), seed=0)
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for images, labels in load_batches(view, EvalSampler(len(view), batch_size=batch_size).batches(), workers=workers):
         logits = _logits(classifier, images).cpu()
         scores.update(logits, labels)
+        step(scores.images)
         best = logits.softmax(-1).max(-1)
         parts.append((labels, best.indices, best.values))
     labels, predicted, probabilities = (torch.cat(column) for column in zip(*parts, strict=True))
@@ -91,13 +93,18 @@ def draw_results(
 
 
 def draw_pictures(
-    run: RunFolder, classifier: Classifier, validation: ClassificationData, *, workers: int = 0
+    run: RunFolder,
+    classifier: Classifier,
+    validation: ClassificationData,
+    *,
+    workers: int = 0,
+    step: Callable[[int], object] = lambda done: None,
 ) -> tuple[Path, ...]:
     """The pictures of a finished run as PNG in its folder: learning curves, those of `draw_results` for its best model,
-    and the first validation image."""
+    and the first validation image. `step` is called with how many validation images are done."""
     curves, sample = run.root / "curves.png", run.root / "sample.png"
     plot_curves(run.metrics, curves)
-    measured = measure(classifier, validation, workers=workers)
+    measured = measure(classifier, validation, workers=workers, step=step)
     drawn = draw_results(measured, validation, run.root, classes=classifier.classes)
     save_image(validation[0][0], sample)
     return (curves, *drawn, sample)

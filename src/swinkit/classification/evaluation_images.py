@@ -36,15 +36,21 @@ class EvaluationImages:
         self.processes = processes
         self.sampler = EvalSampler(len(data), batch_size=batch_size, rank=processes.rank, world_size=processes.count)
 
-    def scores(self, classify: Callable[[Tensor], Tensor]) -> ClassificationScores:
+    def scores(
+        self, classify: Callable[[Tensor], Tensor], step: Callable[[int], object] = lambda done: None
+    ) -> ClassificationScores:
         """The scores over all images and all processes.
 
         Args:
             classify: images (B, 3, H, W), 0..255, on the process's device, to logits (B, K).
+            step: called with how many of this process's images are done.
         """
         device, num_classes = self.processes.device, len(self.data.classes)
         scores = ClassificationScores(num_classes, device=device)
         view = SeededView(self.data, eval_transform(self.preprocessing), seed=0)  # nothing is drawn in an evaluation
+        done = 0
         for images, labels in load_batches(view, self.sampler.batches(), workers=self.workers):
             scores.update(classify(images.to(device)), labels.to(device))
+            done += len(labels)
+            step(done)
         return ClassificationScores.from_counts(self.processes.sum(scores.counts()), num_classes=num_classes)

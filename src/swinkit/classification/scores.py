@@ -14,6 +14,8 @@ from torch import Tensor
 
 from swinkit.errors import InputError
 
+TOP5_CLASSES = 11
+"""From so many classes on a top-5 says something."""
 CONFUSION_LIMIT = 1000
 """Up to this many classes the whole confusion matrix is kept (8 MB); with 21,841 it would be 3.8 GB."""
 

@@ -5,7 +5,7 @@ Shapes: B images, C channels, H W image, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from swinkit.classification.evaluation_images import EvaluationImages
 from swinkit.classification.losses import soft_target_cross_entropy
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.predictor import Classifier
+from swinkit.classification.scores import TOP5_CLASSES
 from swinkit.training.run_folder import RunFolder
 from swinkit.training.task import Task, TrainingBatches
 from swinkit.weights.model_file import read_model_file
@@ -70,12 +71,13 @@ class ClassificationTask(Task):
             images, targets = mix(images, targets, num_classes=classes, mixing=self.mixing, generator=generator)
         return {"loss": soft_target_cross_entropy(self.model(images), targets, class_weights=self.class_weights)}
 
-    def evaluate(self) -> dict[str, float]:
-        scores = self.evaluation.scores(lambda images: self.model(self.normalise(images)))
+    def evaluate(self, step: Callable[[int], object] = lambda done: None) -> dict[str, float]:
+        scores = self.evaluation.scores(lambda images: self.model(self.normalise(images)), step)
         self.coverage = (scores.classes_measured, scores.num_classes)
-        return {"val/loss": scores.loss, "val/top1": scores.top1, "val/top5": scores.top5}
+        top5 = {"val/top5": scores.top5} if scores.num_classes >= TOP5_CLASSES else {}
+        return {"val/loss": scores.loss, "val/top1": scores.top1} | top5
 
-    def draw(self, run: RunFolder) -> tuple[Path, ...]:
+    def draw(self, run: RunFolder, step: Callable[[int], object] = lambda done: None) -> tuple[Path, ...]:
         device, workers = self.evaluation.processes.device, self.evaluation.workers
         classifier = Classifier.from_file(read_model_file(run.best_model), device=device)
-        return draw_pictures(run, classifier, self.evaluation.data, workers=workers)
+        return draw_pictures(run, classifier, self.evaluation.data, workers=workers, step=step)

@@ -14,8 +14,9 @@ from swinkit.classification.data.sources import open_classification_data
 from swinkit.classification.data.training_data import open_training_data, remarks, unused_lines
 from swinkit.classification.pictures.data import plot_labelled
 from swinkit.cli.check_report import conclude, show_sizes
-from swinkit.cli.console import progress_bar, result_console
+from swinkit.cli.console import result_console
 from swinkit.images.read import ImageError
+from swinkit.training.progress import progress_bar
 
 SHOWN = 20
 """Problems that are printed of each split."""

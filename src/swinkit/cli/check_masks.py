@@ -7,13 +7,14 @@ from pathlib import Path
 from rich.table import Table
 
 from swinkit.cli.check_report import conclude, show_sizes
-from swinkit.cli.console import progress_bar, result_console
+from swinkit.cli.console import result_console
 from swinkit.images.listing import left_out_lines
 from swinkit.segmentation.data.check import SegmentationReport, check_segmentation, problems_text
 from swinkit.segmentation.data.folders import find_splits, match_pairs, read_classes
 from swinkit.segmentation.data.samples import SegmentationImages
 from swinkit.segmentation.data.training_data import open_training_data
 from swinkit.segmentation.evaluation import draw_data
+from swinkit.training.progress import progress_bar
 
 
 def check_masks(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from swinkit.cli.check_report import conclude
-from swinkit.cli.console import progress_bar
 from swinkit.detection.data.check import check_detection, problem_lines, sample_indices, summary_lines
 from swinkit.detection.data.coco import CocoData
 from swinkit.detection.data.coco_json import read_coco_table
@@ -16,6 +15,7 @@ from swinkit.detection.data.training_data import dense_lines, open_training_data
 from swinkit.detection.pictures.data import plot_detection_data
 from swinkit.errors import InputError
 from swinkit.images.listing import left_out_lines
+from swinkit.training.progress import progress_bar
 
 
 def check_objects(source: Path, out: Path, *, images: Path | None, semantic: Path | None) -> None:

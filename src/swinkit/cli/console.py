@@ -1,11 +1,12 @@
-"""Where results are printed."""
+"""Where results are printed, and what the next command is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import sys
+from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
 
 
 def result_console() -> Console:
@@ -17,16 +18,12 @@ def result_console() -> Console:
     return plain if plain.is_terminal else Console(markup=False, emoji=False, highlight=False, width=200)
 
 
-def progress_bar(count: int, description: str) -> Callable[[int], object]:
-    """A bar on stderr, to be called with the number done until all are."""
-    console = Console(stderr=True)
-    steps = iter(track(range(count), description=description, transient=True, console=console))
-    shown = 0
-
-    def show(done: int) -> None:
-        nonlocal shown
-        for _ in range(shown, done):
-            next(steps, None)
-        shown = done
-
-    return show
+def program() -> list[str]:
+    """The words that start swinkit again from the same shell: "swinkit" where that is found, else the path by which it
+    was started, else this Python and `-m swinkit`."""
+    started, found = Path(sys.argv[0]), shutil.which("swinkit")
+    if started.stem == "swinkit" and started.is_file():
+        is_found = found is not None and Path(found).resolve() == started.resolve()
+        return ["swinkit"] if is_found else [str(started)]
+    is_beside = found is not None and Path(found).parent == Path(sys.executable).parent
+    return ["swinkit"] if is_beside else [sys.executable, "-m", "swinkit"]

@@ -11,6 +11,7 @@ from typing import Annotated
 import tyro
 
 from swinkit.classification.data.class_tables import BadRowsError, find_class_table, write_class_folders
+from swinkit.cli.console import program
 from swinkit.detection.data.conversion import (
     BadFilesError,
     DetectionFormat,
@@ -103,4 +104,4 @@ def _listed(sentences: Sequence[str], source: Path) -> InputError:
 
 
 def _say_next(folder: Path) -> None:
-    print(f"\nTry next:\n  {shlex.join(['swinkit', 'check-data', str(folder)])}")
+    print(f"\nTry next:\n  {shlex.join([*program(), 'check-data', str(folder)])}")

@@ -16,10 +16,11 @@ from swinkit.classification.data.samples import ClassificationData
 from swinkit.classification.data.sources import find_layout, open_evaluation_data
 from swinkit.classification.evaluation import draw_results, measure
 from swinkit.classification.predictor import Classifier
-from swinkit.classification.scores import ClassificationScores
+from swinkit.classification.scores import TOP5_CLASSES, ClassificationScores
 from swinkit.cli.console import result_console
 from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
 from swinkit.images.digits import open_digits
+from swinkit.training.progress import progress_bar
 
 CLASSES_SHOWN = 50
 _SHOWN = {"precision": "precision", "recall": "recall", "f1": "F1"}
@@ -35,16 +36,17 @@ class EvaluateClassifierOptions(EvaluateOptions):
 def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptions) -> None:
     """Accuracy of a classifier on labelled images, and precision, recall and F1 of each class and in the mean."""
     data = _data(options, classifier)
-    measured = measure(classifier, data, workers=options.workers, views=options.views)
+    step = progress_bar(len(data), "evaluating")
+    measured = measure(classifier, data, workers=options.workers, views=options.views, step=step)
     pictures = draw_results(measured, data, options.folder, classes=classifier.classes)
     scores = measured.scores
     if options.json:
         print(json.dumps(_results(scores, classifier, pictures)))
         return
-    top1, top5 = 100 * scores.top1, 100 * scores.top5
+    top5 = f", top-5 {100 * scores.top5:.2f} %" if scores.num_classes >= TOP5_CLASSES else ""
     counted, known = scores.classes_measured, scores.num_classes
     covered = "" if counted == known else f" of {counted} of {known} classes"
-    print(f"{scores.images} images: top-1{covered} {top1:.2f} %, top-5 {top5:.2f} %, loss {scores.loss:.4f}")
+    print(f"{scores.images} images: top-1{covered} {100 * scores.top1:.2f} %{top5}, loss {scores.loss:.4f}")
     means = scores.per_class().means()
     named = ", ".join(f"{shown} {100 * means[name]:.2f} %" for name, shown in _SHOWN.items())
     print(f"mean of the classes{covered}: {named}")

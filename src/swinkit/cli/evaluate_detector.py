@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from swinkit.cli.console import progress_bar, result_console
+from swinkit.cli.console import result_console
 from swinkit.cli.image_paths import run_name
 from swinkit.cli.predict_objects import SoftNMS, softened
 from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
@@ -25,6 +25,7 @@ from swinkit.detection.submission import write_submission
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.serialization import from_plain
+from swinkit.training.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> N
         workers=options.workers,
         views=options.views,
         max_detections=options.max_detections,
+        step=progress_bar(len(data), "evaluating"),
     )
     if options.json:
         print(json.dumps(_plain(results, written)))

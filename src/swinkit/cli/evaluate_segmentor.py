@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 from rich.table import Table
 
-from swinkit.cli.console import progress_bar, result_console
+from swinkit.cli.console import result_console
 from swinkit.cli.segmentation_options import ShownAs
 from swinkit.cli.task_options import EvaluateOptions, RecipeFacts, list_files
 from swinkit.errors import InputError
@@ -24,6 +24,7 @@ from swinkit.segmentation.predictor import Segmentor
 from swinkit.segmentation.scores import SegmentationScores
 from swinkit.segmentation.submission import write_submission
 from swinkit.serialization import from_plain
+from swinkit.training.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) 
         return
     data = _data(options, segmentor)
     settings = options.shown.settings(segmentor.preprocessing, options.views)
-    scores, samples = measure(segmentor, data, settings=settings, workers=options.workers, views=options.views)
+    step = progress_bar(len(data), "evaluating")
+    scores, samples = measure(
+        segmentor, data, settings=settings, workers=options.workers, views=options.views, step=step
+    )
     pictures = draw_results(scores, samples, segmentor.classes, options.folder)
     if options.json:
         paths = [str(picture) for picture in pictures]

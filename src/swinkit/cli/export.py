@@ -19,6 +19,7 @@ from swinkit.export.destination import check_destination
 from swinkit.export.int8 import quantize_onnx
 from swinkit.export.onnx_file import need_onnx, write_onnx
 from swinkit.export.program import write_program
+from swinkit.files import exists, is_folder
 from swinkit.images.read import read_image
 from swinkit.serialization import to_plain
 from swinkit.weights.model_file import read_model_file
@@ -34,7 +35,8 @@ class ExportOptions:
     to: Literal["onnx", "torch"]
     """onnx: a file for ONNX Runtime, OpenVINO or TensorRT. torch: a program that torch.export.load reads."""
     out: Path | None = None
-    """The file to write; it must not be there yet. Default: the checkpoint's name, ending in .onnx or .pt2."""
+    """The file to write; it must not be there yet. Default: beside the checkpoint, ending in .onnx or .pt2; of a
+    name or an address, in this folder."""
     int8: bool = False
     """Also write NAME_int8.onnx with 8-bit weights, if it is faster on this machine. Needs --images."""
     images: Path | None = None
@@ -45,13 +47,21 @@ def export_command(arguments: Sequence[str]) -> None:
     """Write a model for another runtime, for any batch size, height and width, and compare it with the original."""
     options = tyro.cli(ExportOptions, args=list(arguments), prog="swinkit export", description=export_command.__doc__)
     suffix = ".onnx" if options.to == "onnx" else ".pt2"
-    out = options.out or Path(Path(options.checkpoint.rstrip("/")).stem.rpartition(":")[2] + suffix)
+    out = options.out or _beside(options.checkpoint, suffix)
     check_destination(out, suffix)
     if options.to == "onnx":
         need_onnx()
     paths = _report_images(options, out)
     file = read_model_file(options.checkpoint)
     export_classifier(Classifier.from_file(file, device=torch.device("cpu")), options, out=out, report_images=paths)
+
+
+def _beside(checkpoint: str, suffix: str) -> Path:
+    """Where the file goes unless told otherwise."""
+    path = Path(checkpoint)
+    if is_folder(path):
+        return path / f"{'best' if exists(path / 'best.safetensors') else 'model'}{suffix}"
+    return path.with_suffix(suffix) if exists(path) else Path(path.stem.rpartition(":")[2] + suffix)
 
 
 def export_classifier(

@@ -63,6 +63,13 @@ def run_name(checkpoint: str) -> str:
     return path.parent.name or path.stem if path.name in ("best.safetensors", "last.safetensors") else path.stem
 
 
+def run_folder(checkpoint: str) -> Path | None:
+    """The folder of the run that a checkpoint is of; None where it is of none, or no file."""
+    path = Path(checkpoint)
+    folder = path if is_folder(path) else path.parent
+    return folder if exists(path) and is_file(folder / "recipe.json") else None
+
+
 def _matching(path: Path) -> list[Path]:
     """The files that a pattern such as *.jpg stands for, where a shell has not replaced it already; else the path."""
     if exists(path) or not glob.has_magic(str(path)):

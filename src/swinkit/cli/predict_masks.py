@@ -11,6 +11,7 @@ from PIL import Image
 
 from swinkit.cli.segmentation_options import ShownAs
 from swinkit.cli.task_options import PredictOptions, predict_each
+from swinkit.pictures.figure import percent
 from swinkit.segmentation.predictor import Segmentor
 from swinkit.segmentation.result import Segmentation
 
@@ -33,7 +34,7 @@ def predict_masks(segmentor: Segmentor, options: PredictMasksOptions) -> None:
         mask = result.save_mask(picture.with_name(f"{picture.stem}_mask.png"))
         if not options.json:
             result.save(picture, side_by_side=options.side_by_side)
-            shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in list(result.shares.items())[:8])
+            shares = ", ".join(f"{name} {percent(share)}" for name, share in list(result.shares.items())[:8])
             print(f"{path}\n  {shares}\n  picture: {picture}\n  mask:    {mask}\n")
         return {"mask": str(mask), **result.to_dict()}
 

@@ -13,13 +13,17 @@ from typing import Annotated, Any, Literal, Self
 import tyro
 from PIL import Image
 
-from swinkit.cli.image_paths import image_paths, picture_paths, run_name
+from swinkit.cli.image_paths import image_paths, picture_paths, run_folder, run_name
 from swinkit.errors import InputError
 from swinkit.files import exists, is_folder
 from swinkit.images.listing import IN_SUBFOLDER, left_out_lines
 from swinkit.images.read import read_image
 from swinkit.serialization import from_plain
 from swinkit.structures import Views
+from swinkit.training.progress import progress_bar
+
+MOST_FAILURES = 20
+"""So many images without a result are named."""
 
 DEFAULT_PLACE = Path("..", "..")
 """Of runs/NAME, seen from there: where files that do not say it were made."""
@@ -31,8 +35,9 @@ class PredictOptions:
     """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
     """Images, folders of images, or patterns such as "photos/*.jpg"."""
-    out: Path = Path("predictions")
-    """Folder for the annotated pictures."""
+    out: Path | None = None
+    """Folder for the annotated pictures. Default: predictions/, in the folder of the run where the checkpoint is in
+    one."""
     json: bool = False
     """Print JSON instead of text, and draw no annotated pictures."""
     recursive: bool = False
@@ -40,6 +45,11 @@ class PredictOptions:
     device: str | None = None
     """Device such as cuda or cpu. Default: the GPU if there is one."""
     views: Annotated[Views, tyro.conf.arg(name="")] = field(default_factory=Views)
+
+    @property
+    def folder(self) -> Path:
+        """Where pictures go."""
+        return self.out or (run_folder(self.checkpoint) or Path()) / "predictions"
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,8 @@ class EvaluateOptions:
     part: Literal["held_out", "all"] = "held_out"
     """Of data without a validation split: the images that training holds out, or all."""
     out: Path | None = None
-    """Folder for pictures and other files about the results. Default: evaluation/NAME."""
+    """Folder for pictures and other files about the results. Default: evaluation/ in the folder of the run, else
+    evaluation/NAME."""
     workers: int = 2
     """Processes that load images; 0 loads them in this one."""
     device: str | None = None
@@ -67,7 +78,8 @@ class EvaluateOptions:
     @property
     def folder(self) -> Path:
         """Where pictures go."""
-        return self.out or Path("evaluation") / run_name(self.checkpoint)
+        run = run_folder(self.checkpoint)
+        return self.out or (Path("evaluation") / run_name(self.checkpoint) if run is None else run / "evaluation")
 
 
 @dataclass(frozen=True)
@@ -127,22 +139,30 @@ def predict_each(
     endings: Sequence[str] = ("",),
 ) -> None:
     """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it. Images that
-    cannot be read, or whose picture cannot be written, are named at the end, in an InputError."""
+    cannot be read, or whose picture cannot be written, are named at the end, a line each, and are an InputError."""
     paths, left_out = image_paths(options.images, recursive=options.recursive)
     rows, failures = [], []
-    for path, picture in zip(paths, picture_paths(paths, options.out, endings=endings), strict=True):
+    # Without JSON, every image has lines of its own.
+    step = progress_bar(len(paths), "predicting") if options.json else lambda done: None
+    pictures = picture_paths(paths, options.folder, endings=endings)
+    for done, (path, picture) in enumerate(zip(paths, pictures, strict=True), start=1):
         try:
             rows.append({"image": str(path), **predict(read_image(path), path, picture)})
         except InputError as error:
             failures.append(str(error))
+        step(done)
     if options.json:
         print(json.dumps(rows, ensure_ascii=False))
     for line in left_out_lines(left_out):
         hint = "; --recursive takes them" if IN_SUBFOLDER in line else ""
         print(f"{line}{hint}", file=sys.stderr)
+    if len(failures) == 1:
+        raise InputError(failures[0])
+    for failure in failures[:MOST_FAILURES]:
+        print(f"  {failure}", file=sys.stderr)
     if failures:
-        more = f"; and {len(failures) - 20} more" if len(failures) > 20 else ""
-        raise InputError("; ".join(failures[:20]) + more)
+        more = "" if len(failures) <= MOST_FAILURES else f", the first {MOST_FAILURES}"
+        raise InputError(f"{len(failures)} of {len(paths)} images have no result, for the reasons above{more}")
 
 
 def list_files(paths: Sequence[Path]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from swinkit.cli.console import result_console
+from swinkit.cli.listings import recipe_lists
 from swinkit.errors import InputError
 from swinkit.recipes import RECIPES
 
@@ -12,9 +14,9 @@ def train_command(arguments: Sequence[str]) -> None:
     """Train by a recipe and say what came of it."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: swinkit train RECIPE [--data DIR] [--run-dir DIR] [options]")
-        print("\nRecipes (swinkit train RECIPE --help):")
-        for entry in RECIPES.entries():
-            print(f"  {entry.name:36} {entry.summary}")
+        print("\nswinkit train RECIPE --help shows the options that are used first, --help-all all of them.")
+        for line in recipe_lists():
+            result_console().print(line)
         if not arguments:
             raise InputError("say which recipe to train; a first try without any download: swinkit train digits")
         return

@@ -13,6 +13,8 @@ import tyro
 
 from swinkit.backbone.table import named_backbone
 from swinkit.classification.recipe import ClassificationRecipe
+from swinkit.cli.console import program
+from swinkit.cli.first_options import short_help
 from swinkit.cli.renamed_options import refuse_old_names
 from swinkit.detection.architectures import DETECTORS
 from swinkit.errors import InputError
@@ -42,6 +44,11 @@ def train_recipe(name: str, arguments: Sequence[str]) -> None:
     refuse_old_names(arguments)
     published: Any = RECIPES[name]()
     default, rest = _with_parts(published, list(arguments))
+    if "-h" in rest or "--help" in rest:
+        shown = default.sized() if isinstance(default, ClassificationRecipe) else default
+        print(short_help(name, _task(name), shown, inspect.getdoc(RECIPES[name]) or ""))
+        return
+    rest = ["--help" if argument == "--help-all" else argument for argument in rest]
     # The options of this recipe's own class, known only at run time, which type checkers do not follow.
     kind: Any = TrainOptions[type(default)]  # type: ignore[misc]
     options = tyro.cli(
@@ -54,6 +61,10 @@ def train_recipe(name: str, arguments: Sequence[str]) -> None:
     )
     _check_length(default.loop, options.recipe.loop)
     report(train(options.recipe, options.run_dir), options.recipe.data)
+
+
+def _task(name: str) -> str:
+    return next(entry.task for entry in RECIPES.entries() if entry.name == name)
 
 
 def _with_parts(recipe: Any, arguments: list[str]) -> tuple[Any, list[str]]:
@@ -116,7 +127,8 @@ def report(run: Run, data: Path | None) -> None:
         return
     model, sample = run.folder.best_model, run.folder.root / "sample.png"
     when = "" if run.result.steps_now else "This run was finished before. "
-    print(f"\n{when}Done: best validation {run.best} after {run.result.steps} steps.")
+    at = "after" if run.best_step is None else f"at step {run.best_step} of"
+    print(f"\n{when}Done: best validation {run.best} {at} {run.result.steps} steps.")
     if run.result.stopped is not None:
         print(run.result.stopped)
     print(f"  model        {model}")
@@ -129,5 +141,5 @@ def report(run: Run, data: Path | None) -> None:
         return
     print("\nTry next:")
     data_option = [] if data is None else ["--data", str(data)]
-    print(f"  {shlex.join(['swinkit', 'evaluate', str(model), *data_option])}")
-    print(f"  {shlex.join(['swinkit', 'predict', str(model), str(sample)])}")
+    print(f"  {shlex.join([*program(), 'evaluate', str(model), *data_option])}")
+    print(f"  {shlex.join([*program(), 'predict', str(model), str(sample)])}")

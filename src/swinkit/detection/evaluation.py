@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from swinkit.detection.data.samples import DetectionData
@@ -21,14 +22,19 @@ SHOWN = 8
 
 
 def draw_pictures(
-    run: RunFolder, data: tuple[DetectionData, DetectionData], best: Detector, *, workers: int = 0
+    run: RunFolder,
+    data: tuple[DetectionData, DetectionData],
+    best: Detector,
+    *,
+    workers: int = 0,
+    step: Callable[[int], object] = lambda done: None,
 ) -> tuple[Path, ...]:
     """Learning curves, a page of training data, and of the best model a page of detections, as PNG in the run's
-    folder, and beside them the first validation image."""
+    folder, and beside them the first validation image. `step` is called with how many validation images are done."""
     curves, page, sample = (run.root / f"{name}.png" for name in ("curves", "data", "sample"))
     plot_curves(run.metrics, curves)
     draw_data(data[0], page)
-    _, drawn = draw_results(best, data[1], run.root, workers=workers)
+    _, drawn = draw_results(best, data[1], run.root, workers=workers, step=step)
     save_image(data[1][0][0], sample)
     return (curves, *drawn, page, sample)
 
@@ -47,9 +53,11 @@ def draw_results(
     workers: int = 0,
     views: Views = ONE_VIEW,
     max_detections: int | None = None,
+    step: Callable[[int], object] = lambda done: None,
 ) -> tuple[DetectionResults, tuple[Path, ...]]:
     """COCO's numbers of `detector` on `data`; in `folder`, a page of detections as PNG, and all of them as COCO results
-    json. `views` is in how many ways each image is shown; `max_detections`: see `EvaluationImages`."""
+    json. `views` is in how many ways each image is shown; `max_detections`: see `EvaluationImages`; `step`
+    is called with how many images are done."""
     one = Processes(0, 1, detector.device)
     images = EvaluationImages(
         data, detector.preprocessing, workers=workers, processes=one, views=views, max_detections=max_detections
@@ -57,7 +65,8 @@ def draw_results(
     scores = images.scores(detector.model)
     shown = set(evenly_spread(len(data), SHOWN))
     kept: dict[int, Detections] = {}
-    for index, found in images.detections(detector.model):
+    for done, (index, found) in enumerate(images.detections(detector.model), start=1):
+        step(done)
         scores.update(data.image_ids[index], found)
         if index in shown:
             kept[index] = found

@@ -5,7 +5,7 @@ Shapes: h w image.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -45,10 +45,12 @@ class EvaluationImages:
         self.workers = workers
         self.processes = processes
 
-    def results(self, model: DetectorModel) -> DetectionResults:
-        """COCO's numbers of `model`, in evaluation mode, over all images and all processes."""
+    def results(self, model: DetectorModel, step: Callable[[int], object] = lambda done: None) -> DetectionResults:
+        """COCO's numbers of `model`, in evaluation mode, over all images and all processes; `step` is called with how
+        many of this process's images are done."""
         scores = self.scores(model)
-        for index, found in self.detections(model):
+        for done, (index, found) in enumerate(self.detections(model), start=1):
+            step(done)
             scores.update(self.data.image_ids[index], found)
         for part in self.processes.gather(scores.to_bytes()):
             scores.add_bytes(part)

@@ -23,7 +23,7 @@ from swinkit.serialization import from_plain, to_plain
 from swinkit.structures import ONE_VIEW, Instances, Views
 from swinkit.weights.hub import Shareable
 from swinkit.weights.infer import infer_backbone
-from swinkit.weights.model_file import ModelFile
+from swinkit.weights.model_file import ModelFile, described_palette
 
 BATCH = 4
 """Images of one size that are shown at once, unless told otherwise."""
@@ -45,6 +45,11 @@ class Detector(Shareable):
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
+
+    @property
+    def palette(self) -> tuple[tuple[int, int, int], ...]:
+        """A colour for each class, where the weights came with them; empty elsewhere."""
+        return described_palette(self.description, len(self.classes))
 
     def __repr__(self) -> str:
         return f"Detector({self.description['architecture']} of {len(self.classes)} classes on {self.device})"
@@ -105,7 +110,7 @@ class Detector(Shareable):
         for picture in pictures:
             image, _ = as_it_is(picture, _NOTHING)
             found = detect_in_views(self.model, image, self.preprocessing, views, device=self.device)
-            yield DetectionResult(found, self.classes, picture)
+            yield DetectionResult(found, self.classes, picture, self.palette)
 
     def _results(self, pictures: Sequence[Image.Image], batch_size: int) -> Iterator[DetectionResult]:
         show = DetectionEvaluation(self.preprocessing)
@@ -119,7 +124,7 @@ class Detector(Shareable):
             group = [image.to(self.device) for image in shown[start:stop]]
             sizes = [(picture.height, picture.width) for picture in pictures[start:stop]]
             for picture, found in zip(pictures[start:stop], detect_in(self.model, group, sizes), strict=True):
-                yield DetectionResult(found, self.classes, picture)
+                yield DetectionResult(found, self.classes, picture, self.palette)
             start = stop
 
     @classmethod
@@ -162,7 +167,8 @@ class Detector(Shareable):
         config, count = recognised
         backbone: SwinConfig = infer_backbone(file.backbone)
         model, classes, resize = config.build(backbone.build(), count), file.known_classes(count), DetectionResize()
-        return cls(model, classes, resize, describe_detector(model, classes, resize, architectures))
+        description = describe_detector(model, classes, resize, architectures) | file.known_palette(count)
+        return cls(model, classes, resize, description)
 
 
 def describe_detector(

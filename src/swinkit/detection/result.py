@@ -29,6 +29,8 @@ class DetectionResult:
     classes: tuple[str, ...]
     """Names; label i is classes[i]."""
     image: Image.Image
+    palette: tuple[tuple[int, int, int], ...] = ()
+    """A colour for each class; empty for swinkit's own."""
 
     @property
     def boxes(self) -> Tensor:
@@ -89,11 +91,11 @@ class DetectionResult:
 
     def draw(self) -> Image.Image:
         """The image with boxes, masks, names and scores, and a legend below."""
-        return picture_of_detections(self.image, self.detections, self.classes)
+        return picture_of_detections(self.image, self.detections, self.classes, palette=self.palette)
 
     def save(self, path: str | Path) -> None:
         """Write what `draw` gives as PNG; raises InputError where it cannot be written."""
-        draw_detections(self.image, self.detections, self.classes, Path(path))
+        draw_detections(self.image, self.detections, self.classes, Path(path), palette=self.palette)
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""

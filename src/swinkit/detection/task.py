@@ -5,7 +5,7 @@ Shapes: B images, H W padded batch, N instances.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -58,16 +58,16 @@ class DetectionTask(Task):
         images, sizes, targets = batch
         return self.model.losses(self.model(images, sizes, targets), targets)
 
-    def evaluate(self) -> dict[str, float]:
-        results = self.evaluation.results(self.model)
+    def evaluate(self, step: Callable[[int], object] = lambda done: None) -> dict[str, float]:
+        results = self.evaluation.results(self.model, step)
         self.coverage = results.coverage
         return result_values(results)
 
-    def draw(self, run: RunFolder) -> tuple[Path, ...]:
+    def draw(self, run: RunFolder, step: Callable[[int], object] = lambda done: None) -> tuple[Path, ...]:
         kinds = {self.description["architecture"]: type(self.model.config)}
         device = self.evaluation.processes.device
         best = Detector.from_file(read_model_file(run.best_model), device=device, architectures=kinds)
-        return draw_pictures(run, self.data, best, workers=self.evaluation.workers)
+        return draw_pictures(run, self.data, best, workers=self.evaluation.workers, step=step)
 
 
 def result_values(results: DetectionResults) -> dict[str, float]:

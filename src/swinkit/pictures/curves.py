@@ -26,6 +26,8 @@ from swinkit.pictures.metrics import Series, read_metrics
 
 MAX_POINTS = 400
 """A series with more points is drawn in this many groups: each its mean, in a band from its lowest to its highest."""
+SMOOTHED = 20
+"""A training loss is drawn as the mean of the last values, so many as this part of the run has logged."""
 
 COLOURS = {"train": BLUE, "val": ORANGE}
 OTHER_COLOURS = (GREEN, PURPLE, SKY, INK)
@@ -35,9 +37,10 @@ def plot_curves(metrics_jsonl: Path, out: Path) -> None:
     """Draws the learning curves that a run has logged so far.
 
     Panels, those without values left out: every `*/loss`, `*/top<k>` (0..1, drawn in percent), `*/miou`, `*/*_ap` and
-    `*/*_ap50`, `*/lr`. Nothing is smoothed but what the legend says: from 400 points on, groups of points are drawn as
-    their mean and range. Values that are not finite are marked on the axis. Where a resumed run repeats steps, the last
-    ones count.
+    `*/*_ap50`, `*/lr`. The training loss is drawn as the running mean of the last twentieth of its values, with the
+    values themselves faint behind it; nothing else is smoothed but what the legend says: from 400 points on, groups of
+    points are drawn as their mean and range. Values that are not finite are marked on the axis. Where a resumed run
+    repeats steps, the last ones count.
 
     Args:
         metrics_jsonl: the file of a run folder, see `read_metrics`.
@@ -114,16 +117,31 @@ def _draw_curve(axes: Axes, name: str, curve: Series, colour: str, *, is_percent
     if not len(steps):
         return
     label = clip_name(name, 40) + _best(name, steps, values)
+    mean_of = max(1, len(values) // SMOOTHED) if name.startswith("train/") and name.endswith("loss") else 1
+    shown = running_mean(values, mean_of)
     group = -(-len(steps) // MAX_POINTS)
     if group > 1:
         starts = np.arange(0, len(steps), group)
         low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
         counts = np.diff(np.append(starts, len(steps)))
-        steps, values = np.add.reduceat(steps, starts) / counts, np.add.reduceat(values, starts) / counts
+        steps, shown = np.add.reduceat(steps, starts) / counts, np.add.reduceat(shown, starts) / counts
         axes.fill_between(steps, low, high, color=colour, alpha=0.25, linewidth=0)
+    elif mean_of > 1:
+        axes.plot(steps, values, color=colour, linewidth=1.0, alpha=0.3)
+    if mean_of > 1:
+        label += f"\n(mean of {mean_of} values; faint: {'each' if group == 1 else 'their range'})"
+    elif group > 1:
         label += f"\n(mean and range of {group} points)"
     marker = "o" if len(steps) <= 40 else ""
-    axes.plot(steps, values, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=label)
+    axes.plot(steps, shown, color=colour, linewidth=1.6, marker=marker, markersize=3.5, label=label)
+
+
+def running_mean(values: np.ndarray, count: int) -> np.ndarray:
+    """(N,) the mean of each value and those before it, `count` in all where there are so many."""
+    sums = np.cumsum(np.concatenate([[0.0], values]))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - count)
+    return (sums[ends] - sums[starts]) / (ends - starts)
 
 
 def _best(name: str, steps: np.ndarray, values: np.ndarray) -> str:

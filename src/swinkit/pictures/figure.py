@@ -95,6 +95,11 @@ def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
+def percent(share: float) -> str:
+    """A share, 0..1, as "12.3 %"; what is there is never "0.0 %"."""
+    return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
+
+
 def fit_text(text: Text, pattern: str, name: str, *, inches: float) -> None:
     """Sets `text` to `pattern` with `name` in the place of {}, clipped so that all of it is at most `inches` wide."""
     _make_plain(text)

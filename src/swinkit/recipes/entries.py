@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from swinkit.recipes.published import Published
 from swinkit.recipes.rows import described_rows
@@ -36,6 +37,12 @@ class RecipeEntry:
     summary: str
     """The first line of its docstring."""
     published: Published | None
+
+    @property
+    def data(self) -> Literal["own", "embedded", "published"]:
+        """What it is trained on: data of one's own, embedded data, which need no download, or a published run's."""
+        module = self.module.rpartition(".")[2]
+        return "own" if module.startswith("finetune") else "embedded" if module.startswith("digit") else "published"
 
 
 @cache

@@ -5,7 +5,7 @@ Shapes: H W image.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,11 +52,13 @@ class EvaluationImages:
         self.workers = workers
         self.processes = processes
 
-    def scores(self, model: UperNet) -> SegmentationScores:
-        """The scores of `model`, in evaluation mode, over all images and all processes."""
+    def scores(self, model: UperNet, step: Callable[[int], object] = lambda done: None) -> SegmentationScores:
+        """The scores of `model`, in evaluation mode, over all images and all processes; `step` is called with how many
+        of this process's images are done."""
         scores = SegmentationScores(model.num_classes, device=self.processes.device)
-        for classes, truth in self.predictions(model):
+        for done, (classes, truth) in enumerate(self.predictions(model), start=1):
             scores.update(classes, truth)
+            step(done)
         return SegmentationScores.from_counts(self.processes.sum(scores.counts()), num_classes=model.num_classes)
 
     def predictions(self, model: UperNet) -> Iterator[tuple[Tensor, Tensor]]:
@@ -85,6 +87,7 @@ def measure(
     settings: InferenceSettings | None = None,
     workers: int = 0,
     views: Views = ONE_VIEW,
+    step: Callable[[int], object] = lambda done: None,
 ) -> tuple[SegmentationScores, list[SegmentationSample]]:
     """The scores of a segmentor on images with masks, and some of the images with what was predicted.
 
@@ -94,6 +97,7 @@ def measure(
         settings: how images are shown; None is the segmentor's own way.
         workers: processes that load images; 0 loads them in this one.
         views: scales and mirroring, whose probabilities are averaged.
+        step: called with how many images are done.
     """
     one = Processes(0, 1, segmentor.device)
     images = EvaluationImages(data, settings or segmentor.preprocessing, workers=workers, processes=one, views=views)
@@ -102,6 +106,7 @@ def measure(
     samples = []
     for index, (classes, truth) in enumerate(images.predictions(segmentor.model)):
         scores.update(classes.cpu(), truth.cpu())
+        step(index + 1)
         if index in chosen:
             samples.append(replace(_sample(data, index), predicted=classes.cpu().numpy()))
     return scores, samples
@@ -122,14 +127,20 @@ def draw_data(data: SegmentationData, out: Path, *, count: int = SHOWN) -> None:
     plot_segmentations([_sample(data, index) for index in evenly_spread(len(data), count)], data.classes, out)
 
 
-def draw_pictures(run: RunFolder, train: SegmentationData, validation: EvaluationImages) -> tuple[Path, ...]:
+def draw_pictures(
+    run: RunFolder,
+    train: SegmentationData,
+    validation: EvaluationImages,
+    step: Callable[[int], object] = lambda done: None,
+) -> tuple[Path, ...]:
     """The `PICTURES` of a finished run, in its folder: learning curves, a page of training data, of the best model each
-    class's IoU and a page of predictions, and beside them the first validation image."""
+    class's IoU and a page of predictions, and beside them the first validation image. `step` is called with how many
+    validation images are done."""
     curves, page, sample = (run.root / f"{name}.png" for name in ("curves", "data", "sample"))
     plot_curves(run.metrics, curves)
     draw_data(train, page)
     segmentor = Segmentor.from_file(read_model_file(run.best_model), device=validation.processes.device)
-    scores, samples = measure(segmentor, validation.data, workers=validation.workers)
+    scores, samples = measure(segmentor, validation.data, workers=validation.workers, step=step)
     drawn = draw_results(scores, samples, segmentor.classes, run.root)
     save_image(validation.data[0][0], sample)
     return (curves, *drawn, page, sample)

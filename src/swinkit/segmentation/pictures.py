@@ -23,10 +23,11 @@ from swinkit.pictures.figure import (
     clip_name,
     fit_text,
     new_figure,
+    percent,
     save_figure,
     shrink_to_content,
 )
-from swinkit.pictures.palette import class_colours
+from swinkit.pictures.palette import Colour, colours_of, hex_code, is_background
 from swinkit.pictures.thumbnail import thumbnail
 
 DPI = 100
@@ -34,6 +35,8 @@ SIDE = 1024
 """An image is shown with at most this many pixels a side, and at least `SMALLEST`."""
 SMALLEST = 384
 IGNORED = (128, 128, 128)
+BEHIND = (0, 0, 0)
+"""The background in index masks."""
 MOST_NAMES = 24
 """The legend names so many classes, those of the largest areas."""
 PAGE_TILE = 2.4  # inches, of the longer side of an image on a page
@@ -53,29 +56,42 @@ class SegmentationSample:
     title: str = ""
 
 
-def painted(image: Image.Image, classes: np.ndarray, num_classes: int, *, opacity: float = 0.55) -> Image.Image:
-    """`image` under the colours of its pixels' classes (H, W); ignored pixels are grey."""
+def painted(
+    image: Image.Image,
+    classes: np.ndarray,
+    names: Sequence[str],
+    *,
+    opacity: float = 0.55,
+    palette: Sequence[Colour] = (),
+) -> Image.Image:
+    """`image` under the colours of its pixels' classes (H, W); ignored pixels are grey, the background, known by its
+    name, stays as it is."""
     if classes.shape != (image.height, image.width):
         raise InputError(f"classes {classes.shape} do not belong to an image of {image.height} x {image.width} pixels")
-    return Image.blend(image.convert("RGB"), coloured(classes, num_classes), opacity)
+    plain = image.convert("RGB")
+    over = Image.blend(plain, Image.fromarray(_colour_table(names, palette)[classes]), opacity)
+    behind = np.isin(classes, [number for number, name in enumerate(names) if is_background(name)])
+    over.paste(plain, mask=Image.fromarray(behind))
+    return over
 
 
-def coloured(classes: np.ndarray, num_classes: int) -> Image.Image:
-    """The colours of the classes (H, W) alone."""
-    return Image.fromarray(_colour_table(num_classes)[classes])
-
-
-def index_mask(classes: np.ndarray, num_classes: int) -> Image.Image:
-    """Classes (H, W), 0..255, as a palette image whose pixels' values are the classes and whose palette shows them."""
+def index_mask(classes: np.ndarray, names: Sequence[str], *, palette: Sequence[Colour] = ()) -> Image.Image:
+    """Classes (H, W), 0..255, as a palette image whose pixels' values are the classes and whose palette shows them, the
+    background black, unless `palette` says otherwise."""
     if classes.max(initial=0) > IGNORE:
         raise InputError(f"a mask's pixels have values up to {IGNORE}, not {classes.max()}; there are too many classes")
     mask = Image.fromarray(classes.astype(np.uint8))
-    mask.putpalette(_colour_table(num_classes).ravel().tolist())
+    mask.putpalette(_colour_table(names, palette).ravel().tolist())
     return mask
 
 
 def segmentation_figure(
-    image: Image.Image, classes: np.ndarray, names: Sequence[str], *, side_by_side: bool = False
+    image: Image.Image,
+    classes: np.ndarray,
+    names: Sequence[str],
+    *,
+    side_by_side: bool = False,
+    palette: Sequence[Colour] = (),
 ) -> Figure:
     """`image` with its classes painted over it, and a legend with each class's share of the pixels.
 
@@ -84,14 +100,15 @@ def segmentation_figure(
         classes: (H, W), 0..K-1.
         names: the K classes.
         side_by_side: show the image itself to the left, too.
+        palette: a colour for each class; empty for swinkit's own.
 
     Raises:
         InputError: where sizes do not fit.
     """
-    over = painted(image, classes, len(names))
+    over = painted(image, classes, names, palette=palette)
     pictures = [_shown(picture) for picture in ((image, over) if side_by_side else (over,))]
     width, height = (length / DPI for length in pictures[0].size)
-    lines = legend_lines(classes, names)
+    lines = legend_lines(classes, names, palette=palette)
     whole = len(pictures) * (width + GAP) + LEGEND
     figure = new_figure(whole, max(height, LINE * len(lines)) + 2 * GAP, dpi=DPI)
     for place, picture in enumerate(pictures):
@@ -108,7 +125,7 @@ def plot_segmentations(samples: Sequence[SegmentationSample], names: Sequence[st
     if not samples:
         raise InputError("a page of segmentations needs at least one image")
     columns = 3 if any(sample.predicted is not None for sample in samples) else 2
-    rows = [_tiles(sample, columns, len(names)) for sample in samples]
+    rows = [_tiles(sample, columns, names) for sample in samples]
     heights = [max(picture.height for _, picture in row) / DPI + TITLE + GAP for row in rows]
     maps = [m for sample in samples for m in (sample.truth, sample.predicted) if m is not None]
     lines = legend_lines(np.concatenate([each.ravel() for each in maps]), names, shares=False)
@@ -124,32 +141,31 @@ def plot_segmentations(samples: Sequence[SegmentationSample], names: Sequence[st
 
 
 def plot_class_iou(iou: Sequence[float], names: Sequence[str], out: Path) -> None:
-    """Draws the IoU (0..1) of each class as bars, best first; classes without pixels, NaN, last."""
-    order = sorted(range(len(names)), key=lambda index: (iou[index] != iou[index], -iou[index]))
-    figure = new_figure(5.0, 0.22 * len(names), dpi=DPI)
+    """Draws the IoU (0..1) of each class as bars, best first; classes without pixels, NaN, are counted in the title."""
+    order = sorted((index for index, value in enumerate(iou) if value == value), key=lambda index: -iou[index])
+    rows = max(1, len(order))
+    figure = new_figure(5.0, 0.22 * rows, dpi=DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, 1)
-    axes.set_ylim(len(names), 0)
+    axes.set_ylim(rows, 0)
     for place, index in enumerate(order):
-        value = iou[index]
-        is_known = value == value
-        axes.barh(place + 0.5, value if is_known else 0.0, height=0.7, color=BLUE)
+        axes.barh(place + 0.5, iou[index], height=0.7, color=BLUE)
         name = clip_name(names[index], 30)
         axes.text(-0.01, place + 0.5, name, ha="right", va="center", fontsize=8, color=INK)
-        text = f"{value:.3f}" if is_known else "no pixels"
-        axes.text((value if is_known else 0.0) + 0.01, place + 0.5, text, va="center", fontsize=8, color=INK)
-    known = [value for value in iou if value == value]
-    mean = sum(known) / len(known) if known else float("nan")
-    axes.set_title(f"IoU of each class; mean {mean:.4f}", fontsize=11, loc="left", color=INK)
+        axes.text(iou[index] + 0.01, place + 0.5, f"{iou[index]:.3f}", va="center", fontsize=8, color=INK)
+    mean = sum(iou[index] for index in order) / len(order) if order else float("nan")
+    absent = f"\n{len(names) - len(order)} of {len(names)} classes have no pixels" if len(order) < len(names) else ""
+    axes.set_title(f"IoU of each class; mean {mean:.4f}{absent}", fontsize=11, loc="left", color=INK)
     shrink_to_content(figure)
     save_figure(figure, out)
 
 
-def _colour_table(num_classes: int) -> np.ndarray:
+def _colour_table(names: Sequence[str], palette: Sequence[Colour] = ()) -> np.ndarray:
     """(256, 3) uint8."""
     table = np.full((256, 3), IGNORED, dtype=np.uint8)
-    table[: min(num_classes, IGNORE)] = class_colours(num_classes)[:IGNORE]
+    for number, colour in enumerate(colours_of(len(names), palette)[:IGNORE]):
+        table[number] = BEHIND if is_background(names[number]) and not palette else colour
     return table
 
 
@@ -158,18 +174,18 @@ def _shown(picture: Image.Image) -> Image.Image:
     return thumbnail(picture, side, side)
 
 
-def _tiles(sample: SegmentationSample, columns: int, num_classes: int) -> list[tuple[str, Image.Image]]:
+def _tiles(sample: SegmentationSample, columns: int, names: Sequence[str]) -> list[tuple[str, Image.Image]]:
     """Titles and pictures of one row."""
-    truth = _strongly(sample.image, sample.truth, num_classes)
+    truth = _strongly(sample.image, sample.truth, names)
     pictures = [(sample.title or "image", sample.image), ("ground truth", truth)]
     if columns == 3 and sample.predicted is not None:
-        pictures.append(("prediction", _strongly(sample.image, sample.predicted, num_classes)))
+        pictures.append(("prediction", _strongly(sample.image, sample.predicted, names)))
     side = round(PAGE_TILE * DPI)
     return [(title, thumbnail(picture, side, side)) for title, picture in pictures]
 
 
-def _strongly(image: Image.Image, classes: np.ndarray, num_classes: int) -> Image.Image:
-    return painted(image, classes, num_classes, opacity=0.7)
+def _strongly(image: Image.Image, classes: np.ndarray, names: Sequence[str]) -> Image.Image:
+    return painted(image, classes, names, opacity=0.7)
 
 
 def _place(figure: Figure, left: float, top: float, picture: Image.Image, *, title: str = "") -> None:
@@ -185,30 +201,33 @@ def _place(figure: Figure, left: float, top: float, picture: Image.Image, *, tit
 
 
 def legend_lines(
-    classes: np.ndarray, names: Sequence[str], *, shares: bool = True
-) -> list[tuple[str, tuple[int, int, int]]]:
+    classes: np.ndarray, names: Sequence[str], *, shares: bool = True, palette: Sequence[Colour] = ()
+) -> list[tuple[str, Colour | None]]:
     """Texts, with each one's share of the pixels unless told otherwise, and colours of the classes that occur, those
-    with most pixels first; long lists end in a sum."""
+    with most pixels first; long lists end in a sum. The background has no colour, as it is not painted."""
     counts = np.bincount(classes.ravel(), minlength=len(names))[: len(names)]
     order = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index]]
-    colours = class_colours(len(names))
+    colours = colours_of(len(names), palette)
 
     def share(count: int) -> str:
-        return f"  {100 * count / classes.size:.1f} %" if shares else ""
+        return f"  {percent(count / classes.size)}" if shares else ""
 
-    lines = [(clip_name(names[index], 22) + share(counts[index]), colours[index]) for index in order]
+    lines: list[tuple[str, Colour | None]] = [
+        (clip_name(names[index], 22) + share(counts[index]), None if is_background(names[index]) else colours[index])
+        for index in order
+    ]
     if len(lines) > MOST_NAMES:
         rest = sum(int(counts[index]) for index in order[MOST_NAMES:])
         lines[MOST_NAMES:] = [(f"{len(order) - MOST_NAMES} more{share(rest)}", IGNORED)]
     return lines
 
 
-def _draw_legend(figure: Figure, lines: Sequence[tuple[str, tuple[int, int, int]]], *, left: float) -> None:
-    """From the top downwards, its left edge `left` inches from that of the figure."""
+def _draw_legend(figure: Figure, lines: Sequence[tuple[str, Colour | None]], *, left: float) -> None:
+    """From the top downwards, its left edge `left` inches from that of the figure; without a colour, an empty box."""
     width, height = figure.get_size_inches()
     for place, (text, colour) in enumerate(lines):
         bottom = height - GAP - LINE * (place + 1)
         box = Rectangle((left / width, bottom / height), 0.16 / width, 0.16 / height, transform=figure.transFigure)
-        box.set_color("#{:02x}{:02x}{:02x}".format(*colour))
+        box.set(facecolor="none" if colour is None else hex_code(colour), edgecolor=hex_code(colour or IGNORED))
         figure.add_artist(box)
         figure.text((left + 0.24) / width, (bottom + 0.02) / height, text, fontsize=9, color=INK)

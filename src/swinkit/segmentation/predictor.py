@@ -20,7 +20,7 @@ from swinkit.segmentation.result import Segmentation
 from swinkit.structures import ONE_VIEW, Views
 from swinkit.weights.hub import Shareable
 from swinkit.weights.infer import infer_config
-from swinkit.weights.model_file import ModelFile
+from swinkit.weights.model_file import ModelFile, described_palette
 
 PUBLISHED = InferenceSettings(resize=(512, 2048))
 """How the official code shows images."""
@@ -42,6 +42,11 @@ class Segmentor(Shareable):
     @property
     def device(self) -> torch.device:
         return self.model.decode_head.conv_seg.weight.device
+
+    @property
+    def palette(self) -> tuple[tuple[int, int, int], ...]:
+        """A colour for each class, where the weights came with them; empty elsewhere."""
+        return described_palette(self.description, len(self.classes))
 
     @classmethod
     def from_file(cls, file: ModelFile, *, device: torch.device) -> Self:
@@ -78,7 +83,8 @@ class Segmentor(Shareable):
             )
         num_classes = file.tensors["decode_head.conv_seg.weight"].shape[0]
         model, classes = config.build(infer_config(file.backbone).build(), num_classes), file.known_classes(num_classes)
-        return cls(model, classes, PUBLISHED, describe_segmentor(model, classes, PUBLISHED))
+        description = describe_segmentor(model, classes, PUBLISHED) | file.known_palette(num_classes)
+        return cls(model, classes, PUBLISHED, description)
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # a str is a sequence of str, too, and one image
@@ -127,7 +133,7 @@ class Segmentor(Shareable):
         for numbers in _batches(pictures, batch_size):
             masks = self._masks([pictures[number] for number in numbers], settings or self.preprocessing, views)
             for number, mask in zip(numbers, masks, strict=True):
-                results[number] = Segmentation(mask.numpy(), self.classes, pictures[number])
+                results[number] = Segmentation(mask.numpy(), self.classes, pictures[number], self.palette)
         ordered = [results[number] for number in range(len(pictures))]
         return ordered[0] if is_one else ordered
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from swinkit.files import save_image
-from swinkit.pictures.figure import PHOTOGRAPH_BYTES, figure_to_image, png_of, save_figure
+from swinkit.pictures.figure import PHOTOGRAPH_BYTES, figure_to_image, percent, png_of, save_figure
 from swinkit.segmentation.pictures import index_mask, segmentation_figure
 
 
@@ -28,6 +29,8 @@ class Segmentation:
     """Names of the K classes."""
     image: Image.Image = field(repr=False)
     """What was looked at, upright in 8-bit RGB."""
+    palette: tuple[tuple[int, int, int], ...] = field(default=(), repr=False)
+    """A colour for each class; empty for swinkit's own."""
 
     @cached_property
     def shares(self) -> dict[str, float]:
@@ -38,19 +41,21 @@ class Segmentation:
 
     def draw(self, *, side_by_side: bool = False) -> Image.Image:
         """The image under the colours of its classes, with a legend; `side_by_side` shows the image itself, too."""
-        return figure_to_image(segmentation_figure(self.image, self.mask, self.classes, side_by_side=side_by_side))
+        return figure_to_image(self._figure(side_by_side=side_by_side))
 
     def save(self, path: str | Path, *, side_by_side: bool = False) -> Path:
         """Write what `draw` gives as PNG, in fewer colours where it is large; raises InputError where it cannot be
         written."""
-        figure = segmentation_figure(self.image, self.mask, self.classes, side_by_side=side_by_side)
-        save_figure(figure, Path(path), max_bytes=PHOTOGRAPH_BYTES)
+        save_figure(self._figure(side_by_side=side_by_side), Path(path), max_bytes=PHOTOGRAPH_BYTES)
         return Path(path)
 
     def save_mask(self, path: str | Path) -> Path:
         """Write a palette PNG whose values are the classes; raises InputError where it cannot be written."""
-        save_image(index_mask(self.mask, len(self.classes)), Path(path))
+        save_image(index_mask(self.mask, self.classes, palette=self.palette), Path(path))
         return Path(path)
+
+    def _figure(self, *, side_by_side: bool) -> Figure:
+        return segmentation_figure(self.image, self.mask, self.classes, side_by_side=side_by_side, palette=self.palette)
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
@@ -62,6 +67,6 @@ class Segmentation:
 
     def __repr__(self) -> str:
         height, width = self.mask.shape
-        shown = ", ".join(f"{name} {100 * share:.1f} %" for name, share in list(self.shares.items())[:3])
+        shown = ", ".join(f"{name} {percent(share)}" for name, share in list(self.shares.items())[:3])
         more = f", {len(self.shares) - 3} more" if len(self.shares) > 3 else ""
         return f"Segmentation({height} x {width}: {shown}{more})"

@@ -5,7 +5,7 @@ Shapes: B images, H W crop, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -70,8 +70,8 @@ class SegmentationTask(Task):
             auxiliary_weight=self.auxiliary_weight,
         )
 
-    def evaluate(self) -> dict[str, float]:
-        scores = self.validation.scores(self.model)
+    def evaluate(self, step: Callable[[int], object] = lambda done: None) -> dict[str, float]:
+        scores = self.validation.scores(self.model, step)
         self.coverage = (scores.classes_measured, scores.num_classes)
         return {
             "val/miou": scores.miou,
@@ -79,5 +79,5 @@ class SegmentationTask(Task):
             "val/mean_accuracy": scores.mean_accuracy,
         }
 
-    def draw(self, run: RunFolder) -> tuple[Path, ...]:
-        return draw_pictures(run, self.train_data, self.validation)
+    def draw(self, run: RunFolder, step: Callable[[int], object] = lambda done: None) -> tuple[Path, ...]:
+        return draw_pictures(run, self.train_data, self.validation, step)

@@ -308,14 +308,18 @@ class _Trainer:
         """The task's evaluation; None where a signal ended it, which a process that others wait for does not do."""
         with torch.no_grad(), autocast(self.processes.device, self.loop.precision):
             if self.processes.count > 1:
-                return self.task.evaluate()
+                return self.task.evaluate(self._show_validation)
             try:
                 with raising_on_signals():
-                    return self.task.evaluate()
+                    return self.task.evaluate(self._show_validation)
             except BaseException:  # what was being called may have made an error of its own of the signal
                 if requested() is None:
                     raise
                 return None
+
+    def _show_validation(self, done: int) -> None:
+        if self.progress is not None:
+            self.progress.validate(done, -(-self.task.images[1] // self.processes.count))
 
     def _average_statistics(self) -> None:
         """Batch norm's, before they are evaluated or saved: every process goes on with those of all."""

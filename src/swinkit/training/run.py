@@ -13,10 +13,12 @@ from typing import Any, Protocol
 import torch
 
 from swinkit.serialization import to_plain
+from swinkit.training.best_step import best_step
 from swinkit.training.interruption import Interrupted
 from swinkit.training.loop import TrainingResult, TrainingSettings, run_loop
 from swinkit.training.overfitting import describe_fit
 from swinkit.training.processes import Processes, cpu_threads, joined_processes
+from swinkit.training.progress import progress_bar
 from swinkit.training.run_folder import RunFolder, open_run_folder
 from swinkit.training.run_lock import held_run_folder
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
@@ -58,11 +60,13 @@ class Run:
     """The best validation result as people read it, such as "top-1 98.89 %"."""
     pictures: tuple[Path, ...]
     """And other files about the results, in the run's folder; only the first process draws them."""
+    best_step: int | None = None
+    """After which step that was; None where it is not known."""
     fit: str | None = None
     """Of a run that learned a few images by heart: a sentence that says whether it did."""
 
 
-def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
+def train(recipe: Recipe, run_dir: str | Path | None = None) -> Run:
     """Train by a recipe of any task, or go on with the run that the same call began before.
 
     Args:
@@ -74,7 +78,7 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
             loss is not finite.
         Interrupted: where a signal asked the run to end; it has saved before, and the same call goes on.
     """
-    root = run_dir or Path("runs") / recipe.name
+    root = Path(run_dir or Path("runs") / recipe.name)
     check_installed(recipe.loop.log)
     with ExitStack() as held:
         with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
@@ -96,7 +100,7 @@ def train(recipe: Recipe, run_dir: Path | None = None) -> Run:
             drawn = drawn or _draw(task, folder)
     best = "unknown" if result.best is None else f"{task.best_named} {100 * result.best:.2f} %"
     fit = None if recipe.overfit is None else describe_fit(recipe.overfit, result.results, task.fit_metrics)
-    return Run(result, folder, best, drawn, fit)
+    return Run(result, folder, best, drawn, best_step(folder.metrics, task.best_metric), fit)
 
 
 def deciding(recipe: Any) -> dict[str, Any]:
@@ -130,7 +134,7 @@ def _paths_from(recipe: Any, root: Path) -> dict[str, str]:
 
 def _draw(task: Task, folder: RunFolder) -> tuple[Path, ...]:
     try:
-        return task.draw(folder)
+        return task.draw(folder, progress_bar(task.images[1], "drawing pictures"))
     except Interrupted as stop:
         saved = f"after the last step, with all but the pictures saved in {folder.root}"
         raise Interrupted(stop.number, saved=saved) from None

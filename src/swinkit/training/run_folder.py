@@ -16,6 +16,18 @@ VERSION = 2
 """Of what `recipe.json` says; that of swinkit 0.1 had no number."""
 LENGTH = ("loop.epochs", "loop.steps", "loop.patience")
 """What decides how long a run is, and may be another when it goes on."""
+GITIGNORE = """\
+# What is large, or can be made again. Recipe, metrics and pictures are not: they say what the run was.
+checkpoint.pt
+*.safetensors
+*.onnx
+*.onnx.data
+*.pt2
+tensorboard/
+predictions/
+evaluation/
+"""
+"""Of a run's folder: what `swinkit predict`, `evaluate` and `export` put there is in it."""
 ADVICE = "free some space or choose another --run-dir"
 
 
@@ -59,6 +71,7 @@ def open_run_folder(root: Path, recipe: Mapping[str, Any]) -> RunFolder:
     try:
         root.mkdir(parents=True, exist_ok=True)
         if not run.checkpoint.exists() and not run.best_model.exists():  # whatever was tried here came to nothing
+            write_text(root / ".gitignore", GITIGNORE, advice=ADVICE)
             run.keep_recipe()
         before = read_text(run.recipe)
     except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -74,12 +74,14 @@ class Task(nn.Module, ABC):
         """A batch, already on the device, to its losses by name: scalars, whose sum is minimised."""
 
     @abstractmethod
-    def evaluate(self) -> dict[str, float]:
-        """Results on the validation data by name ("val/..."), 0..1 where they are shares, the same on every process."""
+    def evaluate(self, step: Callable[[int], object] = lambda done: None) -> dict[str, float]:
+        """Results on the validation data by name ("val/..."), 0..1 where they are shares, the same on every process;
+        `step` is called with how many images of this process's share are done."""
 
     @abstractmethod
-    def draw(self, run: RunFolder) -> tuple[Path, ...]:
-        """Draw the `pictures` of the finished run into its folder, and give their paths and those of other files."""
+    def draw(self, run: RunFolder, step: Callable[[int], object] = lambda done: None) -> tuple[Path, ...]:
+        """Draw the `pictures` of the finished run into its folder, and give their paths and those of other files;
+        `step` is called with how many validation images are done."""
 
     def save_model(self, path: Path, state: Mapping[str, Tensor], results: Mapping[str, float]) -> None:
         """Write a file that describes itself: `state` is that of `model`, `results` those of its evaluation."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from swinkit.errors import InputError, border
 from swinkit.files import exists, is_folder, parse_json
 from swinkit.weights.bounds import bounded_build, check_size
+from swinkit.weights.class_names import Colour, as_palette
 from swinkit.weights.formats import Recognised, recognise
 from swinkit.weights.load import load_recognised
 from swinkit.weights.old_versions import VERSION, upgraded
@@ -34,6 +35,8 @@ class ModelFile:
     """Under official names, on the CPU."""
     classes: tuple[str, ...]
     """Class names that files of the official detection and segmentation code carry; empty where there are none."""
+    palette: tuple[Colour, ...]
+    """Their colours, of OpenMMLab's files; empty where there are none."""
     description: dict[str, Any] | None
     """What swinkit's own files say about themselves, in the form of this version; None for other code bases' files."""
 
@@ -79,6 +82,10 @@ class ModelFile:
         """The file's class names where it has `count` of them, else numbers."""
         return self.classes if len(self.classes) == count else tuple(map(str, range(count)))
 
+    def known_palette(self, count: int) -> dict[str, Any]:
+        """For a description: the file's colours where it has `count` of them, else nothing."""
+        return {"palette": [list(colour) for colour in self.palette]} if len(self.palette) == count else {}
+
 
 _NO_HEADS = "classification"
 MOST = 1_000_000
@@ -100,7 +107,13 @@ def read_model_file(source: str | Path) -> ModelFile:
         recognised = recognise(file.tensors, file.metadata)
         description = _description(file.metadata, file.path)
         _check_classes(description, recognised.tensors, file.path)
-    return ModelFile(file.path, recognised, file.classes, description)
+    return ModelFile(file.path, recognised, file.classes, file.palette, description)
+
+
+def described_palette(description: Mapping[str, Any], count: int) -> tuple[Colour, ...]:
+    """The colours of `count` classes in a description; empty where there are none, or another number."""
+    palette = as_palette(description.get("palette"))
+    return palette if len(palette) == count else ()
 
 
 def write_description(description: Mapping[str, Any]) -> dict[str, str]:

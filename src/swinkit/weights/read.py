@@ -16,7 +16,7 @@ from torch import Tensor
 from swinkit.errors import InputError, border, reason_of
 from swinkit.files import BoundedFile, is_folder, require_regular
 from swinkit.weights.bounds import check_tensors, check_torch_file
-from swinkit.weights.class_names import class_names_beside, class_names_of
+from swinkit.weights.class_names import class_names_beside, class_names_of, palette_of
 from swinkit.weights.pickles import (
     PlaceholderKind,
     foreign_globals,
@@ -43,6 +43,8 @@ class WeightsFile:
     """The header of a safetensors file; empty for PyTorch files."""
     classes: tuple[str, ...] = ()
     """Class names: of the `meta` of official and OpenMMLab files, or of transformers' config.json beside the file."""
+    palette: tuple[tuple[int, int, int], ...] = ()
+    """A colour (red, green, blue, 0..255) for each class, of OpenMMLab's files."""
 
 
 def read_weights_file(path: str | Path) -> WeightsFile:
@@ -65,7 +67,8 @@ def read_weights_file(path: str | Path) -> WeightsFile:
         payload = _load_torch(path)
         tensors = state_tensors(payload, str(path))
         check_tensors(tensors, path)
-        return WeightsFile(path, tensors, {}, class_names_of(payload) or class_names_beside(path))
+        names = class_names_of(payload) or class_names_beside(path)
+        return WeightsFile(path, tensors, {}, names, palette_of(payload))
     if start[:1] == b"\x80":
         raise _plain_pickle(path)
     raise InputError(

@@ -16,6 +16,7 @@ from swinkit.classification.data.samples import ClassificationImages, OnCorrupt
 from swinkit.classification.data.sources import find_layout, open_classification_data
 from swinkit.images.listing import left_out_lines
 from swinkit.images.read import read_image_size
+from swinkit.training.progress import watched
 
 HEADERS_BEFORE_TRAINING = 20_000
 """So many image files, evenly spread over the data, are looked at before a training run."""
@@ -70,5 +71,5 @@ def _require_readable(data: ClassificationImages) -> None:
     count = min(len(data), HEADERS_BEFORE_TRAINING)
     chosen = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
     if isinstance(data.store, FolderStore):
-        for index in chosen:
+        for index in watched(chosen, "reading headers"):
             read_image_size(data.store.root / data.names[index])

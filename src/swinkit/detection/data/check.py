@@ -22,6 +22,7 @@ from swinkit.errors import InputError
 from swinkit.images.masks import MaskError
 from swinkit.images.read import ImageError, read_image, read_image_size
 from swinkit.ops.labels import IGNORE
+from swinkit.training.progress import watched
 
 SMALL, LARGE = 32**2, 96**2
 """COCO's borders of small and large objects, in pixels of area."""
@@ -128,7 +129,7 @@ def check_detection(
 def require_sound(data: CocoData) -> None:
     """Raises InputError at the first image whose header, or that of its semantic map, shows that training would stop at
     it."""
-    for index in range(len(data)):
+    for index in watched(range(len(data)), "reading headers"):
         found = _image_problem(data, index, read_pixels=False)
         if found is None and data.semantic is not None:
             found = _map_problem(data, index, data.semantic.check_header)

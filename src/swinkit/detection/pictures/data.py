@@ -11,7 +11,7 @@ from PIL import Image
 from swinkit.detection.pictures.objects import DPI, check_objects, draw_objects
 from swinkit.errors import InputError
 from swinkit.pictures.figure import INK, PHOTOGRAPH_BYTES, clip_name, fit_text, new_figure, save_figure
-from swinkit.pictures.palette import class_colours
+from swinkit.pictures.palette import class_colours, hex_code
 from swinkit.pictures.thumbnail import fitted_size
 from swinkit.structures import Instances
 
@@ -53,30 +53,43 @@ def plot_detection_data(
     rows = [samples[start : start + COLUMNS] for start in range(0, len(samples), COLUMNS)]
     side = round(TILE * DPI)
     heights = [max(fitted_size(image.size, side, side)[1] for _, image, _ in row) / DPI + TITLE + GAP for row in rows]
-    order = sorted(range(len(classes)), key=lambda label: (-counts[label], label))[:MOST_BARS]
+    occurring = [label for label in range(len(classes)) if counts[label]]
+    order = sorted(occurring, key=lambda label: (-counts[label], label))[:MOST_BARS]
     width = COLUMNS * (TILE + GAP) + GAP
     figure = new_figure(width, HEADLINE + sum(heights) + HEADLINE + BAR * len(order) + 3 * GAP, dpi=DPI)
     _headline(figure, GAP, title)
     top = HEADLINE
     for row, height in zip(rows, heights, strict=True):
         for column, sample in enumerate(row):
-            _draw_sample(figure, (GAP + column * (TILE + GAP), top), sample, classes)
+            _draw_sample(figure, (GAP + column * (TILE + GAP), top), sample, classes, is_one_class=len(occurring) == 1)
         top += height
-    more = f", the {MOST_BARS} most frequent of {len(classes)} classes" if len(classes) > MOST_BARS else ""
-    _headline(figure, top + GAP, f"Objects of each class{more}")
-    _draw_bars(figure, top + HEADLINE, order, classes, counts)
+    _headline(figure, top + GAP, f"Objects of each class{_left_out(len(occurring), len(classes))}")
+    if order:
+        _draw_bars(figure, top + HEADLINE, order, classes, counts)
     save_figure(figure, out, max_bytes=PHOTOGRAPH_BYTES)
 
 
+def _left_out(occurring: int, known: int) -> str:
+    """What the bars do not show, as part of their title."""
+    if occurring > MOST_BARS:
+        return f", the {MOST_BARS} most frequent of {occurring} classes that occur"
+    return f"; {known - occurring} of {known} classes have none" if occurring < known else ""
+
+
 def _draw_sample(
-    figure: Figure, place: tuple[float, float], sample: tuple[str, Image.Image, Instances], classes: Sequence[str]
+    figure: Figure,
+    place: tuple[float, float],
+    sample: tuple[str, Image.Image, Instances],
+    classes: Sequence[str],
+    *,
+    is_one_class: bool,
 ) -> None:
     title, image, objects = sample
     (left, top), (width, height) = place, figure.get_size_inches()
     text = figure.text(left / width, 1 - (top + TITLE - 0.06) / height, "", fontsize=7.5, color=INK, va="baseline")
     fit_text(text, f"{{}} ({image.width} x {image.height}, {len(objects.labels)} objects)", title, inches=TILE)
     spot = (left, top + TITLE, TILE)
-    draw_objects(figure, spot, image, objects, classes, font_size=5.5, line_width=1.0)
+    draw_objects(figure, spot, image, objects, classes, font_size=5.5, line_width=1.0, is_one_class=is_one_class)
 
 
 def _headline(figure: Figure, top: float, title: str) -> None:
@@ -96,7 +109,7 @@ def _draw_bars(figure: Figure, top: float, order: Sequence[int], classes: Sequen
     axes.set_ylim(len(order), 0)
     colours = class_colours(len(classes))
     for row, label in enumerate(order):
-        axes.barh(row + 0.5, counts[label], height=0.72, color="#{:02x}{:02x}{:02x}".format(*colours[label]))
+        axes.barh(row + 0.5, counts[label], height=0.72, color=hex_code(colours[label]))
         name = clip_name(classes[label], 26)
         axes.annotate(name, (0, row + 0.5), (-5, 0), textcoords="offset points", ha="right", va="center", fontsize=8)
         number = f"{counts[label]:,}"

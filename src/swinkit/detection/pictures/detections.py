@@ -23,7 +23,7 @@ from swinkit.pictures.figure import (
     new_figure,
     save_figure,
 )
-from swinkit.pictures.palette import class_colours
+from swinkit.pictures.palette import Colour, colours_of, hex_code
 from swinkit.pictures.thumbnail import fitted_size
 from swinkit.structures import Detections, Instances
 
@@ -49,7 +49,14 @@ class DetectionSample:
     title: str = ""
 
 
-def draw_detections(image: Image.Image, found: Instances | Detections, classes: Sequence[str], out: Path) -> None:
+def draw_detections(
+    image: Image.Image,
+    found: Instances | Detections,
+    classes: Sequence[str],
+    out: Path,
+    *,
+    palette: Sequence[Colour] = (),
+) -> None:
     """Draws `image` with its instances, and below it a legend with their numbers.
 
     Args:
@@ -57,26 +64,40 @@ def draw_detections(image: Image.Image, found: Instances | Detections, classes: 
         found: instances at the image's size, true ones or detections; masks are drawn where there are any.
         classes: names by label.
         out: the PNG file to write.
+        palette: a colour for each class; empty for swinkit's own.
 
     Raises:
         InputError: where the instances do not belong to the image or the classes, or `out` cannot be written.
     """
-    save_figure(_figure_of(image, found, classes), out, max_bytes=PHOTOGRAPH_BYTES)
+    save_figure(_figure_of(image, found, classes, palette), out, max_bytes=PHOTOGRAPH_BYTES)
 
 
-def picture_of_detections(image: Image.Image, found: Instances | Detections, classes: Sequence[str]) -> Image.Image:
+def picture_of_detections(
+    image: Image.Image, found: Instances | Detections, classes: Sequence[str], *, palette: Sequence[Colour] = ()
+) -> Image.Image:
     """What `draw_detections` writes, as an image."""
-    return figure_to_image(_figure_of(image, found, classes))
+    return figure_to_image(_figure_of(image, found, classes, palette))
 
 
-def _figure_of(image: Image.Image, found: Instances | Detections, classes: Sequence[str]) -> Figure:
+def _figure_of(
+    image: Image.Image, found: Instances | Detections, classes: Sequence[str], palette: Sequence[Colour]
+) -> Figure:
     check_objects(image, found, classes)
     longest = min(SIDE, max(SMALLEST, *image.size)) / DPI
     width, height = (length / DPI for length in fitted_size(image.size, round(longest * DPI), round(longest * DPI)))
-    entries = legend_entries([found], classes)
+    entries = legend_entries([found], classes, palette=palette)
+    is_one_class = len(entries) == 1
     whole = max(width, 3.0)
     figure = new_figure(whole + 2 * GAP, height + 2 * GAP + _legend_height(entries, whole), dpi=DPI)
-    draw_objects(figure, (GAP + (whole - width) / 2, GAP, longest), image, found, classes)
+    draw_objects(
+        figure,
+        (GAP + (whole - width) / 2, GAP, longest),
+        image,
+        found,
+        classes,
+        is_one_class=is_one_class,
+        palette=palette,
+    )
     draw_legend(figure, entries, left=GAP, top=height + 2 * GAP, width=whole)
     return figure
 
@@ -112,7 +133,8 @@ def plot_detections(
     top = GAP
     for row, height in zip(rows, heights, strict=True):
         for column, (title, image, objects) in enumerate(row):
-            _draw_tile(figure, (GAP + column * (TILE + GAP), top), title, image, objects, classes)
+            spot = (GAP + column * (TILE + GAP), top)
+            _draw_tile(figure, spot, title, image, objects, classes, is_one_class=len(entries) == 1)
         top += height
     draw_legend(figure, entries, left=GAP, top=top, width=whole)
     save_figure(figure, out, max_bytes=PHOTOGRAPH_BYTES)
@@ -145,6 +167,8 @@ def _draw_tile(
     image: Image.Image,
     objects: Instances | Detections | None,
     classes: Sequence[str],
+    *,
+    is_one_class: bool,
 ) -> None:
     """Title and image; `place` is their upper left corner in inches from the figure's."""
     left, top = place
@@ -153,23 +177,29 @@ def _draw_tile(
     fit_text(text, "{}", title, inches=TILE)
     if objects is not None:
         spot = (left, top + TITLE, TILE)
-        draw_objects(figure, spot, image, objects, classes, font_size=6, line_width=1.1)
+        draw_objects(figure, spot, image, objects, classes, font_size=6, line_width=1.1, is_one_class=is_one_class)
 
 
 def legend_entries(
-    parts: Sequence[Instances | Detections], classes: Sequence[str], *, counts: bool = True
-) -> list[tuple[str, str]]:
+    parts: Sequence[Instances | Detections],
+    classes: Sequence[str],
+    *,
+    counts: bool = True,
+    palette: Sequence[Colour] = (),
+) -> list[tuple[str, str | None]]:
     """Names of the classes that occur, with their numbers unless told otherwise, and their colours; most frequent
-    first, long lists end in a sum."""
+    first, long lists end in a sum. The only class that occurs has no colour: each of its instances has its own."""
     numbers = Counter(label for part in parts for label in part.labels.tolist())
     order = sorted(numbers, key=lambda label: (-numbers[label], label))
-    colours = class_colours(len(classes))
+    colours = colours_of(len(classes), palette)
 
     def entry(name: str, count: int) -> str:
         return f"{clip_name(name, 16)} {count}" if counts else clip_name(name, 20)
 
-    entries = [
-        (entry(classes[label], numbers[label]), "#{:02x}{:02x}{:02x}".format(*colours[label])) for label in order
+    if len(order) == 1:
+        return [(entry(classes[order[0]], numbers[order[0]]), None)]
+    entries: list[tuple[str, str | None]] = [
+        (entry(classes[label], numbers[label]), hex_code(colours[label])) for label in order
     ]
     if len(entries) > MOST_NAMES:
         rest = sum(numbers[label] for label in order[MOST_NAMES - 1 :])
@@ -177,22 +207,26 @@ def legend_entries(
     return entries
 
 
-def draw_legend(figure: Figure, entries: Sequence[tuple[str, str]], *, left: float, top: float, width: float) -> None:
+def draw_legend(
+    figure: Figure, entries: Sequence[tuple[str, str | None]], *, left: float, top: float, width: float
+) -> None:
     """Entries in columns, row by row, in inches from the figure's upper left corner."""
     across, down = figure.get_size_inches()
     columns = _legend_columns(width)
     for number, (text, colour) in enumerate(entries):
         row, column = divmod(number, columns)
         x, bottom = left + column * ENTRY, down - top - LINE * row - 0.15
-        box = Rectangle((x / across, bottom / down), 0.14 / across, 0.14 / down, transform=figure.transFigure)
-        box.set_color(colour)
-        figure.add_artist(box)
-        figure.text((x + 0.2) / across, (bottom + 0.015) / down, text, fontsize=8.5, color=INK)
+        if colour is not None:
+            box = Rectangle((x / across, bottom / down), 0.14 / across, 0.14 / down, transform=figure.transFigure)
+            box.set_color(colour)
+            figure.add_artist(box)
+            x += 0.2
+        figure.text(x / across, (bottom + 0.015) / down, text, fontsize=8.5, color=INK)
 
 
 def _legend_columns(width: float) -> int:
     return max(1, int(width / ENTRY))
 
 
-def _legend_height(entries: Sequence[tuple[str, str]], width: float) -> float:
+def _legend_height(entries: Sequence[tuple[str, str | None]], width: float) -> float:
     return LINE * -(-len(entries) // _legend_columns(width))

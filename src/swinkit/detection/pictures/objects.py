@@ -20,15 +20,15 @@ from torch import Tensor
 from swinkit.errors import InputError
 from swinkit.ops.masks import paste_masks
 from swinkit.pictures.figure import clip_name, new_figure
-from swinkit.pictures.palette import class_colours
+from swinkit.pictures.palette import Colour, colours_of, colours_of_one_class, hex_code, instance_colours
 from swinkit.pictures.thumbnail import thumbnail
 from swinkit.structures import Detections, Instances
-
-Colour = tuple[int, int, int]
 
 DPI = 100
 OPACITY = 0.4
 """Of masks."""
+CONTOUR = 320
+"""A mask's contour is as wide as the picture's longer side divided by this, at least a pixel."""
 LONGEST_NAME = 24
 ROOM = 44
 """Pixels: boxes narrower than this and than their text are labelled with the score alone."""
@@ -54,6 +54,8 @@ def draw_objects(
     font_size: float = 8.5,
     line_width: float = 1.6,
     is_labelled: bool = True,
+    is_one_class: bool = False,
+    palette: Sequence[Colour] = (),
 ) -> tuple[float, float]:
     """Draws `image` with its objects into `figure`.
 
@@ -66,6 +68,9 @@ def draw_objects(
         font_size: of names and scores, in points; where labels would cover each other the later ones are left out.
         line_width: of boxes, in points.
         is_labelled: whether names and scores are written.
+        is_one_class: whether all that is shown is of one class: then every instance has a colour of its own. Otherwise
+            boxes and labels have the colour of their class, and masks a shade of it for each instance.
+        palette: a colour for each class; empty for swinkit's own.
 
     Returns:
         Width and height in inches.
@@ -73,9 +78,10 @@ def draw_objects(
     left, top, longest = place
     side = round(longest * DPI)
     picture = thumbnail(image, side, side)
-    colours = class_colours(len(classes))
     scale = picture.width / image.width, picture.height / image.height
-    painted = _with_masks(picture, found, [colours[label] for label in found.labels.tolist()], scale)
+    named = colours_of(len(classes), palette)
+    colours, shades = _colours(found.labels.tolist(), named, is_one_class=is_one_class)
+    painted = _with_masks(picture, found, shades, scale)
     width, height = picture.width / DPI, picture.height / DPI
     across, down = figure.get_size_inches()
     axes = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
@@ -84,11 +90,19 @@ def draw_objects(
     axes.set_xlim(0, picture.width)
     axes.set_ylim(picture.height, 0)
     boxes = (found.boxes.detach().cpu().double() * torch.tensor([*scale, *scale], dtype=torch.float64)).tolist()
-    for box, label in reversed(list(zip(boxes, found.labels.tolist(), strict=True))):
-        _draw_box(axes, box, colours[label], line_width)
+    for box, colour in reversed(list(zip(boxes, colours, strict=True))):
+        _draw_box(axes, box, colour, line_width)
     if is_labelled:
         _write_labels(axes, boxes, found, classes, colours, font_size)
     return width, height
+
+
+def _colours(labels: list[int], named: list[Colour], *, is_one_class: bool) -> tuple[list[Colour], list[Colour]]:
+    """The colours of boxes and labels, and those of masks, by those of the classes."""
+    if is_one_class and labels:
+        own = [named[labels[0]], *colours_of_one_class(len(labels), labels[0])[1:]]
+        return own, own
+    return [named[label] for label in labels], instance_colours(labels, named)
 
 
 def _with_masks(
@@ -102,8 +116,9 @@ def _with_masks(
     masks = list(_shown_masks(found, (picture.height, picture.width), scale))
     for mask, colour in zip(reversed(masks), reversed(colours), strict=True):
         values[mask] = (1 - OPACITY) * values[mask] + OPACITY * np.array(colour, dtype=np.float32)
+    width = max(1, round(max(picture.size) / CONTOUR))
     for mask, colour in zip(reversed(masks), reversed(colours), strict=True):
-        values[_outline(mask)] = colour
+        values[_contour(mask, width)] = colour
     return values.round().astype(np.uint8)
 
 
@@ -122,16 +137,24 @@ def _middles(old: int, new: int) -> Tensor:
     return ((torch.arange(new, dtype=torch.float64) + 0.5) * (old / new)).long().clamp(max=old - 1)
 
 
-def _outline(mask: np.ndarray) -> np.ndarray:
-    """The pixels of a mask that have a neighbour outside it, beside, above or below."""
-    padded = np.pad(mask, 1)
-    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~inside
+def _contour(mask: np.ndarray, width: int) -> np.ndarray:
+    """The pixels of a mask (h, w) that are fewer than `width` steps, beside, above or below, from one outside it."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return mask
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    inside = mask[part]
+    for _ in range(width):
+        padded = np.pad(inside, 1)
+        inside = inside & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    contour = mask.copy()
+    contour[part] &= ~inside
+    return contour
 
 
 def _draw_box(axes: Axes, box: Sequence[float], colour: Colour, line_width: float) -> None:
     left, top, right, bottom = box
-    for width, edge in ((line_width + 1.2, (0.0, 0.0, 0.0, 0.45)), (line_width, _hex(colour))):
+    for width, edge in ((line_width + 1.2, (0.0, 0.0, 0.0, 0.45)), (line_width, hex_code(colour))):
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=edge, linewidth=width))
 
 
@@ -143,10 +166,10 @@ def _write_labels(
     colours: Sequence[Colour],
     font_size: float,
 ) -> None:
-    """One label at each box where there is room: above it, else below, else inside."""
+    """One label, in its own of the `colours`, at each box where there is room: above it, else below, else inside."""
     taken: list[Bbox] = []
     scores: Sequence[float | None] = found.scores.tolist() if isinstance(found, Detections) else [None] * len(boxes)
-    for box, label, score in zip(boxes, found.labels.tolist(), scores, strict=True):
+    for box, label, score, colour in zip(boxes, found.labels.tolist(), scores, colours, strict=True):
         number = "" if score is None else f"{score:.2f}"
         text = number if len(classes) == 1 else f"{clip_name(classes[label], LONGEST_NAME)} {number}".strip()
         width, height = _extent(text, font_size)
@@ -158,7 +181,7 @@ def _write_labels(
         spot = _free_spot(axes, box, (width, height), taken)
         if spot is not None:
             taken.append(spot)
-            _write(axes, spot, text, colours[label], font_size)
+            _write(axes, spot, text, colour, font_size)
 
 
 def _free_spot(axes: Axes, box: Sequence[float], size: tuple[float, float], taken: Sequence[Bbox]) -> Bbox | None:
@@ -179,7 +202,7 @@ def _overlap(one: Bbox, other: Bbox) -> bool:
 
 
 def _write(axes: Axes, spot: Bbox, text: str, colour: Colour, font_size: float) -> None:
-    axes.add_patch(Rectangle((spot.x0, spot.y0), spot.width, spot.height, color=_hex(colour), linewidth=0))
+    axes.add_patch(Rectangle((spot.x0, spot.y0), spot.width, spot.height, color=hex_code(colour), linewidth=0))
     red, green, blue = colour
     ink = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white"
     middle = (spot.y0 + spot.y1) / 2
@@ -203,7 +226,3 @@ def _measuring_canvas() -> FigureCanvasAgg:
 
 
 _MEASURE = _measuring_canvas()
-
-
-def _hex(colour: Colour) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*colour)

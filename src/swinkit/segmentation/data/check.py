@@ -16,6 +16,7 @@ from swinkit.ops.labels import IGNORE
 from swinkit.segmentation.data.folders import Pairs, mismatches
 from swinkit.segmentation.data.learnable import LabelCounts, problems, remarks
 from swinkit.segmentation.data.samples import SegmentationImages
+from swinkit.training.progress import watched
 
 MASKS_BEFORE_TRAINING = 1000
 """So many masks, evenly spread over the data, are read before a training run; of all others only the headers."""
@@ -95,7 +96,7 @@ def require_sound(data: SegmentationImages, *, training: bool = True, masks: int
     """
     read = set(np.linspace(0, len(data) - 1, min(masks, len(data))).round().astype(int).tolist())
     counts = _label_counts(data)
-    for index in range(len(data)):
+    for index in watched(range(len(data)), "reading headers and masks"):
         width, height = read_image_size(data.image_path(index))
         size = (height, width)
         if index in read:
