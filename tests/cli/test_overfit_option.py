@@ -25,7 +25,7 @@ def test_every_task_says_whether_it_learned(task: str, tmp_path: Path) -> None:
     arguments = [*COMMANDS[task], "--overfit", "4", "--run-dir", str(run)]
     assert sessions.run(arguments, log) == 0, log.read_text()
     said = log.read_text()
-    assert "4 images to train on, 4 to validate on" in said and "after 50 steps" in said
+    assert "4 images to train on, 4 to validate on" in said and "of 50 steps" in said
     assert said.rstrip().splitlines()[-1].startswith("The 4 images are ")
     assert sessions.run(arguments, log) == 0
     assert "This run was finished before" in log.read_text()

@@ -117,7 +117,7 @@ def test_more_epochs_make_a_finished_run_longer(digits_run: Path, tmp_path: Path
     assert sessions.run([*arguments, "--epochs", "2"], tmp_path / "log") == 0
     said = (tmp_path / "log").read_text()
     assert "The run has 44 steps in all, and no longer 22: from here on the learning rate is that of a run" in said
-    assert "after 44 steps." in said and "Stopped early" not in said
+    assert "of 44 steps." in said and "Stopped early" not in said
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [*range(1, 23), 22, *range(23, 45), 44]
     assert sessions.run([*arguments, "--epochs", "1"], tmp_path / "log") == 2

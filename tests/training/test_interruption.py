@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,11 @@ class Interrupting(ToyTask):
         super().__init__()
         self.at = at
 
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self, step: Callable[[int], object] = lambda done: None) -> dict[str, float]:
         if self.evaluations == self.at - 1:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(30)
-        return super().evaluate()
+        return super().evaluate(step)
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
@@ -103,7 +103,7 @@ def test_an_interrupted_evaluation_loses_nothing_of_the_epoch_before(
 
 def test_a_failed_evaluation_is_no_interruption(tmp_path: Path) -> None:
     class Failing(ToyTask):
-        def evaluate(self) -> dict[str, float]:
+        def evaluate(self, step: Callable[[int], object] = lambda done: None) -> dict[str, float]:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
