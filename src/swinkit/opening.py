@@ -68,8 +68,10 @@ def open_exported_file(file: ExportedFile, *, device: torch.device) -> Classifie
     elsewhere than on the CPU."""
     if device.type != "cpu":
         raise InputError(f"{file.path} runs on the CPU; leave out the device {device}, or take the checkpoint")
-    kinds = {"detection": ExportedDetector, "segmentation": ExportedSegmentor, "classification": ExportedClassifier}
-    if file.task not in kinds:
-        raise InputError(f"{file.path} is a model for {file.task}, which swinkit does not have")
-    opened: Classifier | Detector | Segmentor = kinds[file.task].from_exported(file)
-    return opened
+    if file.task == "detection":
+        return ExportedDetector.from_exported(file)
+    if file.task == "segmentation":
+        return ExportedSegmentor.from_exported(file)
+    if file.task == "classification":
+        return ExportedClassifier.from_exported(file)
+    raise InputError(f"{file.path} is a model for {file.task}, which swinkit does not have")

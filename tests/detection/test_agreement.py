@@ -36,7 +36,7 @@ def test_order_and_rounding_do_not_matter() -> None:
         (lambda b, s, c, m: (b, s + torch.eye(6)[2] * 2e-3, c, m), "1 of 6 detections that are missing"),
         (lambda b, s, c, m: (b, s, 1 - c, m), "6 of 6"),
         (lambda b, s, c, m: (b[1:], s[1:], c[1:], m[1:]), "1 of 6 detections that are missing and 0"),
-        (lambda b, s, c, m: (b, s, c, m.flip(1)), "of their IoU"),
+        (lambda b, s, c, m: (b, s, c, m.flip(1)), "an IoU of 0"),
         (lambda b, s, c, m: (b, s, c), "number of its outputs"),
         (lambda b, s, c, m: (b * torch.nan, s, c, m), "6 of 6"),
     ],

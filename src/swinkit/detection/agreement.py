@@ -50,7 +50,7 @@ def compare_detections(found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) 
     pixels = float(away.max())
     text = f"in {len(rows)} boxes by {pixels:.1e} pixels, scores by {scores:.1e}"
     if len(found) > 3:
-        text += f", masks by 1 - {overlap:.4f} of their IoU"
+        text += f", masks with an IoU of {overlap:.4f}"
     return Agreement(pixels, pixels <= MOST_PIXELS and scores <= MOST_SCORE and overlap >= LEAST_IOU, text)
 
 

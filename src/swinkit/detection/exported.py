@@ -42,9 +42,11 @@ class ExportableDetector(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         height, width = images.shape[2:]
-        padded = F.pad(images, (0, -width % DIVISOR, 0, -height % DIVISOR))
+        # In this form, and not as -width % DIVISOR, tracers see that every map of the padded image is whole cells.
+        right, bottom = ((side + DIVISOR - 1) // DIVISOR * DIVISOR - side for side in (width, height))
+        padded = F.pad(images, (0, right, 0, bottom))
         found = self.model.deployed(self.model(padded, [(height, width)]), (height, width))
-        return found[:3] if found.masks is None else found[:4]
+        return found[:3] if found.masks is None else (*found[:3], found.masks)
 
     @property
     def output_names(self) -> tuple[str, ...]:
