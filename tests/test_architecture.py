@@ -35,7 +35,7 @@ FLOORS: dict[str, set[str]] = {
     "pictures": GROUND | {"ops"},
     **dict.fromkeys(WINGS, BELOW_WINGS),
     "export": GROUND,
-    "opening": BELOW_WINGS | WINGS,
+    "opening": BELOW_WINGS | WINGS | {"export"},
     "compilation": GROUND | {"cpu", "ops", "layers"},
     "benchmark": BELOW_WINGS | WINGS | {"compilation", "export"},
     "recipes": BELOW_WINGS | WINGS,
@@ -56,6 +56,7 @@ OUTER_ROOMS = {
     "scores",
     "submission",
     "predictor",
+    "exported",
     "class_map",
     "coco_numbers",
 }

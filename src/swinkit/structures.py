@@ -5,8 +5,10 @@ Shapes: N instances, H W image, M side of a mask that fills its box.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -91,6 +93,21 @@ class Views:
             (side, max(side, round(longest * side / shorter) if self.longest_side is None else self.longest_side))
             for side in self.scales or (shorter,)
         ]
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file that `swinkit export` wrote, opened."""
+
+    path: Path
+    task: str
+    """"classification", "detection" or "segmentation"."""
+    classes: tuple[str, ...]
+    """Names of the K classes."""
+    metadata: Mapping[str, Any]
+    """What else it says, as plain data: `architecture`, `preprocessing` and, of detectors, `masks`."""
+    run: Callable[[Tensor], tuple[Tensor, ...]]
+    """From images (B, C, H, W) on the CPU to its outputs."""
 
 
 ONE_VIEW = Views()

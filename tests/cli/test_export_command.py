@@ -1,19 +1,23 @@
 """swinkit export."""
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_exports import noise, predictor
 
 from swinkit import SwinClassifier, SwinConfig
-from swinkit.cli import export as command
-from swinkit.cli.export import export_command
+from swinkit.cli import exportable
+from swinkit.cli.evaluate import evaluate_command
+from swinkit.cli.export import beside, export_command
+from swinkit.cli.predict import predict_command
 from swinkit.errors import InputError
 from swinkit.export import onnx_file
+from swinkit.export.comparison import random_trial
 
 SHAPES = ((1, 64, 64), (2, 97, 131))
 
@@ -45,12 +49,7 @@ def pictures(tmp_path: Path) -> Path:
 @pytest.fixture
 def small_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the command compares takes long in tests of other things."""
-
-    def writer(write: Any) -> Any:
-        return lambda *arguments, **named: write(*arguments, **named, example=(2, 48, 72), shapes=SHAPES)
-
-    monkeypatch.setattr(command, "write_onnx", writer(command.write_onnx))
-    monkeypatch.setattr(command, "write_program", writer(command.write_program))
+    monkeypatch.setattr(exportable, "random_trial", partial(random_trial, example=(2, 48, 72), shapes=SHAPES))
 
 
 @pytest.mark.slow
@@ -59,9 +58,11 @@ def test_a_torch_program(
 ) -> None:
     export_command([str(checkpoint), "--to", "torch"])
     text = capsys.readouterr().out
-    assert "2 x 97 x 131: differs from PyTorch by at most" in text and "model.pt2" in text
+    assert "2 x 97 x 131: differs from PyTorch by" in text and "model.pt2" in text
     images = torch.randn(3, 3, 50, 70)
-    found = torch.export.load(checkpoint.with_name("model.pt2")).module()(images)
+    said = {"swinkit.json": ""}
+    found = torch.export.load(checkpoint.with_name("model.pt2"), extra_files=said).module()(images)
+    assert json.loads(json.loads(said["swinkit.json"])["classes"]) == ["0", "1", "2"]
     assert torch.allclose(found, SwinClassifier.from_pretrained(checkpoint)(images), atol=1e-5)
 
 
@@ -77,6 +78,46 @@ def test_onnx_with_classes_and_an_8_bit_report(
     metadata = {each.key: each.value for each in onnx.load("a.onnx").metadata_props}
     assert json.loads(metadata["classes"]) == ["0", "1", "2"]
     assert json.loads(metadata["preprocessing"])["mean"] == [0.485, 0.456, 0.406]
+    assert "PyTorch" in text and "ONNX Runtime" in text and " ms" in text
+    predict_command([str(checkpoint), str(pictures), "--json", "--device", "cpu"])
+    expected = json.loads(capsys.readouterr().out)
+    predict_command(["a.onnx", str(pictures), "--json"])
+    for ours, theirs in zip(json.loads(capsys.readouterr().out), expected, strict=True):
+        for one, other in zip(ours["predictions"], theirs["predictions"], strict=True):
+            assert one == {"class": other["class"], "probability": pytest.approx(other["probability"], abs=1e-4)}
+    with pytest.raises(InputError, match="swinkit evaluate needs the checkpoint"):
+        evaluate_command(["a.onnx"])
+
+
+@pytest.mark.slow
+def test_a_detector_goes_through_the_command_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exported, and run by `swinkit predict` with boxes, scores and masks of the checkpoint; refused where a runtime
+    says something else, with nothing left behind."""
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    predictor("mask_rcnn").save_pretrained("detector")
+    Path("pictures").mkdir()
+    for number, size in enumerate(((100, 80), (70, 130), (41, 57))):
+        noise(*size, seed=number).save(f"pictures/{number}.png")
+    export_command(["detector", "--to", "onnx", "--images", "pictures"])
+    text = capsys.readouterr().out
+    assert "boxes by" in text and "one image of any height and width" in text and "ONNX Runtime" in text
+    rows = []
+    for source in ("detector", "detector.onnx"):
+        predict_command([source, "pictures", "--json", "--threshold", "0.2"])
+        rows.append(json.loads(capsys.readouterr().out))
+    assert [len(each["objects"]) for each in rows[0]] == [len(each["objects"]) for each in rows[1]]
+    for theirs, ours in zip(*([each for row in side for each in row["objects"]] for side in rows), strict=True):
+        assert ours["class"] == theirs["class"] and ours["score"] == pytest.approx(theirs["score"], abs=1e-4)
+        assert ours["box"] == pytest.approx(theirs["box"], abs=1e-2) and ours["mask"]["size"] == theirs["mask"]["size"]
+    predict_command(["detector.onnx", "pictures"])
+    assert len(list(Path("predictions").iterdir())) == 3
+    before = sorted(Path().iterdir())
+    monkeypatch.setattr(onnx_file, "load_onnx", lambda path: lambda images: (torch.zeros(1, 4),) * 3)
+    with pytest.raises(InputError, match=r"the exported file differs from the model .* not written"):
+        export_command(["detector", "--to", "onnx", "--images", "pictures", "--out", "other.onnx"])
+    assert sorted(Path().iterdir()) == before
 
 
 @pytest.mark.parametrize(
@@ -86,10 +127,11 @@ def test_onnx_with_classes_and_an_8_bit_report(
         (["{file}", "--to", "onnx", "--out", "no/a.onnx"], "there is no folder no"),
         (["{file}", "--to", "onnx", "--out", "a.pt2"], "ending .onnx"),
         (["{file}", "--to", "onnx", "--int8"], "--images"),
-        (["{file}", "--to", "onnx", "--images", "pictures"], "give both or neither"),
+        (["{file}", "--to", "onnx", "--images", "pictures"], "--images is for detectors"),
         (["{file}", "--to", "torch", "--int8", "--images", "pictures"], "give --to onnx"),
         (["{file}", "--to", "onnx", "--int8", "--images", "nothing"], "holds no image"),
         (["no-such-model", "--to", "torch"], "no-such-model"),
+        (["there.onnx", "--to", "onnx", "--out", "new.onnx"], "is an exported file already"),
     ],
 )
 def test_bad_input_is_one_sentence(
@@ -120,7 +162,7 @@ def test_the_file_goes_beside_the_checkpoint(checkpoint: str, out: str) -> None:
     for name in ("run/best.safetensors", "run/last.safetensors", "hub/model.safetensors"):
         (Path("there") / name).parent.mkdir(parents=True, exist_ok=True)
         (Path("there") / name).touch()
-    assert command._beside(checkpoint, ".onnx") == Path(out)
+    assert beside(checkpoint, ".onnx") == Path(out)
 
 
 def test_a_missing_package_is_said_before_anything_else(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

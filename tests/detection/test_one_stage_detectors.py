@@ -237,6 +237,6 @@ def test_aligned_bilinear() -> None:
 def test_whole_masks_leave_the_padding_out() -> None:
     logits = torch.full((1, 4, 4), -9.0)
     logits[0, :, :2] = 9.0  # the left half of 16 x 16 pixels, of which 16 x 8 are the image
-    (mask,) = whole_masks(logits, (16, 8), (32, 16))
+    (mask,) = whole_masks(logits.sigmoid(), (16, 8), (32, 16))
     assert mask.shape == (32, 16) and mask.dtype == torch.bool and mask.all()
     assert whole_masks(logits[:0], (16, 8), (32, 16)).shape == (0, 32, 16)

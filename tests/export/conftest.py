@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 from exportable import EXAMPLE, SHAPES, tiny_classifier
 
-from swinkit.export.comparison import Comparison
+from swinkit.export.comparison import Comparison, random_trial
 from swinkit.export.onnx_file import write_onnx
 
 
 @pytest.fixture(scope="session")
 def export(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Comparison]]:
     out = tmp_path_factory.mktemp("onnx") / "tiny.onnx"
-    return out, write_onnx(tiny_classifier(), out, metadata={"classes": "a"}, example=EXAMPLE, shapes=SHAPES)
+    return out, write_onnx(
+        tiny_classifier(), out, metadata={"classes": "a"}, trial=random_trial(example=EXAMPLE, shapes=SHAPES)
+    )
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_training_and_validation_share_no_column_of_a_photograph(monkeypatch):
     numbers = np.arange(640)
     line = np.where(numbers < 448, numbers // 4, 128 + (numbers - 448) // 2)  # 70 % lie below 128, the others above
     columns = np.broadcast_to(line[None, :, None], (427, 640, 3)).astype(np.uint8)
-    monkeypatch.setattr(digit_scenes, "_all_photographs", lambda: (columns, columns))
+    monkeypatch.setattr(digit_scenes, "photographs", lambda: (columns, columns))
     monkeypatch.setattr(digit_scenes, "_DIMMED", 1.0)
     seen = {part: [] for part in ("train", "val")}
     for part, values in seen.items():
@@ -102,7 +102,7 @@ def test_masks_boxes_labels_and_the_semantic_map_agree(part):
 def test_labelled_pixels_are_the_ones_that_changed(monkeypatch):
     """On a black photograph all that is not black comes from digits."""
     black = np.zeros((427, 640, 3), dtype=np.uint8)
-    monkeypatch.setattr(digit_scenes, "_all_photographs", lambda: (black, black))
+    monkeypatch.setattr(digit_scenes, "photographs", lambda: (black, black))
     data = scenes()
     for index in range(10):
         image, _, semantic = data.scene(index)

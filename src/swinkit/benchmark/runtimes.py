@@ -6,23 +6,21 @@ Shapes: B images, H W image.
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from swinkit.backbone.variants import VARIANTS
 from swinkit.benchmark.candidates import Candidate, Case, Library, build, linear_shapes
 from swinkit.errors import InputError
-from swinkit.export.onnx_file import load_onnx, need_onnx, write_onnx
+from swinkit.export.comparison import random_trial
+from swinkit.export.onnx_file import need_onnx, write_onnx
+from swinkit.export.runtimes import has_openvino, load_onnx, load_openvino
 
 
 def runtime_candidates(case: Case, folder: Path) -> list[Candidate]:
@@ -45,18 +43,9 @@ def runtime_candidates(case: Case, folder: Path) -> list[Candidate]:
         if path is None:
             continue
         found.append(Candidate(f"{library}, ONNX Runtime", partial(load_onnx(path), images)))
-        if importlib.util.find_spec("openvino") is not None:
+        if has_openvino():
             found.append(Candidate(f"{library}, OpenVINO", partial(load_openvino(path), images)))
     return found
-
-
-def load_openvino(path: Path) -> Callable[[Tensor], Tensor]:
-    """The file as a function of images, run by OpenVINO in float32 with as many threads as PyTorch has."""
-    openvino: Any = importlib.import_module("openvino")
-    core = openvino.Core()
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
-    compiled = core.compile_model(core.read_model(str(path)), "CPU", settings)
-    return lambda images: torch.from_numpy(compiled([images.numpy()])[0])
 
 
 def _file(case: Case, library: Library, folder: Path) -> Path | None:
@@ -68,7 +57,7 @@ def _file(case: Case, library: Library, folder: Path) -> Path | None:
     if model is None:
         return None
     if library == "swinkit":
-        write_onnx(model, path, shapes=((1, 224, 224), (case.batch, *case.size)))
+        write_onnx(model, path, trial=random_trial(shapes=((1, 224, 224), (case.batch, *case.size))))
         return path
     with _silence():
         batch = torch.export.Dim.DYNAMIC

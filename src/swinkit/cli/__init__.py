@@ -22,7 +22,7 @@ The Swin Transformer: train it, measure it, look at what it sees.
   train RECIPE                  train by a recipe, or go on with a run that was stopped
   evaluate CHECKPOINT           scores and pictures of a trained model on labelled images
   predict CHECKPOINT IMAGE...   what a trained model sees in images, as pictures, text or JSON
-  export CHECKPOINT             an ONNX file or PyTorch program of any batch, height and width
+  export CHECKPOINT             an ONNX file or PyTorch program of any height and width
   benchmark [WHAT]              time and memory beside timm, torchvision and transformers, as table, JSON and picture
   tables [1 ... 9]              the paper's tables beside what swinkit counts and this machine measures
   check-data DATA               what a data set holds and what is wrong with it, before training

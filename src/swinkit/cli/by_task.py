@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 import tyro
 
 from swinkit.errors import InputError
-from swinkit.opening import open_file
+from swinkit.export.runtimes import is_exported, open_exported
+from swinkit.opening import open_exported_file, open_file
+from swinkit.structures import ExportedFile
 from swinkit.training.processes import choose_device
 from swinkit.weights.model_file import read_model_file
 
@@ -23,8 +27,11 @@ class TaskCommand(NamedTuple):
     """Takes the opened model and the options; its docstring is the help."""
 
 
-def run_by_task(name: str, commands: Mapping[str, TaskCommand], arguments: Sequence[str]) -> None:
-    """Run the command for the checkpoint that `arguments` begin with; without one, show the help of all.
+def run_by_task(
+    name: str, commands: Mapping[str, TaskCommand], arguments: Sequence[str], *, takes_exported: bool = False
+) -> None:
+    """Run the command for the checkpoint, or with `takes_exported` the ONNX file, that `arguments` begin with; without
+    one, show the help of all.
 
     Raises InputError where options stand before the checkpoint, or there is no such checkpoint.
     """
@@ -35,11 +42,18 @@ def run_by_task(name: str, commands: Mapping[str, TaskCommand], arguments: Seque
         return
     if arguments[0].startswith("-"):
         raise InputError(f"name the checkpoint before the options: swinkit {name} CHECKPOINT {arguments[0]}")
-    file = read_model_file(arguments[0])
+    is_file = is_exported(arguments[0])
+    if is_file and not takes_exported:
+        raise InputError(f"swinkit {name} needs the checkpoint, and {arguments[0]} is an exported file")
+    file = open_exported(Path(arguments[0])) if is_file else read_model_file(arguments[0])
     if file.task not in commands:
         raise InputError(f"{arguments[0]} is a model for {file.task}, which swinkit {name} does not know")
     options = _parsed(name, commands[file.task], arguments)
-    commands[file.task].run(open_file(file, device=choose_device(options.device)), options)
+    if isinstance(file, ExportedFile):
+        predictor = open_exported_file(file, device=torch.device(options.device or "cpu"))
+    else:
+        predictor = open_file(file, device=choose_device(options.device))
+    commands[file.task].run(predictor, options)
 
 
 def _parsed(name: str, command: TaskCommand, arguments: Sequence[str]) -> Any:

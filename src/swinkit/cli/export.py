@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,28 @@ import torch
 import tyro
 
 from swinkit.classification.predictor import Classifier
+from swinkit.cli.exportable import MOST_COMPARED, Exportable, exportable
 from swinkit.cli.image_paths import image_paths
+from swinkit.detection.agreement import NOTHING_FOUND
+from swinkit.detection.predictor import Detector
 from swinkit.errors import InputError
-from swinkit.export.comparison import Comparison
+from swinkit.export.comparison import Comparison, Run, outputs_of
 from swinkit.export.destination import check_destination
 from swinkit.export.int8 import quantize_onnx
 from swinkit.export.onnx_file import need_onnx, write_onnx
 from swinkit.export.program import write_program
+from swinkit.export.runtimes import (
+    ONNX_RUNTIME,
+    OPENVINO,
+    has_openvino,
+    is_exported,
+    load_onnx,
+    load_openvino,
+    median_seconds,
+)
 from swinkit.files import exists, is_folder
 from swinkit.images.read import read_image
-from swinkit.serialization import to_plain
+from swinkit.opening import open_file
 from swinkit.weights.model_file import read_model_file
 
 MOST_IMAGES = 256
@@ -38,25 +49,39 @@ class ExportOptions:
     """The file to write; it must not be there yet. Default: beside the checkpoint, ending in .onnx or .pt2; of a
     name or an address, in this folder."""
     int8: bool = False
-    """Also write NAME_int8.onnx with 8-bit weights, if it is faster on this machine. Needs --images."""
+    """Of a classifier, also write NAME_int8.onnx with 8-bit weights, if it is faster on this machine. Needs
+    --images."""
     images: Path | None = None
-    """Folder of images on which the accuracy of the 8-bit file is reported."""
+    """Folder of images of yours: the accuracy of the 8-bit file is reported on them, and a detector's file is compared
+    with the model on the first three instead of two photographs and a scene of digits."""
 
 
 def export_command(arguments: Sequence[str]) -> None:
-    """Write a model for another runtime, for any batch size, height and width, and compare it with the original."""
+    """Write a model for another runtime, for any height and width (of classifiers and segmentors any number of images,
+    too), and compare it with the original."""
     options = tyro.cli(ExportOptions, args=list(arguments), prog="swinkit export", description=export_command.__doc__)
     suffix = ".onnx" if options.to == "onnx" else ".pt2"
-    out = options.out or _beside(options.checkpoint, suffix)
+    out = options.out or beside(options.checkpoint, suffix)
     check_destination(out, suffix)
     if options.to == "onnx":
         need_onnx()
-    paths = _report_images(options, out)
-    file = read_model_file(options.checkpoint)
-    export_classifier(Classifier.from_file(file, device=torch.device("cpu")), options, out=out, report_images=paths)
+    paths = _given_images(options, out)
+    if is_exported(options.checkpoint):
+        raise InputError(f"{options.checkpoint} is an exported file already; give the checkpoint that it was made of")
+    predictor = open_file(read_model_file(options.checkpoint), device=torch.device("cpu"))
+    is_detector = isinstance(predictor, Detector)
+    if options.int8 and not isinstance(predictor, Classifier):
+        raise InputError(f"--int8 is for classifiers, and {options.checkpoint} is none; leave it out")
+    if paths and not is_detector and not options.int8:
+        raise InputError("--images is for detectors and for the accuracy report of --int8; leave it out")
+    pictures = [read_image(path) for path in paths[:MOST_COMPARED]] if is_detector else []
+    _write(exportable(predictor, pictures), options, out)
+    if options.int8:
+        assert isinstance(predictor, Classifier)
+        _write_int8(predictor, out, paths)
 
 
-def _beside(checkpoint: str, suffix: str) -> Path:
+def beside(checkpoint: str, suffix: str) -> Path:
     """Where the file goes unless told otherwise."""
     path = Path(checkpoint)
     if is_folder(path):
@@ -64,47 +89,52 @@ def _beside(checkpoint: str, suffix: str) -> Path:
     return path.with_suffix(suffix) if exists(path) else Path(path.stem.rpartition(":")[2] + suffix)
 
 
-def export_classifier(
-    classifier: Classifier, options: ExportOptions, *, out: Path, report_images: Sequence[Path]
-) -> None:
-    """Write the file `out`, and where 8 bits are asked for that file beside it; print how much they differ."""
-    channels = classifier.model.config.in_channels
-    print(f"exporting {options.checkpoint}, which takes a minute or two", flush=True)
-    if options.to == "onnx":
-        _show(out, write_onnx(classifier.model, out, metadata=_metadata(classifier), channels=channels))
-    else:
-        _show(out, write_program(classifier.model, out, channels=channels))
+def _given_images(options: ExportOptions, out: Path) -> list[Path]:
+    """The images of --images, checked before anything is exported."""
     if options.int8:
-        _write_int8(classifier, out, report_images)
+        if options.to != "onnx":
+            raise InputError("--int8 writes an ONNX file; give --to onnx")
+        if options.images is None:
+            raise InputError("--int8 reports its accuracy on images of yours; give a folder of them with --images")
+        check_destination(_int8_name(out), ".onnx")
+    return [] if options.images is None else image_paths([options.images])[0][:MOST_IMAGES]
 
 
-def _report_images(options: ExportOptions, out: Path) -> list[Path]:
-    """The images of the 8-bit report, checked before anything is exported."""
-    if not options.int8:
-        if options.images is not None:
-            raise InputError("--images is for the accuracy report of --int8; give both or neither")
-        return []
-    if options.to != "onnx":
-        raise InputError("--int8 writes an ONNX file; give --to onnx")
-    if options.images is None:
-        raise InputError("--int8 reports its accuracy on images of yours; give a folder of them with --images")
-    check_destination(_int8_name(out), ".onnx")
-    return image_paths([options.images])[0][:MOST_IMAGES]
+def _write(model: Exportable, options: ExportOptions, out: Path) -> None:
+    """Write the file `out`; print how far it is from the model, and how fast it is."""
+    print(f"exporting {options.checkpoint}, which takes a minute or a few", flush=True)
+    if options.to == "onnx":
+        compared = write_onnx(
+            model.module, out, output_names=model.output_names, metadata=model.metadata, trial=model.trial
+        )
+    else:
+        compared = write_program(model.module, out, metadata=model.metadata, trial=model.trial)
+    _show(out, compared, is_batch_free=model.trial.is_batch_free)
+    if options.to == "onnx":
+        _show_speed(out, model)
 
 
-def _metadata(classifier: Classifier) -> dict[str, str]:
-    """What is needed to use the file: class names in the order of the logits, and how images are prepared."""
-    return {
-        "task": "classification",
-        "classes": json.dumps(list(classifier.classes), ensure_ascii=False),
-        "preprocessing": json.dumps(to_plain(classifier.preprocessing)),
-    }
+def _show(out: Path, comparisons: Sequence[Comparison], *, is_batch_free: bool) -> None:
+    for (batch, height, width), _, text in comparisons:
+        print(f"  {batch} x {height} x {width}: differs from PyTorch {text}")
+    if all(each.text == NOTHING_FOUND for each in comparisons):
+        print("  the model finds nothing in these images: compare it on some in which it does, with --images FOLDER")
+    free = "any batch size, height and width" if is_batch_free else "one image of any height and width"
+    print(f"{out}: {out.stat().st_size / 1e6:.0f} MB, {free}")
 
 
-def _show(out: Path, comparisons: Sequence[Comparison]) -> None:
-    for (batch, height, width), error in comparisons:
-        print(f"  {batch} x {height} x {width}: differs from PyTorch by at most {error:.1e}")
-    print(f"{out}: {out.stat().st_size / 1e6:.0f} MB, any batch size, height and width")
+def _show_speed(out: Path, model: Exportable) -> None:
+    images = model.trial.images[0]
+    work: dict[str, Run] = {"PyTorch": lambda x: outputs_of(model.module, x), ONNX_RUNTIME: load_onnx(out)}
+    if has_openvino():
+        work[OPENVINO] = load_openvino(out)
+    seconds = median_seconds(work, images)
+    told = ", ".join(f"{name} {1e3 * value:.0f} ms" for name, value in seconds.items())
+    count, _, height, width = images.shape
+    threads = torch.get_num_threads()
+    print(f"  {count} x {height} x {width} takes, with {threads} thread{'s' if threads > 1 else ''}: {told}")
+    if not has_openvino():
+        print(f"  {OPENVINO} was not tried: it is not installed (pip install openvino)")
 
 
 def _int8_name(out: Path) -> Path:

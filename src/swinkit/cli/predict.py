@@ -17,4 +17,4 @@ def predict_command(arguments: Sequence[str]) -> None:
         "detection": TaskCommand(PredictObjectsOptions, predict_objects),
         "segmentation": TaskCommand(PredictMasksOptions, predict_masks),
     }
-    run_by_task("predict", commands, arguments)
+    run_by_task("predict", commands, arguments, takes_exported=True)

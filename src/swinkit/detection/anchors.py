@@ -28,9 +28,14 @@ def build_level_anchors(
 ) -> Tensor:
     """All anchors of a map, (H * W * A, 4), cells row by row; cell (y, x) lies at (x, y) * stride, as published."""
     base = cell_anchors(stride, scales, ratios).to(device)
-    y, x = (torch.arange(length, device=device, dtype=torch.float32) * stride for length in (height, width))
-    shifts = torch.stack([x.repeat(height), y.repeat_interleave(width)] * 2, 1)  # (H * W, 4)
+    shifts = cell_corners(height, width, stride, device).repeat(1, 2)  # (H * W, 4)
     return (shifts[:, None] + base).view(-1, 4)
+
+
+def cell_corners(height: int, width: int, stride: int, device: torch.device) -> Tensor:
+    """x, y of the upper left corner of every cell of a map, row by row, in pixels: (H * W, 2) float32."""
+    y, x = (torch.arange(length, device=device, dtype=torch.float32) * stride for length in (height, width))
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).view(-1, 2)
 
 
 level_anchors = cached_constant(build_level_anchors)

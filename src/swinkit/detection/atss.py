@@ -239,10 +239,10 @@ class ATSSDetector(DenseDetector):
         for x, d, c, base in zip(outputs.logits, outputs.deltas, outputs.centreness, anchors, strict=True):
             boxes, scores, labels, cells = self._best(x[image], d[image], c[image], base, shown)
             parts.append((boxes, scores, labels, cells + start))
-            start += len(base)
+            start += base.shape[0]
         boxes, *rest = (torch.cat(column) for column in zip(*parts, strict=True))
         boxes = at_original_size(boxes, shown, size, scale)
-        large = (boxes[:, 2:] > boxes[:, :2]).all(1)
+        large = torch.nonzero((boxes[:, 2:] > boxes[:, :2]).all(1))[:, 0]
         return Candidates(boxes[large], *(each[large] for each in rest))
 
     def _best(

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swinkit.layers.conv import ConvGroupNorm, GroupNorm
+from swinkit.ops.windows import are_symbols
 
 Corner = Literal["top_left", "bottom_right"]
 
@@ -48,4 +50,20 @@ class CornerPool(nn.Module):
 
 def running_max(x: Tensor, dim: int, *, backwards: bool) -> Tensor:
     """The largest value so far along a dimension, from its end on where `backwards`."""
+    if are_symbols(x.shape[dim]):
+        return doubled_max(x, dim, backwards=backwards)
     return x.flip(dim).cummax(dim).values.flip(dim) if backwards else x.cummax(dim).values
+
+
+DOUBLINGS = 12
+"""Enough for maps of 4096 cells a side."""
+
+
+def doubled_max(x: Tensor, dim: int, *, backwards: bool) -> Tensor:
+    """`running_max` of a map whose size is not known, for ONNX, which has no such operator: over 2 cells, 4, 8..."""
+    size = x.shape[dim]
+    for step in (2**doubling for doubling in range(DOUBLINGS)):
+        ends = (0, step) if backwards else (step, 0)
+        padded = F.pad(x, ends if dim == 3 else (0, 0, *ends), value=-torch.inf)
+        x = torch.maximum(x, padded.narrow(dim, step if backwards else 0, size))
+    return x

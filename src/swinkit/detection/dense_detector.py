@@ -47,7 +47,7 @@ class DenseConfig(DetectorConfig, Protocol):
 
 
 class DenseDetector(DetectorModel):
-    """Subclasses have `candidates`, and `masks` where they find masks."""
+    """Subclasses have `candidates`, and `masks` and `shares` where they find masks."""
 
     config: DenseConfig
 
@@ -65,6 +65,18 @@ class DenseDetector(DetectorModel):
     def masks(self, outputs: Any, image: int, cells: Tensor, size: Size) -> Tensor | None:
         """Masks (R, H, W) bool of what was found at `cells` (R,); None of a detector of boxes alone."""
         return None
+
+    def shares(self, outputs: Any, image: int, cells: Tensor) -> Tensor | None:
+        """What `masks` makes whole: probabilities (R, H, W) of the padded batch, see `DetectorModel.deployed`."""
+        return None
+
+    @torch.no_grad()
+    def deployed(self, outputs: Any, size: Size) -> Detections:
+        """See `DetectorModel.deployed`."""
+        candidates = self.candidates(outputs, 0, size, (1.0, 1.0))
+        kept, scores = self._kept(candidates)
+        shares = self.shares(outputs, 0, candidates.cells[kept])
+        return Detections(candidates.boxes[kept], scores, candidates.labels[kept], shares, size)
 
     @torch.no_grad()
     def postprocess(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,8 @@ Size = tuple[int, int]
 class DetectorModel(nn.Module, ABC):
     """A network with the three methods that all detectors share.
 
-    Subclasses set `backbone`, `num_classes` and `config`, and `has_masks` where they find masks beside boxes.
+    Subclasses set `backbone`, `num_classes` and `config`, and `has_masks` where they find masks beside boxes, and
+    `masks_fill` where these are of another kind.
     Nothing but `forward` uses weights: FSDP, DDP, torch.compile and torch.export see it alone. Test-time augmentation
     runs it or, of detectors of regions, its parts.
     """
@@ -35,6 +36,8 @@ class DetectorModel(nn.Module, ABC):
     num_classes: int
     """K."""
     has_masks: bool = False
+    masks_fill: Literal["boxes", "image"] = "boxes"
+    """What the masks of `deployed` fill."""
 
     @abstractmethod
     def forward(self, images: Tensor, sizes: Sequence[Size], targets: Sequence[Instances] | None = None) -> Any:
@@ -68,6 +71,20 @@ class DetectorModel(nn.Module, ABC):
             scales: what its (width, height) was multiplied with to become the model's input; by default the quotient
                 of the two sizes.
         """
+
+    @torch.no_grad()
+    def deployed(self, outputs: Any, size: Size) -> Detections:
+        """What was found in the only image of a batch as exported files say it, in pixels of that image.
+
+        Masks are such that nothing need be known of the original image: (N, M, M), 0..1, filling their boxes, or, where
+        `masks_fill` is "image", (N, H, W), 0..1, of the padded batch at stride `dynamic_masks.OUTPUT_STRIDE`.
+
+        Args:
+            outputs: what `forward` gave without targets.
+            size: height and width of the image without padding.
+        """
+        (found,) = self.postprocess(outputs, [size], scales=[(1.0, 1.0)])
+        return found
 
     @torch.no_grad()
     def detect_views(self, views: Sequence[View], size: Size) -> Detections:

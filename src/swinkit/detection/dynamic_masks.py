@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swinkit.layers.conv import ConvNorm
+from swinkit.ops.windows import are_symbols
 
 FEATURES = 8
 """D, which the maps that all instances share have, and every hidden layer of an instance."""
@@ -36,13 +37,19 @@ class MaskBranch(nn.Module):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         x = self.refine[0](maps[0])
-        for layer, coarse in zip(self.refine[1:], maps[1:], strict=True):
+        for level, (layer, coarse) in enumerate(zip(self.refine[1:], maps[1:], strict=True), start=1):
             y = layer(coarse)
-            grown = aligned_bilinear(y, -(-x.shape[2] // y.shape[2]))
+            grown = aligned_bilinear(y, _times(x.shape[2], y.shape[2], 2**level))
             x = x + grown[..., : x.shape[2], : x.shape[3]]
         for layer in self.tower:
             x = layer(x)
         return x
+
+
+def _times(fine: int, coarse: int, usual: int) -> int:
+    """How many times as large a map is as a coarser one, rounded up; of sizes that are not known yet, as often as where
+    images are padded to whole cells."""
+    return usual if are_symbols(fine, coarse) else -(-fine // coarse)
 
 
 class MaskOutputs(NamedTuple):
@@ -78,9 +85,9 @@ def mask_logits(features: Tensor, instances: Instance, *, stride: int) -> tuple[
     """
     height, width = features.shape[1:]
     x, y = (torch.arange(n, device=features.device) * stride + stride // 2 for n in (width, height))
-    places = torch.stack([x.repeat(height), y.repeat_interleave(width)]).to(features)  # (2, H * W)
+    places = torch.stack(torch.meshgrid(x, y, indexing="xy")).flatten(1).to(features)  # (2, H * W)
     away = (instances.centres[:, :, None] - places) / instances.reach[:, None, None]
-    count = len(instances.parameters)
+    count = instances.parameters.shape[0]
     shared = features.flatten(1).expand(count, -1, -1)
     inputs = torch.cat([away.to(features), shared], 1)  # (N, D + 2, H * W)
     parts = instances.parameters.to(features).split(PARTS, 1)
@@ -96,25 +103,25 @@ def mask_logits(features: Tensor, instances: Instance, *, stride: int) -> tuple[
     return one, two, three
 
 
-def whole_masks(logits: Tensor, shown: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Logits (N, H, W) of stride `OUTPUT_STRIDE` as masks (N, height, width) bool of the original `size`.
+def whole_masks(shares: Tensor, shown: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Probabilities (N, H, W) of stride `OUTPUT_STRIDE` as masks (N, height, width) bool of the original `size`.
 
     Args:
-        logits: of the padded image.
+        shares: of the padded image, 0..1.
         shown: height and width at which the image was shown, without padding.
         size: of the original image.
     """
     masks = [
         F.interpolate(
-            aligned_bilinear(part.sigmoid(), OUTPUT_STRIDE)[..., : shown[0], : shown[1]],
+            aligned_bilinear(part, OUTPUT_STRIDE)[..., : shown[0], : shown[1]],
             size=size,
             mode="bilinear",
             align_corners=False,
         )[:, 0]
         > 0.5
-        for part in logits[:, None].float().split(8)  # a few at a time, as these are large
+        for part in shares[:, None].split(8)  # a few at a time, as these are large
     ]
-    return torch.cat(masks) if masks else logits.new_zeros((0, *size), dtype=torch.bool)
+    return torch.cat(masks) if masks else shares.new_zeros((0, *size), dtype=torch.bool)
 
 
 def aligned_bilinear(x: Tensor, factor: int) -> Tensor:
@@ -137,4 +144,4 @@ def dice_loss(logits: Tensor, masks: Tensor) -> Tensor:
 
 def _layer(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
     """(N, I, L) by a linear layer for each instance, weights (N, O * I) and bias (N, O), to (N, O, L)."""
-    return torch.baddbmm(bias[:, :, None], weights.view(len(x), bias.shape[1], x.shape[1]), x)
+    return torch.baddbmm(bias[:, :, None], weights.view(x.shape[0], bias.shape[1], x.shape[1]), x)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from swinkit.backbone.contract import Backbone
+from swinkit.detection.anchors import cell_corners
 from swinkit.detection.detector import Size
 from swinkit.detection.dynamic_masks import (
     OUTPUT_STRIDE,
@@ -144,6 +145,7 @@ class MaskRepPointsDetector(RepPointsDetector):
 
     config: MaskRepPointsV2
     bbox_head: MaskRepPointsHead
+    masks_fill = "image"
 
     def forward(
         self, images: Tensor, sizes: Sequence[Size], targets: Sequence[Instances] | None = None
@@ -192,7 +194,11 @@ class MaskRepPointsDetector(RepPointsDetector):
 
     def masks(self, outputs: RepPointsOutputs, image: int, cells: Tensor, size: Size) -> Tensor:
         """(R, height, width) bool."""
-        return whole_masks(self._logits(outputs, image, cells)[2], outputs.sizes[image], size)
+        return whole_masks(self.shares(outputs, image, cells), outputs.sizes[image], size)
+
+    def shares(self, outputs: RepPointsOutputs, image: int, cells: Tensor) -> Tensor:
+        """See `DenseDetector.shares`."""
+        return self._logits(outputs, image, cells)[2].float().sigmoid()
 
     def _logits(self, outputs: RepPointsOutputs, image: int, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `mask_logits`."""
@@ -207,8 +213,7 @@ class MaskRepPointsDetector(RepPointsDetector):
         for level, cells, stride in zip(outputs.levels, outputs.masks.parameters, self.strides, strict=True):
             height, width = cells.shape[2:]
             parameters.append(cells[image].flatten(1).t())
-            y, x = (torch.arange(n, device=cells.device) * stride + stride // 2 for n in (height, width))
-            middle = torch.stack([x.repeat(height), y.repeat_interleave(width)], 1)
+            middle = cell_corners(height, width, stride, cells.device) + stride // 2
             moved = level.first[image].float().view(POINTS, 2, -1).mean(0).t().flip(1) * stride  # x, y
             centres.append(middle + moved)
             reach.append(moved.new_full((height * width,), self.config.mask_reach * stride))

@@ -11,17 +11,22 @@ from torchvision.ops import batched_nms, nms
 
 from swinkit.detection.soft_nms import Suppression, soft_nms
 
+COLUMNS = 16
+"""Of the grid of groups."""
+
 
 def nms_within(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Tensor:
-    """Numbers of the boxes (R, 4) that are left after NMS within each group (R,), those of best score first.
+    """Numbers of the boxes (R, 4) that are left after NMS within each group (R,), those of best score first:
+    torchvision's, or `nms_apart` where a tracer looks on, which cannot know R."""
+    return (nms_apart if torch.compiler.is_compiling() else batched_nms)(boxes, scores, groups, iou)
 
-    torchvision's; where a tracer looks on, which cannot know R, the boxes of each group are moved apart, as torchvision
-    does with few boxes.
-    """
-    if not torch.compiler.is_compiling():
-        return batched_nms(boxes, scores, groups, iou)
+
+def nms_apart(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Tensor:
+    """`nms_within` by one NMS, for which the boxes of each group are moved away from the others', as torchvision does
+    with few boxes, but to a place in a grid and not in a row: far away, numbers are too coarse for small boxes."""
     largest = torch.cat([boxes.flatten(), boxes.new_zeros(1)]).max()
-    return nms(boxes + (groups * (largest + 1))[:, None], scores, iou)
+    places = torch.stack([groups % COLUMNS, groups // COLUMNS] * 2, 1)
+    return nms(boxes + places * (largest + 1), scores, iou)
 
 
 def suppressed(

@@ -28,7 +28,7 @@ from swinkit.weights.model_file import ModelFile, described_palette
 BATCH = 4
 """Images of one size that are shown at once, unless told otherwise."""
 
-_NOTHING = Instances(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), None)
+NOTHING = Instances(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), None)
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,13 +108,13 @@ class Detector(Shareable):
 
     def _in_views(self, pictures: Sequence[Image.Image], views: Views) -> Iterator[DetectionResult]:
         for picture in pictures:
-            image, _ = as_it_is(picture, _NOTHING)
+            image, _ = as_it_is(picture, NOTHING)
             found = detect_in_views(self.model, image, self.preprocessing, views, device=self.device)
             yield DetectionResult(found, self.classes, picture, self.palette)
 
     def _results(self, pictures: Sequence[Image.Image], batch_size: int) -> Iterator[DetectionResult]:
         show = DetectionEvaluation(self.preprocessing)
-        shown = [show(picture, _NOTHING)[0] for picture in pictures]
+        shown = [show(picture, NOTHING)[0] for picture in pictures]
         start = 0
         while start < len(shown):
             size = shown[start].shape

@@ -253,7 +253,7 @@ class RCNN(DetectorModel):
         logits = [each.masks for each in stages if each.masks is not None]
         if not logits:
             return None
-        return list(self._mean_masks(logits, labels).split([len(each.labels) for each in found]))
+        return list(self._mean_masks(logits, labels).split([each.labels.shape[0] for each in found]))
 
     def _mean_masks(self, logits: list[Tensor], labels: Tensor) -> Tensor:
         """Masks (R, M, M), 0..1, of the stages' logits."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swinkit.backbone.contract import Backbone
+from swinkit.detection.anchors import cell_corners
 from swinkit.detection.assigners import assign_atss
 from swinkit.detection.dense_detector import Candidates, DenseDetector
 from swinkit.detection.dense_maps import as_rows, dense_levels, valid_cells
@@ -27,6 +28,7 @@ from swinkit.errors import InputError
 from swinkit.layers.bifpn import BiFPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import clip_boxes
+from swinkit.ops.windows import are_symbols
 from swinkit.serialization import check_limits, takes_notes
 from swinkit.structures import Instances
 
@@ -169,7 +171,7 @@ class RepPointsDetector(DenseDetector):
         """`loss_cls`, `loss_pts_init`, `loss_pts_refine`, `loss_heatmap`, `loss_offset` and `loss_sem`, weighted."""
         config = self.config
         points = self._points(outputs)
-        first, refined = self._boxes(outputs, "first"), self._boxes(outputs, "refined")  # (B, M, 4)
+        first, refined = (torch.cat(self._boxes(outputs, kind), 1) for kind in ("first", "refined"))  # (B, M, 4)
         levels = [level.logits for level in outputs.levels]
         valid = torch.stack([valid_cells(levels, self.strides, size) for size in outputs.sizes])  # (B, M)
         units = torch.cat(
@@ -274,13 +276,12 @@ class RepPointsDetector(DenseDetector):
         self, outputs: RepPointsOutputs, image: int, size: Size, scale: tuple[float, float] | None
     ) -> Candidates:
         """See `DenseDetector.candidates`: corners are moved to their heat maps' peaks."""
-        counts = [len(points) for points in self._points(outputs)]
-        boxes = self._boxes(outputs, "refined").split(counts, 1)
+        boxes = self._boxes(outputs, "refined")
         shown, parts, start = outputs.sizes[image], [], 0
-        for level, count in enumerate(counts):
-            best, scores, order = self._best(outputs, level, boxes[level][image], image, shown)
+        for level, of_level in enumerate(boxes):
+            best, scores, order = self._best(outputs, level, of_level[image], image, shown)
             parts.append((best, scores, order + start))
-            start += count
+            start += of_level.shape[1]
         found, scores, points = (torch.cat(column) for column in zip(*parts, strict=True))
         found = at_original_size(found, shown, size, scale)
         places, labels = torch.nonzero(scores > self.config.score_threshold, as_tuple=True)
@@ -291,7 +292,7 @@ class RepPointsDetector(DenseDetector):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes and class scores (P, K) of a level's best points in one image, and the points' numbers, (P,)."""
         scores = outputs.levels[level].logits[image].flatten(1).t().float().sigmoid()
-        order = scores.amax(1).topk(min(self.config.pre_nms, len(scores))).indices
+        order = scores.amax(1).topk(torch.sym_min(self.config.pre_nms, scores.shape[0])).indices
         boxes = clip_boxes(boxes[order], size)
         if level:  # of the finest level corners are as fine already
             source = min(level - 1, 2) // 2 if level < 3 else 1
@@ -301,18 +302,19 @@ class RepPointsDetector(DenseDetector):
     def _with_corners(self, maps: PointOutputs, image: int, boxes: Tensor, stride: int, size: Size) -> Tensor:
         """Boxes whose corners go to the likeliest of the four nearest places of a corner heat map."""
         heat, offsets = maps.corners[image].float().sigmoid(), maps.offsets[image].float()
-        if min(heat.shape[1:]) < 2:
+        height, width = heat.shape[1:]
+        if not are_symbols(height, width) and min(height, width) < 2:
             return boxes
-        peaks = F.max_pool2d(heat[None], 2, stride=1, return_indices=True)[1][0]  # (2, H - 1, W - 1)
-        width = heat.shape[2]
+        four = [heat[:, :-1, :-1], heat[:, :-1, 1:], heat[:, 1:, :-1], heat[:, 1:, 1:]]
+        peaks = torch.stack(four).argmax(0)  # (2, H - 1, W - 1): which of the four, the first of equal ones
         moved = []
         for kind in (0, 1):
             x, y = (boxes[:, 2 * kind : 2 * kind + 2] / stride).unbind(1)
-            x, y = x.clamp(0, peaks.shape[2] - 1).floor().long(), y.clamp(0, peaks.shape[1] - 1).floor().long()
-            place = peaks[kind, y, x]
-            spot = torch.stack([place % width, place // width], 1)
-            shift = offsets[2 * kind : 2 * kind + 2, place // width, place % width].t()
-            moved.append((spot + shift) * stride)
+            x, y = x.clamp(0, width - 2).floor().long(), y.clamp(0, height - 2).floor().long()
+            peak = peaks[kind, y, x]
+            x, y = x + peak % 2, y + peak // 2
+            shift = offsets[2 * kind : 2 * kind + 2, y, x].t()
+            moved.append((torch.stack([x, y], 1) + shift) * stride)
         return clip_boxes(torch.cat(moved, 1), size)
 
     def _points(self, outputs: RepPointsOutputs) -> list[Tensor]:
@@ -320,17 +322,16 @@ class RepPointsDetector(DenseDetector):
         points = []
         for level, stride in zip(outputs.levels, self.strides, strict=True):
             height, width = level.logits.shape[2:]
-            y, x = (torch.arange(n, device=level.logits.device, dtype=torch.float32) * stride for n in (height, width))
-            points.append(torch.stack([x.repeat(height), y.repeat_interleave(width)], 1))
+            points.append(cell_corners(height, width, stride, level.logits.device))
         return points
 
-    def _boxes(self, outputs: RepPointsOutputs, kind: str) -> Tensor:
-        """The boxes of "first" or "refined" points, (B, M, 4): the first two points are the corners."""
+    def _boxes(self, outputs: RepPointsOutputs, kind: str) -> list[Tensor]:
+        """The boxes of "first" or "refined" points of each level, (B, H * W, 4): the first two are the corners."""
         found = []
         for level, points, stride in zip(outputs.levels, self._points(outputs), self.strides, strict=True):
             pairs = getattr(level, kind).float()[:, [1, 0, 3, 2]].flatten(2).transpose(1, 2)  # x, y, x, y
             found.append(pairs * stride + points.repeat(1, 2))
-        return torch.cat(found, 1)
+        return found
 
 
 def _box_loss(

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
+FARTHEST = 1e9
+"""Pixels: boxes that reach farther or are no numbers, as those of a diverging training, are read as empty ones."""
+
 
 def region_levels(boxes: Tensor, levels: int, finest_scale: float) -> Tensor:
     """The level of each box (R, 4): 0 up to twice `finest_scale` of the square root of its area, and one more for each
@@ -40,14 +43,24 @@ def align_regions(
     """
     numbers = torch.cat([each.new_full((each.shape[0], 1), image) for image, each in enumerate(boxes)])
     flat = torch.cat(list(boxes))
+    flat = torch.where((flat.abs() < FARTHEST).all(1, keepdim=True), flat, 0.0)
     regions = torch.cat([numbers, flat], 1).float()  # (R, 5)
     levels = region_levels(flat, len(maps), finest_scale)
-    read = maps[0].new_zeros(flat.shape[0], maps[0].shape[1], size, size)
+    read = []
     for level, (x, stride) in enumerate(zip(maps, strides, strict=True)):
         here = torch.nonzero(levels == level)[:, 0]
         # In half precision a region's edges would be whole pixels away from where they are.
         wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
         part = roi_align(wide, regions[here].to(wide), size, 1 / stride, sampling_ratio=points, aligned=True)
-        # Adding a part without regions too keeps every level in the graph, which DDP asks for.
-        read = read.index_add(0, here, part.to(x.dtype))
-    return read
+        read.append(part.to(x.dtype))
+    # Taking in a part without regions too keeps every level in the graph, which DDP asks for.
+    return torch.cat(read).index_select(0, places_by_level(levels, len(maps)))
+
+
+def places_by_level(levels: Tensor, count: int) -> Tensor:
+    """Where each of R regions stands when they are sorted by level, those of a level in their own order: (R,) int64."""
+    is_of = levels[:, None] == torch.arange(count, device=levels.device)  # (R, L)
+    until = is_of.long().cumsum(0)
+    totals = is_of.long().sum(0)
+    first = totals.cumsum(0) - totals
+    return until.gather(1, levels[:, None])[:, 0] - 1 + first[levels]

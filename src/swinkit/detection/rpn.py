@@ -142,12 +142,12 @@ class RPNHead(nn.Module):
     ) -> Proposals:
         boxes, scores, numbers = [], [], []
         for place, ((score, deltas), level) in enumerate(zip(levels, anchors, strict=True)):
-            best, order = score.topk(min(config.pre_nms, len(score)))
+            best, order = score.topk(torch.sym_min(config.pre_nms, score.shape[0]))
             boxes.append(decode_boxes(level[order], deltas[order], self.config.stds, size))
             scores.append(best)
             numbers.append(torch.full_like(order, place))
         flat, score, number = torch.cat(boxes), torch.cat(scores), torch.cat(numbers)
-        large = (flat[:, 2:] - flat[:, :2] > config.min_size).all(1)
+        large = torch.nonzero((flat[:, 2:] - flat[:, :2] > config.min_size).all(1))[:, 0]
         flat, score, number = flat[large], score[large], number[large]
         kept = nms_within(flat, score, number, config.nms_iou)[: config.post_nms]
         return Proposals(flat[kept], score[kept])
@@ -205,4 +205,4 @@ class RPNHead(nn.Module):
 
 def _as_rows(deltas: Tensor) -> Tensor:
     """(B, 4 A, H, W) to (B, H * W * A, 4), in the order of the anchors."""
-    return deltas.permute(0, 2, 3, 1).reshape(len(deltas), -1, 4)
+    return deltas.permute(0, 2, 3, 1).reshape(deltas.shape[0], -1, 4)

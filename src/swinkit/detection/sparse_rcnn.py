@@ -25,6 +25,7 @@ from swinkit.layers.fpn import FPN
 from swinkit.layers.pixels import PixelNormalisation
 from swinkit.ops.boxes import Stds, decode_boxes
 from swinkit.ops.distributed import mean_over_processes
+from swinkit.ops.windows import are_symbols
 from swinkit.serialization import check_limits, takes_notes
 from swinkit.structures import Detections, Instances
 
@@ -233,7 +234,7 @@ class SparseDetector(DetectorModel):
         results = []
         for image, (shown, size) in enumerate(zip(outputs.sizes, sizes, strict=True)):
             scores = outputs.logits[-1][image].sigmoid().flatten()
-            best, order = scores.topk(min(self.config.proposals, len(scores)))
+            best, order = scores.topk(min(self.config.proposals, scores.shape[0]))
             boxes = outputs.boxes[-1][image][order // self.num_classes]
             boxes = at_original_size(boxes, shown, size, None if scales is None else scales[image])
             results.append(Detections(boxes, best, order % self.num_classes, None, size))
@@ -242,4 +243,6 @@ class SparseDetector(DetectorModel):
 
 def _lengths(sizes: Sequence[Size], like: Tensor) -> Tensor:
     """Width, height, width, height of each image, (B, 4)."""
+    if are_symbols(*(side for size in sizes for side in size)):  # of which no tensor of numbers can be made
+        return torch.stack([torch.stack([like.new_full((), side) for side in (w, h, w, h)]) for h, w in sizes])
     return like.new_tensor([[w, h, w, h] for h, w in sizes])

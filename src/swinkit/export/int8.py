@@ -17,7 +17,8 @@ from torch import Tensor
 
 from swinkit.errors import InputError
 from swinkit.export.destination import check_destination
-from swinkit.export.onnx_file import load_onnx, need_onnx
+from swinkit.export.onnx_file import need_onnx
+from swinkit.export.runtimes import load_onnx
 from swinkit.files import written_whole
 
 LEAST_GAIN = 1.05

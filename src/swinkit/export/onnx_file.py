@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import io
 import logging
 import math
@@ -17,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.export import ExportedProgram
 
 from swinkit.errors import InputError
-from swinkit.export.comparison import SHAPES, Comparison, Shape, compare
+from swinkit.export.comparison import Comparison, Trial, compare, random_trial
 from swinkit.export.destination import check_destination
 from swinkit.export.pooling import with_free_pooling
-from swinkit.export.program import EXAMPLE, trace
+from swinkit.export.program import trace
+from swinkit.export.runtimes import OPENVINO, has_openvino, load_onnx, load_openvino, missing_packages
 from swinkit.files import written_whole
 
 OPSET = 18
@@ -34,7 +34,7 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 def need_onnx() -> None:
     """Raise an InputError where the packages that write, run and compare ONNX files are not installed."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    missing = missing_packages(PACKAGES)
     if missing:
         raise InputError(f"ONNX export needs {', '.join(missing)}; install swinkit with pip install 'swinkit[export]'")
 
@@ -45,48 +45,37 @@ def write_onnx(
     *,
     output_names: Sequence[str] = ("logits",),
     metadata: Mapping[str, str] | None = None,
-    channels: int = 3,
-    example: Shape = EXAMPLE,
-    shapes: tuple[Shape, ...] = SHAPES,
+    trial: Trial | None = None,
 ) -> list[Comparison]:
-    """Write the model, in evaluation mode, as one ONNX file for any batch size, height and width, and run it.
+    """Write the model, in evaluation mode, as one ONNX file for any height, width and, if asked for, batch size, and
+    run it.
 
     Args:
-        model: from images (B, channels, H, W) to a tensor or a tuple of tensors.
+        model: from images (B, C, H, W) to a tensor or a tuple of tensors.
         out: the file, which must not be there yet. Its input is called `images`.
         output_names: what the outputs are called.
         metadata: texts that the file carries, such as class names.
-        channels: of the images.
-        example: (B, H, W) to trace with, see `export_program`.
-        shapes: (B, H, W) at which ONNX Runtime is compared with the model.
+        trial: what the model is traced with, and what ONNX Runtime and, where it is installed, OpenVINO are compared
+            with it on; random normalised images by default.
+
+    Returns:
+        What ONNX Runtime's results are apart from the model's.
 
     Raises:
-        InputError: where a package is missing, the model cannot be exported, the file not be written, or ONNX Runtime
+        InputError: where a package is missing, the model cannot be exported, the file not be written, or a runtime
             gives another result than the model.
     """
     need_onnx()
     check_destination(out, ".onnx")
-    program = trace(with_free_pooling(model), channels=channels, example=example)
+    trial = trial or random_trial()
+    program = trace(with_free_pooling(model), trial)
     with written_whole(out) as partial:
         _convert(program, partial, list(output_names))
-        _tidy(partial, metadata or {})
-        return compare(load_onnx(partial), model, channels=channels, shapes=shapes)
-
-
-def load_onnx(path: Path, *, threads: int | None = None) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """The file as a function of images on the CPU, run by ONNX Runtime; `threads` defaults to PyTorch's number."""
-    need_onnx()
-    onnxruntime: Any = importlib.import_module("onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or torch.get_num_threads()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-
-    def run(images: Tensor) -> tuple[Tensor, ...]:
-        return tuple(torch.from_numpy(each) for each in session.run(None, {name: images.numpy()}))
-
-    return run
+        _tidy(partial, metadata or {}, is_batch_free=trial.is_batch_free)
+        compared = compare(load_onnx(partial), model, trial)
+        if has_openvino():
+            compare(load_openvino(partial), model, trial, name=f"the exported file under {OPENVINO}")
+        return compared
 
 
 def _convert(program: ExportedProgram, out: Path, output_names: list[str]) -> None:
@@ -148,7 +137,7 @@ def _silence() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _tidy(path: Path, metadata: Mapping[str, str]) -> None:
+def _tidy(path: Path, metadata: Mapping[str, str], *, is_batch_free: bool) -> None:
     """Name the free sizes, add the metadata, and drop what the converter noted of its own source files."""
     onnx: Any = importlib.import_module("onnx")
     file = onnx.load(str(path))
@@ -157,9 +146,9 @@ def _tidy(path: Path, metadata: Mapping[str, str]) -> None:
         del part.metadata_props[:]
         part.doc_string = ""
     del graph.value_info[:]
-    _name_sizes(graph.input[0], ("batch", None, "height", "width"))
+    _name_sizes(graph.input[0], ("batch" if is_batch_free else None, None, "height", "width"))
     for output in graph.output:
-        _name_sizes(output, ("batch",))
+        _name_sizes(output, ("batch" if is_batch_free else "found",))
     del file.metadata_props[:]
     for key, value in metadata.items():
         file.metadata_props.add(key=key, value=value)

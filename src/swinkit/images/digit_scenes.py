@@ -159,15 +159,16 @@ def scene_name(scenes: DigitScenes, index: int) -> str:
 
 def _photographs(part: Part) -> list[np.ndarray]:
     """This part's columns of scikit-learn's two photographs, (427, W, 3) uint8 each."""
-    photographs = []
-    for photograph in _all_photographs():
+    parts = []
+    for photograph in photographs():
         edge = int(_VALIDATION_COLUMNS * photograph.shape[1])
-        photographs.append(photograph[:, :edge] if part == "train" else photograph[:, edge:])
-    return photographs
+        parts.append(photograph[:, :edge] if part == "train" else photograph[:, edge:])
+    return parts
 
 
 @functools.cache
-def _all_photographs() -> tuple[np.ndarray, ...]:
+def photographs() -> tuple[np.ndarray, ...]:
+    """scikit-learn's two photographs, a temple and a flower, (427, 640, 3) uint8 each."""
     from sklearn.datasets import load_sample_images  # slow to import, and nothing else here needs it
 
     return tuple(load_sample_images().images)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from swinkit.ops.windows import are_symbols
+
 Triple = tuple[float, float, float]
 
 IMAGENET_MEAN: Triple = (123.675, 116.28, 103.53)
@@ -47,7 +49,8 @@ class PixelNormalisation(nn.Module):
         """
         values = images if images.dtype == torch.float64 else images.float()
         normalised = (values - self.mean.to(values)) / self.std.to(values)
-        if sizes is None or all(size == tuple(images.shape[2:]) for size in sizes):
+        is_free = are_symbols(*images.shape[2:])  # no branch may depend on sizes that are not known yet
+        if sizes is None or (not is_free and all(size == tuple(images.shape[2:]) for size in sizes)):
             return normalised
         return normalised * _inside(sizes, normalised)
 

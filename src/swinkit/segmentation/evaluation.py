@@ -16,7 +16,7 @@ from swinkit.pictures.curves import plot_curves
 from swinkit.segmentation.data.augmentation import SegmentationEvaluation
 from swinkit.segmentation.data.samples import SegmentationData
 from swinkit.segmentation.inference import InferenceSettings, predict_classes
-from swinkit.segmentation.model import UperNet
+from swinkit.segmentation.model import SegmentorModel
 from swinkit.segmentation.pictures import SegmentationSample, plot_class_iou, plot_segmentations
 from swinkit.segmentation.predictor import Segmentor
 from swinkit.segmentation.scores import SegmentationScores
@@ -52,7 +52,7 @@ class EvaluationImages:
         self.workers = workers
         self.processes = processes
 
-    def scores(self, model: UperNet, step: Callable[[int], object] = lambda done: None) -> SegmentationScores:
+    def scores(self, model: SegmentorModel, step: Callable[[int], object] = lambda done: None) -> SegmentationScores:
         """The scores of `model`, in evaluation mode, over all images and all processes; `step` is called with how many
         of this process's images are done."""
         scores = SegmentationScores(model.num_classes, device=self.processes.device)
@@ -61,7 +61,7 @@ class EvaluationImages:
             step(done)
         return SegmentationScores.from_counts(self.processes.sum(scores.counts()), num_classes=model.num_classes)
 
-    def predictions(self, model: UperNet) -> Iterator[tuple[Tensor, Tensor]]:
+    def predictions(self, model: SegmentorModel) -> Iterator[tuple[Tensor, Tensor]]:
         """Predicted and true classes (H, W) of this process's images, in order.
 
         Processes that share a model (FSDP) must run it equally often, so those that have an image less than others

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from swinkit.errors import InputError
 from swinkit.ops.resizing import resized_image, resized_shape
 from swinkit.segmentation.bands import resized_bands
-from swinkit.segmentation.model import UperNet
+from swinkit.segmentation.model import SegmentorModel
 from swinkit.structures import ONE_VIEW, Views
 
 MULTI_SCALE = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
@@ -119,7 +119,7 @@ WHOLE = InferenceSettings()
 
 @torch.inference_mode()
 def predict_classes(
-    model: UperNet, images: Tensor, settings: InferenceSettings = WHOLE, views: Views = ONE_VIEW
+    model: SegmentorModel, images: Tensor, settings: InferenceSettings = WHOLE, views: Views = ONE_VIEW
 ) -> Tensor:
     """The class of every pixel, (B, H, W) uint8 on the model's device, or int16 of more than 256 classes.
 
@@ -149,7 +149,7 @@ def predict_classes(
 
 @torch.inference_mode()
 def class_probabilities(
-    model: UperNet, images: Tensor, settings: InferenceSettings = WHOLE, views: Views = ONE_VIEW
+    model: SegmentorModel, images: Tensor, settings: InferenceSettings = WHOLE, views: Views = ONE_VIEW
 ) -> Tensor:
     """The mean over all views of the softmax, (B, K, H, W) float32: the published code's rule. Arguments and errors are
     those of `predict_classes`."""
@@ -171,7 +171,7 @@ def class_probabilities(
     return total.div_(len(ways))
 
 
-def _tiled_classes(model: UperNet, images: Tensor, settings: InferenceSettings) -> Tensor:
+def _tiled_classes(model: SegmentorModel, images: Tensor, settings: InferenceSettings) -> Tensor:
     """`predict_classes` tile by tile; what is kept of each is its middle, or what lies at the image's edge."""
     batch, _, height, width = images.shape
     found = torch.empty(batch, height, width, dtype=_class_dtype(model), device=_device(model))
@@ -184,11 +184,11 @@ def _tiled_classes(model: UperNet, images: Tensor, settings: InferenceSettings) 
     return found
 
 
-def _class_dtype(model: UperNet) -> torch.dtype:
+def _class_dtype(model: SegmentorModel) -> torch.dtype:
     return torch.uint8 if model.num_classes <= 256 else torch.int16
 
 
-def sliding_bands(model: UperNet, images: Tensor, settings: InferenceSettings) -> Iterator[Tensor]:
+def sliding_bands(model: SegmentorModel, images: Tensor, settings: InferenceSettings) -> Iterator[Tensor]:
     """Mean logits of all windows over each pixel, in bands (B, K, R, w) of rows that no later window reaches.
 
     Args:
@@ -228,7 +228,7 @@ def window_starts(length: int, crop: int, step: int) -> list[int]:
     return [max(min(index * step, length - crop), 0) for index in range(count)]
 
 
-def _bands(model: UperNet, images: Tensor, settings: InferenceSettings, way: Way) -> Iterator[Tensor]:
+def _bands(model: SegmentorModel, images: Tensor, settings: InferenceSettings, way: Way) -> Iterator[Tensor]:
     """Logits of one view at the images' own size and the right way round, in bands (B, K, R, W)."""
     batch, _, height, width = images.shape
     size = resized_shape(height, width, way.scale, way.resize)
@@ -240,12 +240,14 @@ def _bands(model: UperNet, images: Tensor, settings: InferenceSettings, way: Way
         yield band.flip(3) if way.is_mirrored else band
 
 
-def _whole_bands(model: UperNet, images: Tensor) -> Iterator[Tensor]:
+def _whole_bands(model: SegmentorModel, images: Tensor) -> Iterator[Tensor]:
     logits = _logits(model, images)
     yield from resized_bands([logits], (logits.shape[2], logits.shape[3]), (images.shape[2], images.shape[3]))
 
 
-def _add_windows(sums: Tensor, model: UperNet, strip: Tensor, lefts: list[int], width: int, at_once: int) -> None:
+def _add_windows(
+    sums: Tensor, model: SegmentorModel, strip: Tensor, lefts: list[int], width: int, at_once: int
+) -> None:
     """Add the logits of one row of windows, cut from `strip` (B, 3, R, w), to the first R rows of `sums`."""
     rows = strip.shape[2]
     for start in range(0, len(lefts), at_once):
@@ -256,7 +258,7 @@ def _add_windows(sums: Tensor, model: UperNet, strip: Tensor, lefts: list[int], 
             sums[:, :, :rows, left : left + width] += full
 
 
-def _logits(model: UperNet, images: Tensor) -> Tensor:
+def _logits(model: SegmentorModel, images: Tensor) -> Tensor:
     """Values 0..255 (B, 3, h, w) to float32 logits of the head, on the model's device and in its precision."""
     return model(images.to(_device(model))).head.float()
 
@@ -269,11 +271,11 @@ def _windows_over(length: int, crop: int, starts: list[int]) -> Tensor:
     return counts
 
 
-def _device(model: UperNet) -> torch.device:
-    return model.decode_head.conv_seg.weight.device
+def _device(model: SegmentorModel) -> torch.device:
+    return next(model.parameters()).device
 
 
-def _check(model: UperNet, images: Tensor) -> None:
+def _check(model: SegmentorModel, images: Tensor) -> None:
     if images.ndim != 4 or images.shape[1] != 3 or min(images.shape) < 1:
         raise InputError(f"images should be RGB (B, 3, H, W) with values 0..255, not {tuple(images.shape)}")
     if model.training:

@@ -76,7 +76,14 @@ class UperNetConfig:
         return cls(channels=head.shape[1], auxiliary_channels=auxiliary.shape[0], auxiliary_level=level)
 
 
-class UperNet(nn.Module):
+class SegmentorModel(nn.Module):
+    """What showing images needs of a segmentor: `forward(images)` gives `SegmentationOutputs`."""
+
+    num_classes: int
+    """K."""
+
+
+class UperNet(SegmentorModel):
     """Images (B, 3, H, W), values 0..255, to the logits of both heads; in evaluation mode to those of the first alone.
 
     Parameter names are those of the official segmentation code, so that its files load with `swinkit.load_weights`.

@@ -15,7 +15,7 @@ from swinkit.errors import InputError
 from swinkit.images.given import GivenImage, given_images
 from swinkit.segmentation.architectures import SEGMENTORS, describe_segmentor, read_described
 from swinkit.segmentation.inference import InferenceSettings, predict_classes
-from swinkit.segmentation.model import UperNet
+from swinkit.segmentation.model import SegmentorModel
 from swinkit.segmentation.result import Segmentation
 from swinkit.structures import ONE_VIEW, Views
 from swinkit.weights.hub import Shareable
@@ -30,7 +30,7 @@ PUBLISHED = InferenceSettings(resize=(512, 2048))
 class Segmentor(Shareable):
     """A model with all that is needed to segment an image; `swinkit.open` gives one."""
 
-    model: UperNet
+    model: SegmentorModel
     """In evaluation mode."""
     classes: tuple[str, ...]
     """Names of the K classes."""
@@ -41,7 +41,7 @@ class Segmentor(Shareable):
 
     @property
     def device(self) -> torch.device:
-        return self.model.decode_head.conv_seg.weight.device
+        return next(self.model.parameters()).device
 
     @property
     def palette(self) -> tuple[tuple[int, int, int], ...]:

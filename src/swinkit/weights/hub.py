@@ -64,6 +64,7 @@ class Shareable(ABC):
         Raises:
             InputError: where it cannot be written.
         """
+        _refuse_exported(self.description)
         return write_pretrained(folder, self.model, self.description)
 
     def push_to_hub(self, repository: str, *, private: bool | None = None, token: str | None = None) -> str:
@@ -71,7 +72,15 @@ class Shareable(ABC):
 
         Raises InputError where the hub refuses or does not answer.
         """
+        _refuse_exported(self.description)
         return push_pretrained(repository, self.model, self.description, private=private, token=token)
+
+
+def _refuse_exported(description: Mapping[str, Any]) -> None:
+    if "exported" in description:
+        raise InputError(
+            f"{description['exported']} is an exported file already; save the checkpoint that it was made of"
+        )
 
 
 def pretrained_file(source: str | Path) -> ModelFile:

@@ -1,0 +1,116 @@
+"""ONNX files run: by ONNX Runtime and by OpenVINO, and what is said in them.
+
+Shapes: B images, C channels, H W image.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from swinkit.errors import InputError, border
+from swinkit.export.comparison import Outputs, Run
+from swinkit.files import parse_json
+from swinkit.structures import ExportedFile
+
+ONNX_RUNTIME, OPENVINO = "ONNX Runtime", "OpenVINO"
+SUFFIX = ".onnx"
+IN_JSON = ("classes", "preprocessing")
+"""What the metadata hold as JSON; the rest are texts."""
+ROUNDS = 5
+
+
+def missing_packages(names: Sequence[str]) -> list[str]:
+    """Those that are not installed."""
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+def has_openvino() -> bool:
+    """Whether OpenVINO is installed."""
+    return not missing_packages(["openvino"])
+
+
+def is_exported(source: str | Path) -> bool:
+    """Whether the name is that of an ONNX file."""
+    return Path(source).suffix == SUFFIX
+
+
+def open_exported(path: Path, *, threads: int | None = None) -> ExportedFile:
+    """An ONNX file that `swinkit export` wrote; raises InputError where it is another or cannot be run."""
+    session = _session(path, threads)
+    metadata: dict[str, Any] = dict(session.get_modelmeta().custom_metadata_map)
+    if metadata.get("format") != "swinkit" or not all(name in metadata for name in ("task", *IN_JSON)):
+        raise InputError(f"{path} does not say what its outputs are; give a file that swinkit export wrote")
+    for name in IN_JSON:
+        metadata[name] = parse_json(metadata[name], f"the {name} in {path}", advice="export the model again")
+    classes = metadata["classes"]
+    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+        raise InputError(f"{path} names no classes; export the model again")
+    run = _runner(session)
+
+    def run_or_say(images: Tensor) -> Outputs:
+        with border(f"{path} cannot be run on an image of {tuple(images.shape[2:])}", "export the model again"):
+            return run(images)
+
+    return ExportedFile(path, metadata["task"], tuple(classes), metadata, run_or_say)
+
+
+def load_onnx(path: Path, *, threads: int | None = None) -> Run:
+    """The file as a function of images on the CPU, run by ONNX Runtime; `threads` defaults to PyTorch's number."""
+    return _runner(_session(path, threads))
+
+
+def load_openvino(path: Path) -> Run:
+    """The file as a function of images, run by OpenVINO in float32 with as many threads as PyTorch has."""
+    openvino: Any = importlib.import_module("openvino")
+    core = openvino.Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    compiled = core.compile_model(core.read_model(str(path)), "CPU", settings)
+
+    def run(images: Tensor) -> Outputs:
+        found = compiled([images.numpy()])
+        return tuple(torch.from_numpy(found[each].copy()) for each in compiled.outputs)
+
+    return run
+
+
+def median_seconds(work: Mapping[str, Run], images: Tensor) -> dict[str, float]:
+    """How long each takes for these images, by name: the median of `ROUNDS`, taken in turns, after one to warm up."""
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    with torch.no_grad():
+        for _ in range(ROUNDS + 1):
+            for name, run in work.items():
+                began = time.perf_counter()
+                run(images)
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(times[1:]) for name, times in seconds.items()}
+
+
+def _session(path: Path, threads: int | None) -> Any:
+    if missing_packages(["onnxruntime"]):
+        raise InputError(f"{path} is run by onnxruntime; install swinkit with pip install 'swinkit[export]'")
+    onnxruntime: Any = importlib.import_module("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or torch.get_num_threads()
+    options.log_severity_level = 3
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; check the path")
+    with border(f"{path} is no ONNX file that can be run", "export the model again"):
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _runner(session: Any) -> Run:
+    name = session.get_inputs()[0].name
+
+    def run(images: Tensor) -> Outputs:
+        return tuple(torch.from_numpy(each) for each in session.run(None, {name: images.numpy()}))
+
+    return run
