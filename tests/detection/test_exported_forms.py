@@ -7,17 +7,17 @@ import torch
 from torch.nn import functional as F
 
 from swinkit.detection.anchors import cell_corners
-from swinkit.detection.corner_pool import doubled_max, running_max
+from swinkit.detection.corner_pool import pooled_max, running_max
 from swinkit.detection.nms import nms_apart, nms_within
 from swinkit.detection.roi_align import places_by_level
 
 
 @pytest.mark.parametrize("dim", [2, 3])
 @pytest.mark.parametrize("backwards", [False, True])
-@pytest.mark.parametrize("size", [(1, 1), (5, 64), (100, 3), (37, 41)])
-def test_a_running_maximum_by_doubling(dim: int, backwards: bool, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(1, 1), (5, 64), (100, 3), (37, 41), (2, 1024)])
+def test_a_running_maximum_by_pooling(dim: int, backwards: bool, size: tuple[int, int]) -> None:
     x = torch.randn(2, 3, *size)
-    assert torch.equal(doubled_max(x, dim, backwards=backwards), running_max(x, dim, backwards=backwards))
+    assert torch.equal(pooled_max(x, dim, backwards=backwards), running_max(x, dim, backwards=backwards))
 
 
 def test_regions_find_their_place_behind_those_of_finer_levels() -> None:

@@ -51,19 +51,21 @@ class CornerPool(nn.Module):
 def running_max(x: Tensor, dim: int, *, backwards: bool) -> Tensor:
     """The largest value so far along a dimension, from its end on where `backwards`."""
     if are_symbols(x.shape[dim]):
-        return doubled_max(x, dim, backwards=backwards)
+        return pooled_max(x, dim, backwards=backwards)
     return x.flip(dim).cummax(dim).values.flip(dim) if backwards else x.cummax(dim).values
 
 
-DOUBLINGS = 12
-"""Enough for maps of 4096 cells a side."""
+REACH = 32
+"""Cells that one pooling sees; two of them see 1024, which are 8192 pixels, the most that a side is resized to."""
 
 
-def doubled_max(x: Tensor, dim: int, *, backwards: bool) -> Tensor:
-    """`running_max` of a map whose size is not known, for ONNX, which has no such operator: over 2 cells, 4, 8..."""
-    size = x.shape[dim]
-    for step in (2**doubling for doubling in range(DOUBLINGS)):
-        ends = (0, step) if backwards else (step, 0)
-        padded = F.pad(x, ends if dim == 3 else (0, 0, *ends), value=-torch.inf)
-        x = torch.maximum(x, padded.narrow(dim, step if backwards else 0, size))
+def pooled_max(x: Tensor, dim: int, *, backwards: bool) -> Tensor:
+    """`running_max` of a map of unknown size, up to REACH * REACH cells, for ONNX, which has no such operator:
+    the largest of REACH cells, then of every REACH-th among these."""
+    for spacing in (1, REACH):
+        beyond = (REACH - 1) * spacing
+        ends = (0, beyond) if backwards else (beyond, 0)
+        x = F.pad(x, ends if dim == 3 else (0, 0, *ends), value=-torch.inf)
+        kernel, dilation = ((1, each) if dim == 3 else (each, 1) for each in (REACH, spacing))
+        x = F.max_pool2d(x, kernel, stride=1, dilation=dilation)
     return x
