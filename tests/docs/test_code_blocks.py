@@ -123,7 +123,8 @@ def check_command(arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> 
         return
     reached = []
     for task in TASKS:
-        monkeypatch.setattr("swinkit.cli.by_task.read_model_file", lambda _, task=task: SimpleNamespace(task=task))
+        for reader in ("read_model_file", "open_exported"):
+            monkeypatch.setattr(f"swinkit.cli.by_task.{reader}", lambda _, task=task: SimpleNamespace(task=task))
         try:
             reached.append(main(list(arguments)))
         except Parsed:
@@ -212,7 +213,8 @@ def run_python(block: Block) -> None:
 LARGE = [block for block in PYTHON if "swin_t(" in block.text]
 LOOKED_UP = [block for block in PYTHON if "resnet101" in block.text]
 """Blocks whose names alone are looked up: they would want a ResNet-101 with its weights and a detector of full size."""
-SMALL = [block for block in PYTHON if block not in (*LARGE, *LOOKED_UP)]
+EXPORTED = [block for block in PYTHON if "detector.onnx" in block.text]
+SMALL = [block for block in PYTHON if block not in (*LARGE, *LOOKED_UP, *EXPORTED)]
 
 
 @pytest.mark.usefixtures("documented_files")
@@ -225,6 +227,16 @@ def test_blocks_of_python_run(block: Block) -> None:
 @pytest.mark.usefixtures("published_weights")
 @pytest.mark.parametrize("block", LARGE, ids=map(str, LARGE))
 def test_blocks_of_python_with_a_whole_swin_run(block: Block) -> None:
+    run_python(block)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("documented_files")
+@pytest.mark.parametrize("block", EXPORTED, ids=map(str, EXPORTED))
+def test_blocks_of_python_with_an_exported_file_run(block: Block) -> None:
+    for module in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(module, reason="needs pip install 'swinkit[export]'")
+    assert main(["export", "runs/finetune_detection", "--to", "onnx", "--out", "detector.onnx"]) == 0
     run_python(block)
 
 
