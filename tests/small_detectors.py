@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from swinkit.backbone.swin import SwinConfig
 from swinkit.detection.cascade import CascadeMaskRCNN
@@ -37,6 +38,16 @@ BOTH = {"mask_rcnn": SMALL_MASK, "cascade": SMALL_CASCADE}
 def detector(config: RCNNConfig = SMALL_MASK, *, seed: int = 0) -> RCNN:
     torch.manual_seed(seed)
     return config.build(BACKBONE.build(), CLASSES)
+
+
+def draw_weights(model: nn.Module, scale: float, *, seed: int = 0) -> None:
+    """Weights, but not biases, of so many standard deviations of usual ones; the same with every version of PyTorch."""
+    generator = np.random.default_rng(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                values = generator.normal(0, scale / parameter[0].numel() ** 0.5, tuple(parameter.shape))
+                parameter.copy_(torch.from_numpy(values))
 
 
 def instances(size: tuple[int, int], boxes: Sequence[Sequence[float]], labels: Sequence[int]) -> Instances:

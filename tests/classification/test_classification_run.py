@@ -127,7 +127,7 @@ def test_balanced_sampling_of_a_run_stopped_and_gone_on(tmp_path: Path, curve: l
     train(recipe, tmp_path / "whole")
     assert losses(tmp_path / "whole") != curve
     with pytest.MonkeyPatch.context() as patched, pytest.raises(ZeroDivisionError):
-        patched.setattr(ClassificationTask, "evaluate", lambda _: 1 // 0)
+        patched.setattr(ClassificationTask, "evaluate", lambda *_: 1 // 0)
         train(recipe, tmp_path / "parts")
     train(recipe, tmp_path / "parts")
     assert_same_run(tmp_path / "whole", tmp_path / "parts")

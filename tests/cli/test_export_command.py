@@ -104,14 +104,14 @@ def test_a_detector_goes_through_the_command_line(
     text = capsys.readouterr().out
     assert "boxes by" in text and "one image of any height and width" in text and "ONNX Runtime" in text
     rows = []
-    for source in ("detector", "detector.onnx"):
+    for source in ("detector", "detector/model.onnx"):
         predict_command([source, "pictures", "--json", "--threshold", "0.2"])
         rows.append(json.loads(capsys.readouterr().out))
     assert [len(each["objects"]) for each in rows[0]] == [len(each["objects"]) for each in rows[1]]
     for theirs, ours in zip(*([each for row in side for each in row["objects"]] for side in rows), strict=True):
         assert ours["class"] == theirs["class"] and ours["score"] == pytest.approx(theirs["score"], abs=1e-4)
         assert ours["box"] == pytest.approx(theirs["box"], abs=1e-2) and ours["mask"]["size"] == theirs["mask"]["size"]
-    predict_command(["detector.onnx", "pictures"])
+    predict_command(["detector/model.onnx", "pictures", "--out", "predictions"])
     assert len(list(Path("predictions").iterdir())) == 3
     before = sorted(Path().iterdir())
     monkeypatch.setattr(onnx_file, "load_onnx", lambda path: lambda images: (torch.zeros(1, 4),) * 3)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from attention_cases import GRIDS, make_case
+from old_torch import not_interpreted_by_old_triton
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from swinkit.errors import InputError
@@ -28,6 +29,7 @@ HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
 @pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed")
+@not_interpreted_by_old_triton
 @pytest.mark.parametrize("marks", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
 def test_equals_the_reference_in_the_interpreter(marks: str) -> None:
     here = Path(__file__).parent
