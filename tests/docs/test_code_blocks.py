@@ -248,6 +248,7 @@ def test_names_in_blocks_of_python_exist(block: Block) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_quick_start(tmp_path: Path) -> None:
     """The README's first command, as it is written but for the environment, and then what it proposes."""
     first = next(block for block in SHELL if block.page.name == "README.md")

@@ -24,6 +24,8 @@ from swinkit.export.runtimes import open_exported
 from swinkit.opening import open_exported_file
 from swinkit.structures import Views
 
+ALIKE = ("boxes alone", "cascade_mask_rcnn", "reppoints_v2")
+"""Each has a kind beside it that does all that it does, and more."""
 PICTURES = [noise(100, 80), noise(70, 130, seed=1), noise(64, 64, seed=2)]
 
 
@@ -108,7 +110,9 @@ def _pixels(picture: Image.Image) -> torch.Tensor:
 
 @needs_onnx
 @pytest.mark.slow
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name in ALIKE else ()) for name in KINDS]
+)
 def test_one_onnx_file_for_every_size(name: str, tmp_path: Path) -> None:
     """`write_onnx` compares with ONNX Runtime and, where it is installed, OpenVINO."""
     import onnx
@@ -129,7 +133,7 @@ def test_one_onnx_file_for_every_size(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mask_rcnn", "mask_reppoints_v2"])
+@pytest.mark.parametrize("name", ["mask_rcnn", pytest.param("mask_reppoints_v2", marks=pytest.mark.long)])
 def test_one_program_for_every_size(name: str, tmp_path: Path) -> None:
     model = exportable(predictor(name), PICTURES[:1])
     compared = write_program(model.module, tmp_path / "a.pt2", metadata=model.metadata, trial=trial_of(name, LARGER))
