@@ -34,8 +34,9 @@ def as_palette(value: object) -> tuple[Colour, ...]:
 
 
 def _is_colour(value: object) -> bool:
-    is_triple = isinstance(value, (list, tuple)) and len(value) == 3
-    return is_triple and all(type(part) is int and 0 <= part <= 255 for part in value)  # type: ignore[attr-defined]
+    if not isinstance(value, (list, tuple)) or len(value) != 3:
+        return False
+    return all(type(part) is int and 0 <= part <= 255 for part in value)
 
 
 def _told(payload: object, name: str) -> object:
