@@ -25,10 +25,11 @@ def compile_model(model: M, *, dynamic: bool | None = None, backend: str | Calla
     Blocks of one stage that do the same share their code, whatever their weights are, so a Swin-L compiles no longer
     than a Swin-T. Weights may change afterwards, and copies of the model are not compiled.
 
-    Float32 on a CPU, inference and training, takes the hand-laid path of `swinkit.cpu`, which is faster than generated
-    code there (docs/performance.md), unless its switch is off. For inference the linear layers then keep their weights
-    in oneDNN's layout, too, which takes the memory of these weights once more; a change is noticed unless it is made
-    through `.data` and leaves the first row of a weight as it was. All else, such as a GPU, runs compiled.
+    Float32 on a CPU, inference and training, and half precision, inference alone, take the hand-laid path of
+    `swinkit.cpu`, which is faster than generated code there (docs/performance.md), unless its switch is off. For
+    inference the linear layers then keep their weights in oneDNN's layout, too, which takes the memory of these weights
+    once more, twice where half precision is multiplied in float32; a change is noticed unless it is made through
+    `.data` and leaves the first row of a weight as it was. All else, such as a GPU, runs compiled.
 
     Args:
         model: a classifier, a backbone, or a detector or segmentor around one.

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from swinkit.cpu import mlp as pieces
+from swinkit.cpu import linear
 from swinkit.ops.mlp import mlp, reference_mlp
 
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seven pieces of five rows, the last one of one."""
-    monkeypatch.setattr(pieces, "PIECE", 5 * 24)
+    monkeypatch.setattr(linear, "PIECE", 5 * 24)
 
 
 def make_case(*shape: int, hidden: int = 24, dtype: torch.dtype = torch.float64) -> list[Tensor]:

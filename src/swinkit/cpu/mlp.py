@@ -7,19 +7,16 @@ Shapes: R rows (tokens), C channels, F hidden width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from swinkit.cpu.linear import fused_linear, linear_obstacle
+from swinkit.cpu.half_precision import product_format
+from swinkit.cpu.linear import linear_obstacle, multiply, pieces
 from swinkit.cpu.switch import cpu_obstacle
 from swinkit.ops.constants import is_plain
-
-PIECE = 1 << 20
-"""Hidden values in a piece, 4 MiB of float32. Half to twice as many took about the same time, in noisy runs."""
 
 LEAST_TO_SPLIT = 1 << 23
 """Hidden values from which on pieces pay while training, 32 MiB of float32: larger tensors are given back to the system
@@ -54,19 +51,15 @@ def mlp_in_pieces(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bi
     return out.view(*x.shape[:-1], weight2.shape[0])
 
 
-def _pieces(rows: int, hidden: int) -> Iterator[slice]:
-    """Even slices of the rows."""
-    count = max(1, -(-rows * hidden // PIECE))
-    step = max(1, -(-rows // count))
-    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
-
-
 def _infer(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
     out = x.new_empty(x.shape[0], weight2.shape[0])
     can_fuse = linear_obstacle(x, weight1) is None
-    for piece in _pieces(x.shape[0], weight1.shape[0]):
+    wanted = product_format(x.dtype)
+    added1, added2 = bias1.to(wanted), bias2.to(wanted)
+    for piece in pieces(x.shape[0], weight1.shape[0]):
         if can_fuse:
-            out[piece] = fused_linear(fused_linear(x[piece], weight1, bias1, gelu=True), weight2, bias2)
+            hidden = multiply(x[piece].to(wanted), weight1, added1, gelu=True)
+            out[piece] = multiply(hidden, weight2, added2)
         else:
             out[piece] = F.linear(F.gelu(F.linear(x[piece], weight1, bias1)), weight2, bias2)
     return out
@@ -76,7 +69,7 @@ class _Mlp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
         out, kept = x.new_empty(x.shape[0], weight2.shape[0]), []
-        for piece in _pieces(x.shape[0], weight1.shape[0]):
+        for piece in pieces(x.shape[0], weight1.shape[0]):
             kept.append(torch.addmm(bias1, x[piece], weight1.t()))  # what comes before the GELU
             torch.addmm(bias2, F.gelu(kept[-1]), weight2.t(), out=out[piece])
         ctx.save_for_backward(x, weight1, bias1, weight2, bias2, *kept)
@@ -89,7 +82,7 @@ class _Mlp(torch.autograd.Function):
             return _differentiable_gradients((x, weight1, bias1, weight2, bias2), ctx.needs_input_grad, gradient)
         dx, dw1, dw2 = torch.empty_like(x), torch.zeros_like(weight1), torch.zeros_like(weight2)
         db1 = torch.zeros_like(bias1)
-        for before, piece in zip(kept, _pieces(x.shape[0], weight1.shape[0]), strict=True):
+        for before, piece in zip(kept, pieces(x.shape[0], weight1.shape[0]), strict=True):
             g = gradient[piece]
             dw2.addmm_(g.t(), F.gelu(before))
             d_hidden = torch.ops.aten.gelu_backward(g @ weight2, before)

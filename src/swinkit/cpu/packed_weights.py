@@ -33,14 +33,14 @@ def keep_packed(weight: Tensor) -> None:
     _packed.setdefault(weight, None)
 
 
-def in_best_layout(weight: Tensor) -> Tensor:
-    """The packed weight where it is kept, else the weight."""
+def in_best_layout(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """The packed weight where it is kept, else the weight; either in `dtype`."""
     if weight not in _packed or weight.is_inference():
-        return weight
+        return weight.to(dtype)
     known = _packed[weight]
     if known is None or known.version != weight._version or not torch.equal(known.first_row, weight[0]):
         with torch.inference_mode(False), torch.no_grad():
-            packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+            packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype))
             known = _Packed(weight._version, weight[0].detach().clone(), packed)
         _packed[weight] = known
     return known.weight

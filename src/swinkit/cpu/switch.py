@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from swinkit.cpu.half_precision import HALF
 from swinkit.errors import InputError
 from swinkit.ops.constants import is_plain
 from swinkit.ops.tracing import is_transformed
@@ -53,7 +54,8 @@ def fast_cpu(enabled: bool) -> Iterator[None]:
 def cpu_obstacle(x: Tensor) -> str | None:
     """Why work on `x` may not be laid out by hand, in one sentence; None if it may.
 
-    It may for an ordinary float tensor on a CPU, while nothing traces, casts or counts operations.
+    It may for an ordinary float tensor on a CPU, while nothing traces, casts or counts operations; for half precision
+    only without gradients, and on x86 processors, of which `half_precision` knows what they do best.
     """
     if torch.compiler.is_compiling():  # first: what follows is not for tracers
         return "torch.compile and torch.export make code of their own"
@@ -63,9 +65,20 @@ def cpu_obstacle(x: Tensor) -> str | None:
         return f"it runs on a CPU, and the tensor is on {x.device.type}"
     if not is_plain(x):
         return f"it takes ordinary tensors, and this is a {type(x).__name__}"
-    if x.dtype not in (torch.float32, torch.float64):
-        return f"it computes in float32 or float64, and the tensor is {str(x.dtype).removeprefix('torch.')}"
-    return _mode_obstacle()
+    return _format_obstacle(x.dtype) or _mode_obstacle()
+
+
+def _format_obstacle(dtype: torch.dtype) -> str | None:
+    if dtype in (torch.float32, torch.float64):
+        return None
+    name = str(dtype).removeprefix("torch.")
+    if dtype not in HALF:
+        return f"it computes with floating-point numbers, and the tensor is {name}"
+    if torch.is_grad_enabled():
+        return f"it has no gradient for {name}; call it under torch.no_grad(), or train in float32 or with autocast"
+    if torch.cpu.get_capabilities().get("architecture") != "x86_64":
+        return f"how this processor multiplies {name} best has not been measured"
+    return None
 
 
 def _mode_obstacle() -> str | None:
