@@ -34,6 +34,7 @@ from swinkit.detection.architectures import DETECTORS
 from swinkit.detection.dense_maps import FINEST
 from swinkit.detection.detector import DetectorModel
 from swinkit.detection.mask_rcnn import MaskRCNN
+from swinkit.detection.predictor import make_ready
 from swinkit.layers.pixels import pad_batch
 from swinkit.ops.masks import paste_masks
 
@@ -66,7 +67,8 @@ def _apart(model: DetectorModel) -> DetectorModel:
             nn.init.normal_(module.weight, std=0.3)
         elif name.endswith(("atss_cls", "reppoints_cls_out")):
             nn.init.normal_(module.weight, std=0.1)
-    return model.eval()
+    make_ready(model)
+    return model
 
 
 @torch.inference_mode()

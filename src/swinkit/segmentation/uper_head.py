@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -61,12 +60,11 @@ class UperHead(nn.Module):
         for fine in range(len(laterals) - 2, -1, -1):
             laterals[fine] = laterals[fine] + resized_like(laterals[fine + 1], laterals[fine])
         maps = [convolve(x) for convolve, x in zip(self.fpn_convs, laterals[:-1], strict=True)] + laterals[-1:]
-        return self.fpn_bottleneck(torch.cat([maps[0], *(resized_like(x, maps[0]) for x in maps[1:])], 1))
+        return self.fpn_bottleneck.over(maps)
 
     def pool(self, x: Tensor) -> Tensor:
         """The coarsest map with what surrounds each of its cells: (B, C, H, W) to (B, D, H, W)."""
-        pooled = [resized_like(module(x), x) for module in self.psp_modules]
-        return self.bottleneck(torch.cat([x, *pooled], 1))
+        return self.bottleneck.over([x, *(module(x) for module in self.psp_modules)])
 
 
 def resized_like(x: Tensor, other: Tensor) -> Tensor:
