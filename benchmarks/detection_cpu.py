@@ -22,24 +22,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.detection import maskrcnn_resnet50_fpn
-from torchvision.models.detection.mask_rcnn import MaskRCNN as TorchvisionMaskRCNN
 
 from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_T
 from swinkit.benchmark.machine import describe_machine, device_name, file_name
 from swinkit.benchmark.memory import peak_of_process
+from swinkit.benchmark.task_models import detector, torchvision_detector
 from swinkit.benchmark.timing import interleave
 from swinkit.detection.architectures import DETECTORS
 from swinkit.detection.dense_maps import FINEST
-from swinkit.detection.detector import DetectorModel
 from swinkit.detection.mask_rcnn import MaskRCNN
-from swinkit.detection.predictor import make_ready
-from swinkit.layers.pixels import pad_batch
-from swinkit.ops.masks import paste_masks
 
 SIZE = (800, 1333)
-CLASSES = 80
 OURS_R50, THEIRS_R50 = "mask_rcnn, ResNet-50", "torchvision's Mask R-CNN, ResNet-50"
 NAMES = (*(f"{name}, Swin-T" for name in DETECTORS), OURS_R50, THEIRS_R50)
 DENSE = ("atss", "reppoints_v2", "mask_reppoints_v2")
@@ -51,38 +45,18 @@ def build(name: str) -> nn.Module:
     """The detector of this name."""
     torch.manual_seed(0)
     if name == THEIRS_R50:
-        theirs = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=CLASSES + 1).eval()
-        nn.init.normal_(theirs.roi_heads.box_predictor.cls_score.weight, std=0.3)
-        return theirs
+        return torchvision_detector()
     if name == OURS_R50:
-        return _apart(MaskRCNN().build(TimmConfig("resnet50").build(), CLASSES))
+        return detector(MaskRCNN(), TimmConfig("resnet50").build())
     kind = name.partition(",")[0]
     backbone = SWIN_T.from_stride(FINEST) if kind in DENSE else SWIN_T
-    return _apart(DETECTORS[kind]().build(backbone.build(), CLASSES))
+    return detector(DETECTORS[kind](), backbone.build())
 
 
-def _apart(model: DetectorModel) -> DetectorModel:
-    for name, module in model.named_modules():
-        if name.endswith("fc_cls"):
-            nn.init.normal_(module.weight, std=0.3)
-        elif name.endswith(("atss_cls", "reppoints_cls_out")):
-            nn.init.normal_(module.weight, std=0.1)
-    make_ready(model)
-    return model
-
-
-@torch.inference_mode()
 def detect(model: nn.Module, image: Tensor) -> int:
     """From 8-bit pixels to whole masks; how many instances were found."""
-    if isinstance(model, TorchvisionMaskRCNN):
-        return len(model([image.float() / 255])[0]["boxes"])  # it pastes its masks itself
-    assert isinstance(model, DetectorModel)
-    batch, sizes = pad_batch([image])
-    (found,) = model.postprocess(model(batch, sizes), sizes)
-    if found.masks is not None:
-        for mask in paste_masks(found.masks, found.boxes, found.size):
-            mask.any()
-    return len(found.boxes)
+    (found,) = model(image[None])
+    return int(found)
 
 
 class Shares:

@@ -1,5 +1,6 @@
 """What is compared is the same model, and runs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,28 @@ def test_each_library_runs(mode: Mode) -> None:
     for each in candidates(case):
         each.run()
     assert {"swinkit"} <= {each.name for each in candidates(case)} <= {"swinkit", "transformers"}
+
+
+@pytest.mark.parametrize("mode", ["segmentation", "detection"])
+def test_whole_models_run(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    three = replace(TINY, depths=(1, 1, 1), num_heads=(1, 2, 4))  # transformers' head takes the third for its loss
+    monkeypatch.setitem(VARIANTS, "tiny", three)
+    case = Case(model="tiny", mode=mode, batch=1, size=(64, 64))
+    found = {each.name: each.run for each in candidates(case)}
+    assert set(found) == ({"swinkit", "transformers"} if mode == "segmentation" else {"swinkit"})
+    for run in found.values():
+        run()
+
+
+def test_torchvision_has_a_detector_to_compare() -> None:
+    assert build(Case(model="resnet50", mode="detection", batch=1), "torchvision") is not None
+
+
+@torch.inference_mode()
+def test_detectors_of_a_benchmark_find_objects() -> None:
+    model = build(Case(model="tiny", mode="detection", batch=1), "swinkit")
+    assert model is not None
+    assert model(torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8))[0] > 10
 
 
 @pytest.mark.slow
@@ -67,7 +90,13 @@ def test_peak_memory_grows_with_the_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "sentence"), [({"model": "swin_x"}, "no model 'swin_x'"), ({"batch": 0}, "at least 1")]
+    ("values", "sentence"),
+    [
+        ({"model": "swin_x"}, "no model 'swin_x'"),
+        ({"model": "resnet50"}, "no model 'resnet50'"),
+        ({"batch": 0}, "at least 1"),
+        ({"mode": "detection", "dtype": "bfloat16"}, "measured in float32"),
+    ],
 )
 def test_impossible_cases(values: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
@@ -75,5 +104,12 @@ def test_impossible_cases(values: dict[str, object], sentence: str) -> None:
 
 
 def test_runtimes_are_for_inference(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="are measured for float32 inference on a CPU"):
+    with pytest.raises(InputError, match="are measured for inference on a CPU"):
         runtime_candidates(Case(mode="training"), tmp_path)
+
+
+@torch.no_grad()
+def test_in_half_precision_the_products_stand_alone(tmp_path: Path) -> None:
+    found = runtime_candidates(Case(model="tiny", batch=1, size=(32, 32), dtype="bfloat16"), tmp_path)
+    assert [each.name for each in found] == ["matrix products alone"]
+    found[0].run()

@@ -16,12 +16,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from swinkit.backbone.swin import SwinConfig, SwinTransformer
+from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import VARIANTS
+from swinkit.benchmark.task_models import detector, segmentor, torchvision_detector, transformers_segmentor
 from swinkit.classification.model import SwinClassifier
 from swinkit.compilation import compile_model
+from swinkit.detection.mask_rcnn import MaskRCNN
 from swinkit.errors import InputError
 
-Mode = Literal["inference", "training", "features"]
+Mode = Literal["inference", "training", "features", "segmentation", "detection"]
+TASKS = ("segmentation", "detection")
+RESNET = "resnet50"
+"""For detection alone: what torchvision has a Mask R-CNN of."""
 Library = Literal["swinkit", "timm", "torchvision", "transformers"]
 LIBRARIES: tuple[Library, ...] = ("swinkit", "timm", "torchvision", "transformers")
 
@@ -43,9 +49,10 @@ class Case:
     """What is measured."""
 
     model: str = "swin_t"
-    """A name of the table `VARIANTS`."""
+    """A name of the table `VARIANTS`; for detection also `RESNET`."""
     mode: Mode = "inference"
-    """inference: logits. training: forward, cross entropy, backward. features: the pyramid that detectors take."""
+    """inference: logits. training: forward, cross entropy, backward. features: the pyramid that detectors take.
+    segmentation: UperNet, from pixels to classes. detection: Mask R-CNN, from pixels to whole masks."""
     batch: int = 8
     size: tuple[int, int] = (224, 224)
     """Height and width in pixels."""
@@ -54,8 +61,11 @@ class Case:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.model not in VARIANTS:
-            raise InputError(f"there is no model {self.model!r} to benchmark; choose of {', '.join(VARIANTS)}")
+        known = (*VARIANTS, RESNET) if self.mode == "detection" else tuple(VARIANTS)
+        if self.model not in known:
+            raise InputError(f"there is no model {self.model!r} to benchmark; choose of {', '.join(known)}")
+        if self.mode in TASKS and self.dtype != "float32":
+            raise InputError(f"{self.mode} is measured in float32, not in {self.dtype}")
         if min(self.batch, *self.size) < 1:
             raise InputError(f"batch and sizes must be at least 1, not {self.batch} and {self.size}")
 
@@ -140,9 +150,14 @@ def runner(case: Case, model: Callable[[Tensor], Any]) -> Callable[[], object]:
     images = torch.randn(case.batch, 3, *case.size, device=device)
     labels = torch.randint(0, 1000, (case.batch,), device=device)
 
+    if case.mode in TASKS:
+        images = torch.randint(0, 256, images.shape, dtype=torch.uint8, device=device)
+    if case.mode == "segmentation":
+        images = images.float()  # transformers' takes no other
+
     def infer() -> None:
         with torch.no_grad():
-            model(images.to(dtype))
+            model(images.to(dtype) if images.is_floating_point() else images)
 
     def step() -> None:
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
@@ -155,13 +170,18 @@ def runner(case: Case, model: Callable[[Tensor], Any]) -> Callable[[], object]:
 
 
 def _own(case: Case) -> nn.Module:
+    if case.mode == "detection":
+        return detector(MaskRCNN(), TimmConfig(RESNET).build() if case.model == RESNET else case.config.build())
     config = case.config
+    if case.mode == "segmentation":
+        return segmentor(config)
     return SwinTransformer(config) if case.mode == "features" else SwinClassifier(config)
 
 
 def _timm(case: Case) -> nn.Module | None:
-    if (
-        case.model not in TIMM_NAMES or case.mode == "features"
+    if case.model not in TIMM_NAMES or case.mode in (
+        "features",
+        *TASKS,
     ):  # it pads after the shift, so its features are others at most sizes
         return None
     timm: Any = importlib.import_module("timm")
@@ -171,14 +191,18 @@ def _timm(case: Case) -> nn.Module | None:
 
 
 def _torchvision(case: Case) -> nn.Module | None:
+    if case.mode == "detection":
+        return torchvision_detector() if case.model == RESNET else None
     models: Any = importlib.import_module("torchvision.models")
     build_model = getattr(models, case.model, None)
-    if case.mode == "features" or build_model is None:
+    if case.mode in ("features", "segmentation") or build_model is None:
         return None
     return build_model()
 
 
 def _transformers(case: Case) -> nn.Module | None:
+    if case.mode == "detection":
+        return None
     transformers: Any = importlib.import_module("transformers")
     config = case.config
     settings: dict[str, Any] = {
@@ -189,6 +213,8 @@ def _transformers(case: Case) -> nn.Module | None:
         "image_size": config.image_size[0],
         "drop_path_rate": config.drop_path_rate,
     }
+    if case.mode == "segmentation":
+        return transformers_segmentor(settings)
     if case.mode == "features":
         stages = [f"stage{number + 1}" for number in range(len(config.depths))]
         return _FeatureMaps(transformers.SwinBackbone(transformers.SwinConfig(out_features=stages, **settings)))

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from swinkit.benchmark.area import measure_area
 from swinkit.benchmark.attention import measure_attention
-from swinkit.benchmark.candidates import LIBRARIES, Candidate, Case, Library, Mode, candidates
+from swinkit.benchmark.candidates import LIBRARIES, TASKS, Candidate, Case, Library, Mode, candidates
 from swinkit.benchmark.figures import draw_bars, draw_lines
 from swinkit.benchmark.machine import describe_machine, file_name
 from swinkit.benchmark.memory import peak_memory
@@ -42,13 +42,14 @@ class BenchmarkOptions:
     models: tuple[str, ...] = ("swin_t",)
     """Architectures, such as swin_t or swin_b_384."""
     modes: tuple[Mode, ...] = ("inference", "training")
-    """inference, training (a step without the optimizer) or features (the pyramid that detectors take)."""
-    batch: tuple[int, ...] = (8,)
-    """Images at a time."""
-    height: int = 224
-    """Height of the images, in pixels."""
+    """inference, training (a step without the optimizer), features (the pyramid that detectors take), segmentation
+    (UperNet, from pixels to classes) or detection (Mask R-CNN, from pixels to whole masks; --models resnet50, too)."""
+    batch: tuple[int, ...] | None = None
+    """Images at a time. Default: 8, of segmentation and detection 1."""
+    height: int | None = None
+    """Height of the images, in pixels. Default: 224, of segmentation 512, of detection 800."""
     width: int | None = None
-    """Width of the images, in pixels. Default: the height."""
+    """Width of the images, in pixels. Default: the height, of detection without --height 1333."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format."""
     libraries: tuple[Library, ...] = LIBRARIES
@@ -56,7 +57,7 @@ class BenchmarkOptions:
     compiled: tuple[Library, ...] = ()
     """Libraries to measure also under torch.compile (swinkit: swinkit.compile)."""
     runtimes: bool = False
-    """Also measure exported files under ONNX Runtime and OpenVINO, and the matrix products alone."""
+    """Also measure exported files under ONNX Runtime and OpenVINO (of float32), and the matrix products alone."""
     memory: bool = False
     """Also measure peak memory, each library in a process of its own."""
     backends: tuple[AttentionBackend, ...] = ("reference", "matmul", "sdpa", "auto")
@@ -101,14 +102,25 @@ def benchmark_command(arguments: Sequence[str]) -> None:
 
 
 def _cases(options: BenchmarkOptions, device: torch.device) -> Iterator[Case]:
-    size = (options.height, options.width or options.height)
     modes: tuple[Mode, ...] = options.modes if options.what != "area" else ("features",)
-    for model, mode, batch in product(options.models, modes, options.batch if options.what != "area" else (1,)):
-        case = Case(model=model, mode=mode, batch=batch, size=size, dtype=options.dtype, device=str(device))
+    for model, mode in product(options.models, modes):
+        usual = (1,) if mode in TASKS or options.what == "area" else (8,)
+        size = _size(options, mode)
+        cases = [
+            Case(model=model, mode=mode, batch=batch, size=size, dtype=options.dtype, device=str(device))
+            for batch in (options.batch or usual)
+        ]
         if options.what == "area":
-            yield from (replace(case, size=(side, side)) for side in AREA_SIZES)
+            yield from (replace(cases[0], batch=1, size=(side, side)) for side in AREA_SIZES)
         else:
-            yield case
+            yield from cases
+
+
+def _size(options: BenchmarkOptions, mode: Mode) -> tuple[int, int]:
+    height, width = {"segmentation": (512, 512), "detection": (800, 1333)}.get(mode, (224, 224))
+    if options.height is not None:
+        height = width = options.height
+    return height, options.width or width
 
 
 def _models(options: BenchmarkOptions, cases: Sequence[Case], device: torch.device) -> list[Row]:
