@@ -36,9 +36,11 @@ def test_every_task_says_whether_it_learned(task: str, tmp_path: Path) -> None:
 
 def test_digits_are_learned_and_a_killed_run_goes_on(tmp_path: Path) -> None:
     log, whole, parts = tmp_path / "log", tmp_path / "whole", tmp_path / "parts"
-    arguments = [*COMMANDS["classification"], "--overfit", "6", "--epochs", "2", "--checkpoint-every", "5"]
+    arguments = [*COMMANDS["classification"], "--overfit", "6", "--epochs", "3", "--evaluate-every", "2"]
+    arguments += ["--checkpoint-every", "5"]
     assert sessions.run([*arguments, "--run-dir", str(whole)], log) == 0, log.read_text()
     assert "The 6 images are learned (top-1 100.0 %): data and model fit together." in log.read_text()
+    assert "Stopped after step 100 of 150: nothing is left to learn." in log.read_text()
     process = sessions.start([*arguments, "--run-dir", str(parts)], log)
     while not (parts / "checkpoint.pt").exists():
         assert process.is_alive(), log.read_text()

@@ -59,6 +59,12 @@ def test_the_sentence_at_the_end(images: int, results: dict[str, float], sentenc
     assert sentence in describe_fit(images, results, SHOWN)
 
 
+def test_segmentation_takes_longer_in_smaller_batches() -> None:
+    recipe: Any = RECIPES["finetune_segmentation_small"]().overfitting(8)
+    assert (recipe.loop.epochs, recipe.loop.batch_size) == (48, 4)
+    assert RECIPES["finetune_segmentation_small"]().overfitting(3).loop.batch_size == 3  # batch norm needs some
+
+
 @pytest.mark.parametrize("name", ["digits", "digit_scenes_segmentation", "digit_scenes_detection"])
 def test_images_are_trained_on_as_they_are_validated(name: str) -> None:
     """The same few, of the training data, without a random draw: in any epoch a batch holds nothing else."""
@@ -71,7 +77,7 @@ def test_images_are_trained_on_as_they_are_validated(name: str) -> None:
     task.batches.workers = 0
     batches = itertools.islice(task.batches.batches(0, 12), 12)
     seen = [image.float() for batch in batches for image in batch[0]]
-    assert len(seen) == 48
+    assert len(seen) == 12 * task.batches.batch_size
     matches = [[torch.allclose(image, other, atol=1e-5) for other in shown] for image in seen]
     assert all(sum(row) == 1 for row in matches)
     assert all(any(column) for column in zip(*matches, strict=True))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import signal
+from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -47,6 +48,8 @@ class TrainingSettings:
     loop: LoopSettings
     optimizer: OptimizerSettings
     schedule: ScheduleSettings
+    enough: Mapping[str, float] = field(default_factory=dict)
+    """Results of the task, 0..1, at which nothing is left to learn: where all that there are reach it, a run ends."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class _Trainer:
         if loop.ema_decay is not None and loop.sharding == "fsdp" and processes.count > 1:
             raise InputError("ema_decay cannot be combined with sharding fsdp; use ddp or leave the average out")
         self.task, self.data, self.loop, self.run, self.processes = task, task.batches, loop, run, processes
+        self.enough = settings.enough
         task.to(processes.device)
         self.frozen = Frozen(task.model, optimizer.freeze)
         if optimizer.freeze is not None:
@@ -238,8 +242,13 @@ class _Trainer:
 
     @property
     def _is_finished(self) -> bool:
-        """Whether all steps and the evaluation after the last are done, or patience has run out."""
-        return self.is_evaluated and (self._at_end or self._is_out_of_patience)
+        """Whether all steps and the evaluation after the last are done, or patience has run out, or all is learned."""
+        return self.is_evaluated and (self._at_end or self._is_out_of_patience or self._has_enough)
+
+    @property
+    def _has_enough(self) -> bool:
+        reached = [self.results[name] >= value for name, value in self.enough.items() if name in self.results]
+        return bool(reached) and all(reached)
 
     @property
     def _is_out_of_patience(self) -> bool:
@@ -247,6 +256,8 @@ class _Trainer:
 
     @property
     def _why_stopped(self) -> str | None:
+        if self._has_enough and not self._at_end:
+            return f"Stopped after step {self.done} of {self.schedule.total_steps}: nothing is left to learn."
         if self._at_end or self.best is None or self.loop.patience is None:
             return None
         count = f"{self.stale} evaluation{'' if self.stale == 1 else 's'}"

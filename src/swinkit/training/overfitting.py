@@ -16,7 +16,7 @@ from swinkit.training.loop import TrainingSettings
 from swinkit.training.settings import LoopSettings, ScheduleSettings
 
 ENOUGH = 0.9
-"""The images are learned where each of the task's figures on them is at least this."""
+"""The images are learned where each of the task's figures on them is at least this; the run then ends."""
 EPOCH_STEPS = 50
 """Of an epoch: a few images would make epochs of a step, with a checkpoint after each."""
 EPOCHS = 8
@@ -24,7 +24,8 @@ WARMUP_STEPS = 20
 
 
 def overfitting_settings(settings: TrainingSettings, images: int) -> TrainingSettings:
-    """How a recipe learns so many images by heart: 400 steps at its peak rate, which falls along a cosine to 0.
+    """How a recipe learns so many images by heart: 400 steps at its peak rate, which falls along a cosine to 0, or
+    fewer where they are learned before.
 
     The batch is all images, or the recipe's where that is smaller. Raises InputError where `images` is below 1.
     """

@@ -16,7 +16,7 @@ from swinkit.serialization import to_plain
 from swinkit.training.best_step import best_step
 from swinkit.training.interruption import Interrupted
 from swinkit.training.loop import TrainingResult, TrainingSettings, run_loop
-from swinkit.training.overfitting import describe_fit
+from swinkit.training.overfitting import ENOUGH, describe_fit
 from swinkit.training.processes import Processes, cpu_threads, joined_processes
 from swinkit.training.progress import progress_bar
 from swinkit.training.run_folder import RunFolder, open_run_folder
@@ -92,7 +92,8 @@ def train(recipe: Recipe, run_dir: str | Path | None = None) -> Run:
             if "recipe" in task.description:
                 task.description["recipe"] |= _paths_from(recipe, root)
             loop = replace(recipe.loop, batch_size=task.batches.batch_size)  # no larger than the data
-            settings = TrainingSettings(loop, recipe.optimizer, recipe.schedule)
+            enough = {} if recipe.overfit is None else dict.fromkeys(task.fit_metrics, ENOUGH)
+            settings = TrainingSettings(loop, recipe.optimizer, recipe.schedule, enough)
             result = run_loop(task, settings, folder, processes)
         drawn: tuple[Path, ...] = ()
         if processes.is_first:
