@@ -6,6 +6,7 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -36,15 +37,23 @@ def attention_in_pieces(
     tokens = pad_tokens(x, *grid.padded).reshape(-1, channels)
     out = torch.empty_like(tokens)
     windows_at_once = max(1, PIECE // (3 * channels * grid.tokens))
-    end = 0
-    for count, mask in zip(grid.group_sizes, _remembered_group_biases(bias, grid, x), strict=True):
-        start, end = end, end + count * batch
-        for first in range(start, end, windows_at_once):
-            rows = slice(first * grid.tokens, min(first + windows_at_once, end) * grid.tokens)
-            qkv = project(tokens.index_select(0, order.to_windows[rows]))
-            q, k, v = qkv.view(-1, grid.tokens, 3, num_heads, channels // num_heads).permute(2, 0, 3, 1, 4).unbind(0)
-            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p, scale=scale)
-            out[rows] = attended.transpose(1, 2).reshape(-1, channels)
+    ends = list(accumulate(count * batch for count in grid.group_sizes))
+    masks = _remembered_group_biases(bias, grid, x)
+    for first in range(0, ends[-1], windows_at_once):
+        last = min(first + windows_at_once, ends[-1])
+        qkv = project(tokens.index_select(0, order.to_windows[first * grid.tokens : last * grid.tokens]))
+        q, k, v = qkv.view(-1, grid.tokens, 3, num_heads, channels // num_heads).permute(2, 0, 3, 1, 4).unbind(0)
+        start = first
+        for end, mask in zip(ends, masks, strict=True):  # the windows of this piece that have this mask
+            stop = min(end, last)
+            if start >= stop:
+                continue
+            part = slice(start - first, stop - first)
+            attended = F.scaled_dot_product_attention(
+                q[part], k[part], v[part], attn_mask=mask, dropout_p=dropout_p, scale=scale
+            )
+            out[start * grid.tokens : stop * grid.tokens] = attended.transpose(1, 2).reshape(-1, channels)
+            start = stop
     return to_image(out, grid, order, batch=batch)
 
 

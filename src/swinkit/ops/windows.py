@@ -158,7 +158,7 @@ class _Permute(torch.autograd.Function):
 
 
 def _permuted(rows: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
-    if is_plainly_run():
+    if is_plainly_run() and torch.is_grad_enabled():
         permuted: Tensor = _Permute.apply(rows, order, inverse)
         return permuted
     return rows.index_select(0, order)
