@@ -69,7 +69,7 @@ def test_a_class_that_weighs_nothing_is_not_learned(plain: Path, tmp_path: Path)
 
 def test_balanced_weights_make_classes_count_the_same() -> None:
     recipe = replace(tiny(), class_weights="balanced")
-    weights = recipe.build(CPU).class_weights
+    weights = recipe.build(Processes(0, 1, CPU)).class_weights
     masks = [labels for _, labels in map(open_data(recipe)[0].__getitem__, range(recipe.scenes.train_scenes))]
     pixels = torch.bincount(torch.from_numpy(np.stack(masks)).flatten(), minlength=11)
     torch.testing.assert_close(weights * pixels, torch.full((11,), float(pixels.sum() / 11)))
