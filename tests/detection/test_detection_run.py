@@ -84,8 +84,8 @@ def test_what_the_recipe_says_of_classes_reaches_the_loss(tmp_path: Path) -> Non
         torch.testing.assert_close(weights * counts, torch.full_like(weights, len(labels) / len(counts)))
         assert task.model.label_smoothing == 0.1 and "class_weights" not in task.model.state_dict()
     costs = []
-    for smoothing, weights in ((0.1, weights), (0.1, None), (0.0, None)):
-        task.model.label_smoothing, task.model.class_weights = smoothing, weights
+    for smoothing, told_weights in ((0.1, weights), (0.1, None), (0.0, None)):
+        task.model.label_smoothing, task.model.class_weights = smoothing, told_weights
         torch.manual_seed(0)  # samples are drawn
         costs.append(task(next(iter(task.batches.batches(0, 1))))["loss_cls"].item())
     assert len(set(costs)) == 3
