@@ -52,13 +52,13 @@ def trace(model: nn.Module, trial: Trial) -> ExportedProgram:
             return export_program(model, trial.example, is_batch_free=trial.is_batch_free)
     except Exception as error:  # torch.export raises whatever the model meets
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        told = f"{type(model).__name__} cannot be exported with free sizes: {reason}"
+        told = f"{type(model).__name__} cannot be exported with free sizes"
         if TorchVersion(torch.__version__) < TRACES_ALL:
-            told = (
-                f"PyTorch {torch.__version__} cannot trace this model, and PyTorch {TRACES_ALL} can trace all of "
-                f"swinkit's, cascades and soft-NMS too: pip install --upgrade torch torchvision ({reason})"
+            told += (
+                f" by PyTorch {torch.__version__}, whereas {TRACES_ALL} can all of swinkit's, cascades and soft-NMS "
+                "too (pip install --upgrade torch torchvision)"
             )
-        raise InputError(told) from error
+        raise InputError(f"{told}: {reason}") from error
 
 
 def write_program(
