@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,25 @@ def test_json(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[st
         assert probabilities == sorted(probabilities, reverse=True)
         assert sum(probabilities) == pytest.approx(1.0, abs=1e-5)
     assert not Path("none").exists()
+
+
+def test_bf16_tells_what_it_gains_and_changes(
+    colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = str(colours / "red" / "red00.png")
+    assert main(["predict", str(colours_run), image, "--json", "--precision", "bf16", "--device", "cpu"]) == 0
+    half = capsys.readouterr()
+    assert re.search(r"bf16 is \d+\.\d\d times as fast .* the class is the same in 1, and probabilities", half.err)
+    (plain,) = predicted(capsys, colours_run, image, "--device", "cpu")
+    (row,) = json.loads(half.out)
+    assert row["predictions"][0]["class"] == plain["predictions"][0]["class"]
+    assert row["predictions"][0]["probability"] == pytest.approx(plain["predictions"][0]["probability"], abs=0.05)
+    assert row["predictions"] != plain["predictions"]
+
+
+def test_programs_are_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model.pt2").write_bytes(b"PK\x03\x04" + bytes(100))
+    assert "model.pt2 is a PyTorch program" in refused(capsys, tmp_path / "model.pt2", "a.png")
 
 
 def test_folder_and_images_of_the_same_name(

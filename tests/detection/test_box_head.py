@@ -50,6 +50,16 @@ def test_losses_by_hand(decoded):
     assert given.deltas.grad[0, 2].any() and not given.deltas.grad[0, :2].any() and not given.deltas.grad[3:].any()
 
 
+def test_classes_weigh_their_samples_and_labels_are_smoothed():
+    given, weights = outputs(), torch.tensor([3.0, 1.0, 0.5])
+    told = {"stds": STDS, "decoded": False, "beta": 0.0, "box_weight": 1.0}
+    costs = F.cross_entropy(given.logits, torch.tensor([2, 0, 2, 3, 3]), reduction="none")
+    found = box_head_losses(given, [SAMPLES], [TRUTH], class_weights=weights, **told)["loss_cls"]
+    torch.testing.assert_close(found, (costs * torch.tensor([0.5, 3.0, 0.5, 1.0, 1.0])).mean())
+    smooth = box_head_losses(given, [SAMPLES], [TRUTH], label_smoothing=0.2, **told)["loss_cls"]
+    torch.testing.assert_close(smooth, 0.8 * costs.mean() - 0.2 * given.logits.log_softmax(1).mean())
+
+
 @pytest.mark.parametrize("decoded", [False, True])
 def test_without_positives_the_box_loss_is_0_and_keeps_the_graph(decoded):
     given = outputs()

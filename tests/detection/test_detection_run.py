@@ -31,6 +31,7 @@ from swinkit.detection.rpn import ProposalConfig
 from swinkit.detection.sparse_rcnn import SparseRCNN
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
+from swinkit.training.processes import Processes
 from swinkit.training.run import train
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.weights.model_file import read_model_file
@@ -38,6 +39,7 @@ from swinkit.weights.save import save_weights
 
 BACKBONE = SwinConfig(embed_dim=16, depths=(1, 1), num_heads=(1, 2), window_size=4, image_size=(32, 32))
 FEW = ProposalConfig(pre_nms=60, post_nms=40)
+ALONE = Processes(0, 1, torch.device("cpu"))
 
 
 def small(config: RCNNConfig) -> RCNNConfig:
@@ -70,6 +72,28 @@ def tiny(data: Path | None = None, *, size: int = 40, lr: float = 0.005, **loop:
 
 def opened(path: Path) -> Detector:
     return Detector.from_file(read_model_file(path), device=torch.device("cpu"))
+
+
+def test_what_the_recipe_says_of_classes_reaches_the_loss(tmp_path: Path) -> None:
+    write_objects(tmp_path)
+    for told in (tiny(tmp_path), tiny()):
+        task = replace(told, class_weights="balanced", label_smoothing=0.1).build(ALONE)
+        labels = [each["category_id"] for each in task.data[0].coco()["annotations"] if not each["iscrowd"]]
+        counts = torch.tensor([labels.count(number) for number in sorted(set(labels))])
+        weights = task.model.class_weights
+        torch.testing.assert_close(weights * counts, torch.full_like(weights, len(labels) / len(counts)))
+        assert task.model.label_smoothing == 0.1 and "class_weights" not in task.model.state_dict()
+    costs = []
+    for smoothing, told_weights in ((0.1, weights), (0.1, None), (0.0, None)):
+        task.model.label_smoothing, task.model.class_weights = smoothing, told_weights
+        torch.manual_seed(0)  # samples are drawn
+        costs.append(task(next(iter(task.batches.batches(0, 1))))["loss_cls"].item())
+    assert len(set(costs)) == 3
+
+
+def test_focal_loss_takes_no_smoothing() -> None:
+    with pytest.raises(InputError, match=r"\(mask_rcnn, cascade_mask_rcnn, htc\), and this one does by focal loss"):
+        replace(tiny(), detector=ATSS(channels=16, groups=8, convs=1), label_smoothing=0.1).build(ALONE)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from picture_checks import AWKWARD_NAMES, capture_figure, pixels, texts
 from PIL import Image
@@ -180,8 +181,10 @@ def test_a_page_shows_truth_and_prediction_side_by_side(
         )
         for n in range(count)
     ]
-    plot_detections(samples, CLASSES, tmp_path / "page.png")
-    assert len(figure().axes) == 2 * count
+    palette = [(1, 2, 3), (4, 5, 6), (7, 8, 9)][: len(CLASSES)]
+    plot_detections(samples, CLASSES, tmp_path / "page.png", palette=palette)
+    assert {to_hex(box.get_facecolor()) for box in figure().artists} <= {"#010203", "#040506", "#070809"}
+    assert figure().artists and len(figure().axes) == 2 * count
     shown = texts(figure())
     assert shown.count("found, 2") == count and "image 0: truth, 3" in shown
     for truth, found in zip(figure().axes[::2], figure().axes[1::2], strict=True):

@@ -107,6 +107,24 @@ def test_losses_and_gradients_are_finite(name: str, case: str) -> None:
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.parametrize("name", ["atss", "sparse_rcnn", "reppoints_v2"])
+def test_positives_weigh_what_their_class_does(name: str) -> None:
+    model, targets = detector(name), CASES["some"]
+    outputs = model(*batch(*SIZES), targets)
+    assert model.takes_class_weights
+
+    def cost(*weights: float) -> Tensor:
+        model.class_weights = torch.tensor(weights)
+        losses = model.losses(outputs, targets)
+        return torch.stack([losses[key] for key in losses if key.endswith("loss_cls")]).sum()
+
+    plain = torch.stack([v for k, v in model.losses(outputs, targets).items() if k.endswith("loss_cls")]).sum()
+    assert cost(1, 1, 1) == plain
+    parts = [plain - cost(0, 1, 1), plain - cost(1, 0, 1), plain - cost(1, 1, 0)]  # of each class's positives
+    assert min(parts) > 0
+    torch.testing.assert_close(cost(3, 1, 0.5), plain + 2 * parts[0] - 0.5 * parts[2])
+
+
 @pytest.mark.parametrize("name", TINY)
 @pytest.mark.parametrize("size", [(33, 33), (1, 40)])
 def test_levels_of_hardly_a_cell(name: str, size: tuple[int, int]) -> None:

@@ -12,6 +12,7 @@ from swinkit.errors import InputError
 from swinkit.export import onnx_file
 from swinkit.export.comparison import Comparison, random_trial
 from swinkit.export.onnx_file import write_onnx
+from swinkit.export.program import trace
 from swinkit.export.runtimes import load_onnx
 
 WIDELY_KNOWN = frozenset(
@@ -148,11 +149,14 @@ def test_without_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @needs_onnx
-def test_a_model_that_cannot_be_exported(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Branching(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             return images if images.sum() > 0 else -images
 
     with pytest.raises(InputError, match="Branching cannot be exported with free sizes"):
         write_onnx(Branching(), tmp_path / "a.onnx", trial=random_trial(example=EXAMPLE))
+    monkeypatch.setattr("swinkit.export.program.TRACES_ALL", "99")
+    with pytest.raises(InputError, match=r"sizes by PyTorch .*, whereas 99 can .*pip install --upgrade torch"):
+        trace(Branching(), random_trial(example=EXAMPLE))
     assert list(tmp_path.iterdir()) == []

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from picture_checks import AWKWARD_NAMES, texts
 from PIL import Image
 
 from swinkit.errors import InputError
+from swinkit.images.masks import read_mask
 from swinkit.pictures.figure import figure_to_image
 from swinkit.pictures.palette import class_colours
 from swinkit.segmentation import pictures as segmentation
@@ -76,8 +78,23 @@ def test_index_masks_hold_the_classes():
     assert mask.mode == "P" and np.array_equal(np.asarray(mask), values)
     shown = np.asarray(mask.convert("RGB")).reshape(256, 3)
     assert [tuple(colour) for colour in shown.tolist()] == [(0, 0, 0), *class_colours(255)[1:], GREY]
-    with pytest.raises(InputError, match="values up to 255, not 256; there are too many classes"):
+    with pytest.raises(InputError, match="a mask of 255 classes has values up to 255, not 256"):
         index_mask(values + 1, names)
+
+
+def test_more_classes_than_8_bits_hold(tmp_path):
+    names = [f"class {number}" for number in range(300)]
+    values = (np.arange(40 * 60) % 300).reshape(40, 60)
+    index_mask(values, names).save(tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), values)
+    over = np.asarray(painted(Image.new("RGB", (60, 40), "white"), values, names, opacity=1.0))
+    assert np.array_equal(over, np.array(class_colours(300), dtype=np.uint8)[values])
+
+
+def test_pages_have_the_colours_of_the_weights(figures, tmp_path):
+    palette = [(1, 2, 3), (4, 5, 6), (7, 8, 9)]
+    plot_segmentations([sample(predicted=True)], NAMES, tmp_path / "a.png", palette=palette)
+    assert {to_hex(box.get_facecolor()) for box in figures[-1].artists} == {"#010203", "#070809"}
 
 
 def test_legend_says_what_is_seen_largest_first():

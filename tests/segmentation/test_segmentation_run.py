@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mask_folders import CLASSES, write_masks
@@ -16,7 +17,7 @@ from swinkit.segmentation.data.augmentation import SegmentationAugmentation
 from swinkit.segmentation.evaluation import PICTURES, draw_pictures
 from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNet, UperNetConfig
-from swinkit.segmentation.recipe import SegmentationRecipe
+from swinkit.segmentation.recipe import SegmentationRecipe, open_data
 from swinkit.training.processes import Processes
 from swinkit.training.run import train
 from swinkit.weights.starting_weights import load_starting_weights
@@ -64,6 +65,14 @@ def test_a_class_that_weighs_nothing_is_not_learned(plain: Path, tmp_path: Path)
     train(replace(tiny(), class_weights=(0.0, *(1.0,) * 10)), tmp_path)
     assert metrics(plain)[-1]["val/pixel_accuracy"] > 0.6
     assert metrics(tmp_path)[-1]["val/pixel_accuracy"] < 0.2
+
+
+def test_balanced_weights_make_classes_count_the_same() -> None:
+    recipe = replace(tiny(), class_weights="balanced")
+    weights = recipe.build(Processes(0, 1, CPU)).class_weights
+    masks = [labels for _, labels in map(open_data(recipe)[0].__getitem__, range(recipe.scenes.train_scenes))]
+    pixels = torch.bincount(torch.from_numpy(np.stack(masks)).flatten(), minlength=11)
+    torch.testing.assert_close(weights * pixels, torch.full((11,), float(pixels.sum() / 11)))
 
 
 def test_class_weights_of_another_number(tmp_path: Path) -> None:

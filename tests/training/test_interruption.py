@@ -7,10 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sessions
+import torch
 from run_results import assert_same_run
 from toy_task import STEPS, ToyBatches, ToyTask, run_toy, settings
 
@@ -19,8 +22,10 @@ from swinkit.files import written_whole
 from swinkit.training import metrics_log
 from swinkit.training.checkpoints import load_checkpoint, save_checkpoint
 from swinkit.training.interruption import Interrupted
+from swinkit.training.loop import run_loop
 from swinkit.training.metrics_log import MetricsLog
-from swinkit.training.run_folder import RunFolder
+from swinkit.training.processes import Processes, joined_processes
+from swinkit.training.run_folder import RunFolder, open_run_folder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -99,6 +104,34 @@ def test_an_interrupted_evaluation_loses_nothing_of_the_epoch_before(
         run_toy(tmp_path / "run", settings(epochs=3, **loop), task=Interrupting(1))
     _, run = run_toy(tmp_path / "run", settings(epochs=3, **loop))
     assert_same_run(whole.root, run.root)
+
+
+class OneWaits(ToyTask):
+    """Of two processes the first is asked to end in the middle of an evaluation, when the other has done its share."""
+
+    processes: Processes
+
+    def evaluate(self, step: Callable[[int], object] = lambda done: None) -> dict[str, float]:
+        with self.processes.own_share():
+            if self.processes.is_first:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(20)
+        return {"val/score": self.processes.sum(torch.ones(1)).item()}
+
+
+def interrupted_in_one(folder: Path) -> None:
+    with joined_processes("cpu") as processes:
+        run = open_run_folder(folder / str(processes.rank), {"name": "toy"})
+        task = OneWaits()
+        task.processes = processes
+        with pytest.raises(Interrupted, match="after step 5 of 15, which is saved"):
+            run_loop(task, settings(epochs=3), run, processes)
+
+
+def test_of_several_processes_all_end_an_evaluation_where_one_is_asked_to(tmp_path: Path) -> None:
+    assert sessions.call_together(partial(interrupted_in_one, tmp_path)) == 0
+    state = load_checkpoint(tmp_path / "0" / "checkpoint.pt")
+    assert state is not None and (state["step"], state["evaluated"]) == (STEPS, False)
 
 
 def test_a_failed_evaluation_is_no_interruption(tmp_path: Path) -> None:

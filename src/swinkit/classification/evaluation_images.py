@@ -49,8 +49,9 @@ class EvaluationImages:
         scores = ClassificationScores(num_classes, device=device)
         view = SeededView(self.data, eval_transform(self.preprocessing), seed=0)  # nothing is drawn in an evaluation
         done = 0
-        for images, labels in load_batches(view, self.sampler.batches(), workers=self.workers):
-            scores.update(classify(images.to(device)), labels.to(device))
-            done += len(labels)
-            step(done)
+        with self.processes.own_share():
+            for images, labels in load_batches(view, self.sampler.batches(), workers=self.workers):
+                scores.update(classify(images.to(device)), labels.to(device))
+                done += len(labels)
+                step(done)
         return ClassificationScores.from_counts(self.processes.sum(scores.counts()), num_classes=num_classes)

@@ -28,12 +28,12 @@ from swinkit.classification.data.preprocessing import EvalPreprocessing
 from swinkit.classification.data.samples import ClassificationData
 from swinkit.classification.data.training_data import open_training_data
 from swinkit.classification.evaluation_images import EvaluationImages
-from swinkit.classification.losses import ClassWeights, weights_of_classes
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.task import ClassificationTask
 from swinkit.errors import InputError
 from swinkit.images.digits import open_digits
 from swinkit.serialization import to_plain
+from swinkit.training.class_weights import ClassWeights, weights_of_classes
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.sampling import BalancedSampler, TrainSampler
 from swinkit.training.data.seeding import SeededView

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import tyro
 
+from swinkit.classification.predictor import Classifier
+from swinkit.cli.image_paths import image_paths
+from swinkit.cli.precision import MOST_COMPARED, describe_bf16
+from swinkit.cli.task_options import PredictOptions
+from swinkit.detection.predictor import Detector
 from swinkit.errors import InputError
 from swinkit.export.runtimes import is_exported, open_exported
+from swinkit.images.read import read_image
 from swinkit.opening import open_exported_file, open_file
+from swinkit.segmentation.predictor import Segmentor
 from swinkit.structures import ExportedFile
 from swinkit.training.processes import choose_device
+from swinkit.training.stepping import autocast
 from swinkit.weights.model_file import read_model_file
 
 
@@ -22,7 +32,7 @@ class TaskCommand(NamedTuple):
     """What a command does with models of one task."""
 
     options: type
-    """A dataclass with `checkpoint` and `device`."""
+    """A dataclass with `checkpoint` and `device`, and perhaps `precision`."""
     run: Callable[[Any, Any], None]
     """Takes the opened model and the options; its docstring is the help."""
 
@@ -49,11 +59,28 @@ def run_by_task(
     if file.task not in commands:
         raise InputError(f"{arguments[0]} is a model for {file.task}, which swinkit {name} does not know")
     options = _parsed(name, commands[file.task], arguments)
+    precision = getattr(options, "precision", "fp32")
     if isinstance(file, ExportedFile):
+        if precision != "fp32":
+            raise InputError(f"{arguments[0]} has its own precision; leave --precision out, or give the checkpoint")
         predictor = open_exported_file(file, device=torch.device(options.device or "cpu"))
     else:
         predictor = open_file(file, device=choose_device(options.device))
-    commands[file.task].run(predictor, options)
+    if precision == "bf16" and isinstance(options, PredictOptions):
+        _tell_of_bf16(predictor, options)
+    with autocast(predictor.device, precision):
+        commands[file.task].run(predictor, options)
+
+
+def _tell_of_bf16(predictor: Classifier | Detector | Segmentor, options: PredictOptions) -> None:
+    """On stderr, beside the results; images that cannot be read are named with these."""
+    pictures = []
+    for path in image_paths(options.images, recursive=options.recursive)[0]:
+        if len(pictures) < MOST_COMPARED:
+            with suppress(InputError):
+                pictures.append(read_image(path))
+    if pictures:
+        print(describe_bf16(predictor, pictures), file=sys.stderr, flush=True)
 
 
 def _parsed(name: str, command: TaskCommand, arguments: Sequence[str]) -> Any:

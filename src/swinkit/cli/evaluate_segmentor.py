@@ -49,7 +49,7 @@ def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) 
     scores, samples = measure(
         segmentor, data, settings=settings, workers=options.workers, views=options.views, step=step
     )
-    pictures = draw_results(scores, samples, segmentor.classes, options.folder)
+    pictures = draw_results(scores, samples, segmentor, options.folder)
     if options.json:
         paths = [str(picture) for picture in pictures]
         print(

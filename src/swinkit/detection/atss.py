@@ -156,6 +156,7 @@ class ATSSDetector(DenseDetector):
     """A dense detector, from its parts; `ATSS().build(...)` puts them together."""
 
     config: ATSS
+    takes_class_weights = True
 
     def __init__(
         self,
@@ -192,23 +193,25 @@ class ATSSDetector(DenseDetector):
         flat, centres = torch.cat(anchors), torch.cat(sides)
         classes = torch.zeros_like(logits)  # (B, M, K): one-hot
         is_valid = torch.stack([valid_cells(outputs.logits, self.strides, size) for size in outputs.sizes])  # (B, M)
-        found, wanted, said, total = [], [], [], 0
+        found, wanted, said, matches, total = [], [], [], [], 0
         for image, truth in enumerate(targets):
             numbers, matched = self._assigned(truth.boxes.float(), flat, centres, anchors, is_valid[image])
             classes[image, numbers, truth.labels[matched]] = 1
             found.append(decode_boxes(flat[numbers], deltas[image, numbers], self.config.stds))
             wanted.append(torch.cat([truth.boxes[matched].float(), centres[numbers]], 1))
             said.append(centreness[image, numbers, 0])
+            matches.append((numbers, matched))
             total += max(1, len(numbers))
         count = mean_over_processes(logits.new_tensor(float(total)))
         boxes, truth_boxes, spots = torch.cat(found), torch.cat(wanted)[:, :4], torch.cat(wanted)[:, 4:]
         near = _centreness(spots, truth_boxes)
         share = mean_over_processes(near.sum()).clamp(min=1.0)
         cost = sigmoid_focal_loss(logits, classes, alpha=0.25, gamma=2.0, reduction="none")
+        weights = self.weights_of_cells(is_valid, matches, targets)
         nothing = deltas.sum() * 0 + centreness.sum() * 0
         spoken = F.binary_cross_entropy_with_logits(torch.cat(said), near, reduction="sum")
         return {
-            "loss_cls": (cost * is_valid[..., None]).sum() / (count + EPS),
+            "loss_cls": (cost * weights[..., None]).sum() / (count + EPS),
             "loss_bbox": self.config.box_weight * giou_loss(boxes, truth_boxes, near) / (share + EPS) + nothing,
             "loss_centerness": spoken / (count + EPS) + nothing,
         }

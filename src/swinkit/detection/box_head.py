@@ -95,6 +95,8 @@ def box_head_losses(
     decoded: bool,
     beta: float,
     box_weight: float,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
 ) -> dict[str, Tensor]:
     """Cross entropy over all samples, and the box loss of the positives over the number of all samples.
 
@@ -106,6 +108,9 @@ def box_head_losses(
         decoded: GIoU loss on the boxes, else L1 on their encoding.
         beta: differences of the encoding below it are squared (smooth L1); 0 squares none.
         box_weight: what the box loss is multiplied with.
+        class_weights: (K,) what samples of each class weigh in the cross entropy, background 1; None weighs all 1. Its
+            sum is divided by the number of samples all the same.
+        label_smoothing: 0..1: this share of every label is spread evenly over all classes and background.
     """
     classes = outputs.logits.shape[1] - 1
     truth = torch.cat([sample_labels(s, t.labels, classes) for s, t in zip(samples, targets, strict=True)])
@@ -118,8 +123,10 @@ def box_head_losses(
     else:
         distance = box_distance(deltas, encode_boxes(regions, wanted, stds), beta)
     count = max(1, len(truth))
+    weights = None if class_weights is None else F.pad(class_weights, (0, 1), value=1.0).to(outputs.logits)
+    costs = F.cross_entropy(outputs.logits, truth, weight=weights, label_smoothing=label_smoothing, reduction="sum")
     return {
-        "loss_cls": F.cross_entropy(outputs.logits, truth, reduction="sum") / count,
+        "loss_cls": costs / count,
         "loss_bbox": (distance + outputs.deltas.sum() * 0) * box_weight / count,
     }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,20 @@ class DetectorModel(nn.Module, ABC):
     has_masks: bool = False
     masks_fill: Literal["boxes", "image"] = "boxes"
     """What the masks of `deployed` fill."""
+    takes_class_weights: ClassVar[bool] = False
+    """Whether `losses` looks at `class_weights`."""
+    takes_label_smoothing: ClassVar[bool] = False
+    """Whether it looks at `label_smoothing`."""
+    class_weights: Tensor | None
+    """(K,) what regions, anchors or points of an instance weigh in the loss of classes, where background weighs 1; None
+    weighs all 1."""
+    label_smoothing: float
+    """This share of every label is spread evenly over all classes and background, 0..1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("class_weights", None, persistent=False)
+        self.label_smoothing = 0.0
 
     @abstractmethod
     def forward(self, images: Tensor, sizes: Sequence[Size], targets: Sequence[Instances] | None = None) -> Any:
@@ -71,6 +85,23 @@ class DetectorModel(nn.Module, ABC):
             scales: what its (width, height) was multiplied with to become the model's input; by default the quotient
                 of the two sizes.
         """
+
+    def weights_of_cells(
+        self, valid: Tensor, matches: Sequence[tuple[Tensor, Tensor]], targets: Sequence[Instances]
+    ) -> Tensor:
+        """What each of M anchors, points or proposals weighs in the loss of classes, (B, M).
+
+        Args:
+            valid: (B, M), whether they count, or what background weighs.
+            matches: of each image the numbers of the positives, (P,), and of their ground truths, (P,).
+            targets: ground truth of each image.
+        """
+        if self.class_weights is None:
+            return valid
+        weights = valid.to(self.class_weights.dtype, copy=True)
+        for of_image, (numbers, matched), truth in zip(weights, matches, targets, strict=True):
+            of_image[numbers] *= self.class_weights[truth.labels[matched]]
+        return weights
 
     @torch.no_grad()
     def deployed(self, outputs: Any, size: Size) -> Detections:

@@ -71,7 +71,8 @@ def draw_results(
         if index in shown:
             kept[index] = found
     page, boxes = folder / "predictions.png", folder / "boxes.json"
-    plot_detections([_sample(data, index, kept[index]) for index in sorted(kept)], data.classes, page)
+    samples = [_sample(data, index, kept[index]) for index in sorted(kept)]
+    plot_detections(samples, data.classes, page, palette=detector.palette)
     scores.write_results(boxes)
     written = [page, boxes]
     if scores.has_masks:

@@ -49,9 +49,10 @@ class EvaluationImages:
         """COCO's numbers of `model`, in evaluation mode, over all images and all processes; `step` is called with how
         many of this process's images are done."""
         scores = self.scores(model)
-        for done, (index, found) in enumerate(self.detections(model), start=1):
-            step(done)
-            scores.update(self.data.image_ids[index], found)
+        with self.processes.own_share():
+            for done, (index, found) in enumerate(self.detections(model), start=1):
+                step(done)
+                scores.update(self.data.image_ids[index], found)
         for part in self.processes.gather(scores.to_bytes()):
             scores.add_bytes(part)
         return scores.results()

@@ -161,6 +161,8 @@ class RCNN(DetectorModel):
     """
 
     config: RCNNConfig
+    takes_class_weights = True
+    takes_label_smoothing = True
 
     def __init__(
         self,
@@ -220,6 +222,8 @@ class RCNN(DetectorModel):
             decoded=self.config.decoded_regression,
             beta=self.config.box_beta,
             box_weight=self.config.box_weight,
+            class_weights=self.class_weights,
+            label_smoothing=self.label_smoothing,
         )
         if stage.masks is not None:
             shown = stage.mask_samples or []

@@ -14,7 +14,7 @@ from swinkit.backbone.swin import SwinConfig
 from swinkit.backbone.table import check_rgb
 from swinkit.backbone.timm import TimmConfig
 from swinkit.backbone.variants import SWIN_T
-from swinkit.detection.architectures import AnyDetector
+from swinkit.detection.architectures import DETECTORS, AnyDetector
 from swinkit.detection.atss import ATSS
 from swinkit.detection.data.aspect_sampling import AspectRatioSampler
 from swinkit.detection.data.augmentation import (
@@ -42,6 +42,7 @@ from swinkit.errors import InputError
 from swinkit.images.digit_scenes import SceneSettings
 from swinkit.images.listing import left_out_lines
 from swinkit.serialization import to_plain
+from swinkit.training.class_weights import ClassWeights, weights_of_classes
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.seeding import SeededSamples
 from swinkit.training.loop import TrainingSettings
@@ -75,6 +76,12 @@ class DetectionRecipe:
     """Of detectors that learn the class of every pixel (`semantic_classes` above 0): folder of the maps, PNG files
     named as the images, with a folder for each part of the data or without. None: stuffthingmaps/ beside the images,
     as COCO-stuff has it. Digit scenes bring their own."""
+    class_weights: ClassWeights | None = None
+    """What instances of each class weigh in the loss of classes, one number a class in the order of their names, or
+    "balanced", which makes all classes count the same however many instances they have."""
+    label_smoothing: float | None = None
+    """Of detectors that learn classes by cross entropy (Mask R-CNN, its cascade, HTC): this share of every label is
+    spread evenly over all classes and background, 0..1, such as 0.1."""
     skip_empty: bool = True
     """Leave images without instances out of the training, as the published code does."""
     validation_fraction: float = 0.2
@@ -106,6 +113,10 @@ class DetectionRecipe:
         )
     )
 
+    def __post_init__(self) -> None:
+        if self.label_smoothing is not None and not 0.0 <= self.label_smoothing <= 1.0:
+            raise InputError(f"label_smoothing must lie between 0 and 1, not {self.label_smoothing}")
+
     def build(self, processes: Processes) -> DetectionTask:
         """Open the data and build the detector; raises InputError where something cannot be used."""
         check_rgb(self.backbone)
@@ -121,8 +132,8 @@ class DetectionRecipe:
         return DetectionTask(model, batches=batches, data=data, evaluation=evaluation, description=description)
 
     def overfitting(self, images: int) -> DetectionRecipe:
-        """The same recipe for learning so many images by heart: images as in validation, no stochastic depth, and
-        length, batch and rates as in `swinkit.training.overfitting`.
+        """The same recipe for learning so many images by heart: images as in validation, no stochastic depth, class
+        weights or smoothing, and length, batch and rates as in `swinkit.training.overfitting`.
 
         Raises InputError where `images` is below 1.
         """
@@ -130,6 +141,8 @@ class DetectionRecipe:
         return replace(
             self,
             overfit=images,
+            class_weights=None,
+            label_smoothing=None,
             backbone=self.backbone.without_dropout(),
             optimizer=settings.optimizer,
             schedule=settings.schedule,
@@ -199,9 +212,25 @@ class DetectionRecipe:
             wanted = wanted.from_stride(FINEST)
         backbone = wanted.build(checkpoint_activations=self.loop.checkpoint_activations)
         model = config.build(backbone, len(data.classes))
+        self._weigh_classes(model, data)
         if self.weights is not None:
             _log.info("%s: %s", self.weights, load_starting_weights(model, self.weights))
         for line in remarks_without_weights(self):
             _log.info("%s", line)
         description = describe_detector(model, data.classes, self.resize) | {"recipe": to_plain(self)}
         return model, description
+
+    def _weigh_classes(self, model: DetectorModel, data: DetectionData) -> None:
+        """Tells the detector what the recipe says of its loss of classes; raises InputError where it takes no such."""
+        if self.class_weights is not None:
+            if not model.takes_class_weights:
+                raise InputError("this detector's loss takes no weights of classes; leave --class-weights out")
+            model.class_weights = weights_of_classes(self.class_weights, data.class_counts)
+        if self.label_smoothing:
+            if not model.takes_label_smoothing:
+                takers = ", ".join(name for name, kind in DETECTORS.items() if issubclass(kind, RCNNConfig))
+                raise InputError(
+                    f"--label-smoothing is for detectors that learn classes by cross entropy ({takers}), and this one "
+                    "does by focal loss; leave it out"
+                )
+            model.label_smoothing = self.label_smoothing

@@ -31,16 +31,16 @@ def quality_focal_loss(
     boxes: Tensor,
     matches: Sequence[tuple[Tensor, Tensor]],
     targets: Sequence[Instances],
-    valid: Tensor,
+    weights: Tensor,
 ) -> Tensor:
     """The summed cross entropy of classes (B, M, K) with how well the boxes (B, M, 4) overlap their ground truth, in
-    place of 1 (arXiv 2006.04388); what is right already counts little."""
+    place of 1 (arXiv 2006.04388); what is right already counts little, and each point as much as `weights` (B, M)."""
     quality = torch.zeros_like(logits)
     for image, ((numbers, matched), truth) in enumerate(zip(matches, targets, strict=True)):
         overlaps = box_iou(boxes[image, numbers], truth.boxes[matched].float()).diagonal()
         quality[image, numbers, truth.labels[matched]] = overlaps
-    weights = (quality - logits.sigmoid()).abs().square() * valid[..., None]
-    return (F.binary_cross_entropy_with_logits(logits, quality, reduction="none") * weights).sum()
+    lacking = (quality - logits.sigmoid()).abs().square() * weights[..., None]
+    return (F.binary_cross_entropy_with_logits(logits, quality, reduction="none") * lacking).sum()
 
 
 def corner_focal_loss(logits: Tensor, heat: Tensor, valid: Tensor) -> Tensor:

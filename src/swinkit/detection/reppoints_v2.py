@@ -136,6 +136,7 @@ class RepPointsDetector(DenseDetector):
     """The detector, from its parts; `RepPointsV2().build(...)` puts them together."""
 
     config: RepPointsV2
+    takes_class_weights = True
 
     def __init__(
         self,
@@ -182,7 +183,8 @@ class RepPointsDetector(DenseDetector):
         found = [self._refined(t, boxes, points, v) for t, boxes, v in zip(targets, first.detach(), valid, strict=True)]
         refine, count = _box_loss(refined, units, found, targets)
         logits = as_rows(levels)
-        quality = quality_focal_loss(logits, refined.detach(), found, targets, valid)
+        weights = self.weights_of_cells(valid, found, targets)
+        quality = quality_focal_loss(logits, refined.detach(), found, targets, weights)
         heat, offset = self._corner_losses(outputs, points, targets, valid)
         return {
             "loss_cls": quality / count,

@@ -141,6 +141,7 @@ class SparseDetector(DetectorModel):
     """The detector, from its parts; `SparseRCNN().build(...)` puts them together."""
 
     config: SparseRCNN
+    takes_class_weights = True
 
     def __init__(
         self,
@@ -192,22 +193,24 @@ class SparseDetector(DetectorModel):
     def _stage_losses(
         self, logits: Tensor, boxes: Tensor, sizes: Sequence[Size], targets: Sequence[Instances]
     ) -> dict[str, Tensor]:
-        classes, found, wanted, lengths = torch.zeros_like(logits), [], [], []
+        classes, found, wanted, lengths, matches = torch.zeros_like(logits), [], [], [], []
         for image, (truth, length) in enumerate(zip(targets, _lengths(sizes, boxes), strict=True)):
             rows, columns = assign_one_to_one(self._cost(logits[image], boxes[image], truth, length))
             classes[image, rows, truth.labels[columns]] = 1
             found.append(boxes[image, rows])
             wanted.append(truth.boxes[columns].float())
             lengths.append(length.expand(len(rows), 4))
+            matches.append((rows, columns))
         predicted, true, whwh = torch.cat(found), torch.cat(wanted), torch.cat(lengths)
         # An image batch without any instance would otherwise be divided by 0: at least 1, as in the authors' code.
         count = mean_over_processes(logits.new_tensor(float(len(true)))).clamp(min=1.0)
-        cost = sigmoid_focal_loss(logits, classes, alpha=0.25, gamma=2.0, reduction="sum")
+        weights = self.weights_of_cells(logits.new_ones(logits.shape[:2]), matches, targets)
+        cost = sigmoid_focal_loss(logits, classes, alpha=0.25, gamma=2.0, reduction="none") * weights[..., None]
         distance = F.l1_loss(predicted / whwh, true / whwh, reduction="sum")
         overlap = giou_loss(predicted, true, torch.ones_like(predicted[:, 0]))
         nothing = boxes.sum() * 0
         return {
-            "loss_cls": self.config.class_weight * cost / count,
+            "loss_cls": self.config.class_weight * cost.sum() / count,
             "loss_bbox": self.config.box_weight * distance / count + nothing,
             "loss_iou": self.config.iou_weight * overlap / count + nothing,
         }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, export
 from torch.fx.experimental import _config as symbolic_shapes
+from torch.torch_version import TorchVersion
 
 from swinkit.errors import InputError
 from swinkit.export.comparison import Comparison, Outputs, Trial, compare, random_trial
@@ -18,6 +21,8 @@ from swinkit.files import written_whole
 
 METADATA = "swinkit.json"
 """The file in a program's archive that says what it is."""
+TRACES_ALL = "2.14"
+"""The version of PyTorch that was tried and traces every model; 2.11 does not."""
 
 
 def export_program(model: nn.Module, images: Tensor, *, is_batch_free: bool = True) -> ExportedProgram:
@@ -42,11 +47,18 @@ def export_program(model: nn.Module, images: Tensor, *, is_batch_free: bool = Tr
 def trace(model: nn.Module, trial: Trial) -> ExportedProgram:
     """`export_program` with a trial's example; raises InputError where the model cannot be traced."""
     try:
-        with torch.no_grad():
+        # Older versions print the whole graph where they fail.
+        with torch.no_grad(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             return export_program(model, trial.example, is_batch_free=trial.is_batch_free)
     except Exception as error:  # torch.export raises whatever the model meets
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(f"{type(model).__name__} cannot be exported with free sizes: {reason}") from error
+        told = f"{type(model).__name__} cannot be exported with free sizes"
+        if TorchVersion(torch.__version__) < TRACES_ALL:
+            told += (
+                f" by PyTorch {torch.__version__}, whereas {TRACES_ALL} can all of swinkit's, cascades and soft-NMS "
+                "too (pip install --upgrade torch torchvision)"
+            )
+        raise InputError(f"{told}: {reason}") from error
 
 
 def write_program(

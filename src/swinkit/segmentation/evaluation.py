@@ -56,9 +56,10 @@ class EvaluationImages:
         """The scores of `model`, in evaluation mode, over all images and all processes; `step` is called with how many
         of this process's images are done."""
         scores = SegmentationScores(model.num_classes, device=self.processes.device)
-        for done, (classes, truth) in enumerate(self.predictions(model), start=1):
-            scores.update(classes, truth)
-            step(done)
+        with self.processes.own_share():
+            for done, (classes, truth) in enumerate(self.predictions(model), start=1):
+                scores.update(classes, truth)
+                step(done)
         return SegmentationScores.from_counts(self.processes.sum(scores.counts()), num_classes=model.num_classes)
 
     def predictions(self, model: SegmentorModel) -> Iterator[tuple[Tensor, Tensor]]:
@@ -113,12 +114,12 @@ def measure(
 
 
 def draw_results(
-    scores: SegmentationScores, samples: Sequence[SegmentationSample], classes: Sequence[str], folder: Path
+    scores: SegmentationScores, samples: Sequence[SegmentationSample], segmentor: Segmentor, folder: Path
 ) -> tuple[Path, ...]:
-    """What `measure` found as PNG in `folder`: the IoU of each class, and a page of predictions."""
+    """What `measure` found of `segmentor` as PNG in `folder`: the IoU of each class, and a page of predictions."""
     iou, page = folder / "class_iou.png", folder / "predictions.png"
-    plot_class_iou(scores.per_class_iou().tolist(), classes, iou)
-    plot_segmentations(samples, classes, page)
+    plot_class_iou(scores.per_class_iou().tolist(), segmentor.classes, iou)
+    plot_segmentations(samples, segmentor.classes, page, palette=segmentor.palette)
     return iou, page
 
 
@@ -141,7 +142,7 @@ def draw_pictures(
     draw_data(train, page)
     segmentor = Segmentor.from_file(read_model_file(run.best_model), device=validation.processes.device)
     scores, samples = measure(segmentor, validation.data, workers=validation.workers, step=step)
-    drawn = draw_results(scores, samples, segmentor.classes, run.root)
+    drawn = draw_results(scores, samples, segmentor, run.root)
     save_image(validation.data[0][0], sample)
     return (curves, *drawn, page, sample)
 

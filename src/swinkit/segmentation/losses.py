@@ -35,7 +35,8 @@ def segmentation_cross_entropy(
         count_ignored: False divides by the labelled pixels alone, as torch's own cross entropy does.
 
     Raises:
-        InputError: where shapes or (on the CPU, where looking costs little) labels do not fit.
+        InputError: where shapes or (on the CPU, where looking costs little) labels do not fit, or a class would have
+            the label that is ignored.
     """
     _check_labels(logits, labels)
     labels = labels.long()
@@ -50,6 +51,10 @@ def segmentation_cross_entropy(
 def _check_labels(logits: Tensor, labels: Tensor) -> None:
     """Raises InputError where labels (B, H, W) do not belong to logits (B, K, h, w)."""
     batch, classes = logits.shape[:2]
+    if classes > IGNORE:
+        raise InputError(
+            f"{classes} classes cannot be learned: there can be {IGNORE}, as the label {IGNORE} is ignored"
+        )
     if labels.ndim != 3 or len(labels) != batch or labels.is_floating_point():
         raise InputError(
             f"labels should be whole numbers of shape ({batch}, H, W), not {tuple(labels.shape)} of {labels.dtype}"

@@ -37,6 +37,8 @@ SMALLEST = 384
 IGNORED = (128, 128, 128)
 BEHIND = (0, 0, 0)
 """The background in index masks."""
+MOST_IN_8_BITS = 256
+"""Classes that a mask of 8 bits can hold."""
 MOST_NAMES = 24
 """The legend names so many classes, those of the largest areas."""
 PAGE_TILE = 2.4  # inches, of the longer side of an image on a page
@@ -76,10 +78,12 @@ def painted(
 
 
 def index_mask(classes: np.ndarray, names: Sequence[str], *, palette: Sequence[Colour] = ()) -> Image.Image:
-    """Classes (H, W), 0..255, as a palette image whose pixels' values are the classes and whose palette shows them, the
-    background black, unless `palette` says otherwise."""
+    """Classes (H, W) as a palette image whose pixels' values are the classes and whose palette shows them, the
+    background black, unless `palette` says otherwise; where 8 bits are too few for K classes, as a grey one of 16."""
+    if len(names) > MOST_IN_8_BITS:
+        return Image.fromarray(classes.astype(np.uint16))
     if classes.max(initial=0) > IGNORE:
-        raise InputError(f"a mask's pixels have values up to {IGNORE}, not {classes.max()}; there are too many classes")
+        raise InputError(f"a mask of {len(names)} classes has values up to {IGNORE}, not {classes.max()}")
     mask = Image.fromarray(classes.astype(np.uint8))
     mask.putpalette(_colour_table(names, palette).ravel().tolist())
     return mask
@@ -117,18 +121,21 @@ def segmentation_figure(
     return figure
 
 
-def plot_segmentations(samples: Sequence[SegmentationSample], names: Sequence[str], out: Path) -> None:
-    """Draws a page: of every sample the image, the ground truth, and what was predicted where that is known.
+def plot_segmentations(
+    samples: Sequence[SegmentationSample], names: Sequence[str], out: Path, *, palette: Sequence[Colour] = ()
+) -> None:
+    """Draws a page: of every sample the image, the ground truth, and what was predicted where that is known; in the
+    colours of `palette` where it has one for each class.
 
     Raises InputError where there is no sample or `out` cannot be written.
     """
     if not samples:
         raise InputError("a page of segmentations needs at least one image")
     columns = 3 if any(sample.predicted is not None for sample in samples) else 2
-    rows = [_tiles(sample, columns, names) for sample in samples]
+    rows = [_tiles(sample, columns, names, palette) for sample in samples]
     heights = [max(picture.height for _, picture in row) / DPI + TITLE + GAP for row in rows]
     maps = [m for sample in samples for m in (sample.truth, sample.predicted) if m is not None]
-    lines = legend_lines(np.concatenate([each.ravel() for each in maps]), names, shares=False)
+    lines = legend_lines(np.concatenate([each.ravel() for each in maps]), names, shares=False, palette=palette)
     whole = columns * (PAGE_TILE + GAP) + LEGEND
     figure = new_figure(whole, max(sum(heights), LINE * len(lines)) + GAP, dpi=DPI)
     top = 0.0
@@ -162,9 +169,9 @@ def plot_class_iou(iou: Sequence[float], names: Sequence[str], out: Path) -> Non
 
 
 def _colour_table(names: Sequence[str], palette: Sequence[Colour] = ()) -> np.ndarray:
-    """(256, 3) uint8."""
-    table = np.full((256, 3), IGNORED, dtype=np.uint8)
-    for number, colour in enumerate(colours_of(len(names), palette)[:IGNORE]):
+    """(max(K, 256), 3) uint8; of fewer than 256 classes the last one is of pixels to ignore."""
+    table = np.full((max(len(names), MOST_IN_8_BITS), 3), IGNORED, dtype=np.uint8)
+    for number, colour in enumerate(colours_of(len(names), palette)):
         table[number] = BEHIND if is_background(names[number]) and not palette else colour
     return table
 
@@ -174,18 +181,20 @@ def _shown(picture: Image.Image) -> Image.Image:
     return thumbnail(picture, side, side)
 
 
-def _tiles(sample: SegmentationSample, columns: int, names: Sequence[str]) -> list[tuple[str, Image.Image]]:
+def _tiles(
+    sample: SegmentationSample, columns: int, names: Sequence[str], palette: Sequence[Colour]
+) -> list[tuple[str, Image.Image]]:
     """Titles and pictures of one row."""
-    truth = _strongly(sample.image, sample.truth, names)
+    truth = _strongly(sample.image, sample.truth, names, palette)
     pictures = [(sample.title or "image", sample.image), ("ground truth", truth)]
     if columns == 3 and sample.predicted is not None:
-        pictures.append(("prediction", _strongly(sample.image, sample.predicted, names)))
+        pictures.append(("prediction", _strongly(sample.image, sample.predicted, names, palette)))
     side = round(PAGE_TILE * DPI)
     return [(title, thumbnail(picture, side, side)) for title, picture in pictures]
 
 
-def _strongly(image: Image.Image, classes: np.ndarray, names: Sequence[str]) -> Image.Image:
-    return painted(image, classes, names, opacity=0.7)
+def _strongly(image: Image.Image, classes: np.ndarray, names: Sequence[str], palette: Sequence[Colour]) -> Image.Image:
+    return painted(image, classes, names, opacity=0.7, palette=palette)
 
 
 def _place(figure: Figure, left: float, top: float, picture: Image.Image, *, title: str = "") -> None:

@@ -21,6 +21,7 @@ from swinkit.images.digit_scenes import SceneSettings
 from swinkit.ops.resizing import resized_shape
 from swinkit.segmentation.architectures import describe_segmentor
 from swinkit.segmentation.data.augmentation import SegmentationAugmentation, SegmentationTransform, collate_crops
+from swinkit.segmentation.data.learnable import LabelCounts
 from swinkit.segmentation.data.samples import SegmentationData
 from swinkit.segmentation.data.scenes import open_segmentation_scenes
 from swinkit.segmentation.data.training_data import crop_remarks, open_training_data
@@ -29,12 +30,14 @@ from swinkit.segmentation.inference import InferenceSettings
 from swinkit.segmentation.model import UperNet, UperNetConfig
 from swinkit.segmentation.task import SegmentationTask
 from swinkit.serialization import to_plain
+from swinkit.training.class_weights import ClassWeights, check_class_weights, weights_of_classes
 from swinkit.training.data.batches import EpochBatches
 from swinkit.training.data.sampling import TrainSampler
 from swinkit.training.data.seeding import SeededSamples
 from swinkit.training.loop import TrainingSettings
 from swinkit.training.overfitting import chosen_images, overfitting_settings, repeated
 from swinkit.training.processes import Processes, synchronised
+from swinkit.training.progress import watched
 from swinkit.training.settings import LoopSettings, OptimizerSettings, ScheduleSettings
 from swinkit.training.starting_point import remarks_without_weights
 from swinkit.weights.starting_weights import load_starting_weights
@@ -65,8 +68,9 @@ class SegmentationRecipe:
     mask_values: tuple[int, ...] | None = None
     """The masks' value of each class, in the order of the list of classes, where they are not 0, 1, 2 and so on, such
     as 0 255; then 255 is no longer ignored."""
-    class_weights: tuple[float, ...] | None = None
-    """What the pixels of each class weigh in the loss, one number a class."""
+    class_weights: ClassWeights | None = None
+    """What pixels of each class weigh in the loss, one number a class in the order of the list of classes, or
+    "balanced", which makes all classes count the same however many pixels they have."""
     label_smoothing: float | None = None
     """This share of every pixel's label is spread evenly over all classes, 0..1, such as 0.1."""
     train_on_all: bool = False
@@ -131,7 +135,7 @@ class SegmentationRecipe:
             validation=EvaluationImages(validation, self.inference, workers=self.loop.workers, processes=processes),
             description=description,
             auxiliary_weight=self.auxiliary_weight,
-            class_weights=_class_weights(self, len(classes)),
+            class_weights=_class_weights(self, train, processes),
             label_smoothing=self.label_smoothing or 0.0,
         )
 
@@ -238,16 +242,23 @@ def _require_rgb(backbone: SwinConfig | TimmConfig | DeiTPyramidConfig) -> None:
         raise InputError(f"images are read as RGB, so --backbone.in-channels must be 3, not {backbone.in_channels}")
 
 
-def _class_weights(recipe: SegmentationRecipe, num_classes: int) -> Tensor | None:
-    weights = recipe.class_weights
-    if weights is None:
+def _class_weights(recipe: SegmentationRecipe, data: SegmentationData, processes: Processes) -> Tensor | None:
+    """(K,), or None where all classes weigh the same."""
+    told = recipe.class_weights
+    if told is None:
         return None
-    if len(weights) != num_classes or min(weights) < 0 or max(weights) <= 0:
-        raise InputError(
-            f"--class-weights must be {num_classes} numbers from 0 on, not all 0, one for each class; there are "
-            f"{len(weights)}"
-        )
-    return torch.tensor(weights)
+    if told == "balanced":
+        return weights_of_classes(told, _pixels_of_classes(data, processes))
+    check_class_weights(told, len(data.classes))
+    return torch.tensor(told)
+
+
+def _pixels_of_classes(data: SegmentationData, processes: Processes) -> list[int]:
+    """How many pixels of each class all masks have, each process counting its share of them."""
+    counts = LabelCounts(data.classes, "the training masks")
+    for index in watched(range(processes.rank, len(data), processes.count), "counting the pixels of each class"):
+        counts.add(data.labels(index))
+    return [int(count) for count in processes.sum(torch.from_numpy(counts.pixels[:-1])).tolist()]
 
 
 def _require_even_evaluation(recipe: SegmentationRecipe, images: int, processes: Processes) -> None:

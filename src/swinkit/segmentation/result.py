@@ -50,7 +50,8 @@ class Segmentation:
         return Path(path)
 
     def save_mask(self, path: str | Path) -> Path:
-        """Write a palette PNG whose values are the classes; raises InputError where it cannot be written."""
+        """Write a PNG whose values are the classes: with a palette, of more than 256 classes grey with 16 bits; raises
+        InputError where it cannot be written."""
         save_image(index_mask(self.mask, self.classes, palette=self.palette), Path(path))
         return Path(path)
 

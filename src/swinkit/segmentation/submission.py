@@ -17,6 +17,7 @@ from swinkit.errors import InputError
 from swinkit.files import written_whole
 from swinkit.images.read import read_image
 from swinkit.segmentation.inference import InferenceSettings
+from swinkit.segmentation.pictures import MOST_IN_8_BITS
 from swinkit.segmentation.predictor import Segmentor
 from swinkit.structures import ONE_VIEW, Views
 
@@ -52,8 +53,12 @@ def write_submission(
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise InputError(f"two images would both be {twice} in the zip; give them names that differ")
-    if reduce_zero_label and len(segmentor.classes) > 255:
-        raise InputError(f"{len(segmentor.classes)} classes that begin with 1 do not fit into 8 bits")
+    if len(segmentor.classes) + reduce_zero_label > MOST_IN_8_BITS:
+        begin = " that begin with 1" if reduce_zero_label else ""
+        raise InputError(
+            f"{len(segmentor.classes)} classes{begin} do not fit into PNGs of 8 bits, which servers take; "
+            "swinkit predict writes masks of 16"
+        )
     out = folder / NAME
     with written_whole(out) as partial, zipfile.ZipFile(partial, "w") as archive:
         for number, (path, name) in enumerate(zip(images, names, strict=True), 1):

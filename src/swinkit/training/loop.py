@@ -316,15 +316,16 @@ class _Trainer:
         return True
 
     def _results(self) -> dict[str, float] | None:
-        """The task's evaluation; None where a signal ended it, which a process that others wait for does not do."""
+        """The task's evaluation; None where a signal ended it, of several processes in all of them."""
+        is_alone = self.processes.count == 1  # others wait for this one, see `Processes.own_share`
         with torch.no_grad(), autocast(self.processes.device, self.loop.precision):
-            if self.processes.count > 1:
-                return self.task.evaluate(self._show_validation)
             try:
-                with raising_on_signals():
+                with raising_on_signals() if is_alone else nullcontext():
                     return self.task.evaluate(self._show_validation)
+            except Interrupted:
+                return None
             except BaseException:  # what was being called may have made an error of its own of the signal
-                if requested() is None:
+                if requested() is None or not is_alone:
                     raise
                 return None
 

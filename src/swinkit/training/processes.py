@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from swinkit.errors import InputError
+from swinkit.training.interruption import Interrupted, raising_on_signals, requested
 from swinkit.training.task import Task
 
 _log = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ class Processes:
     rank: int
     count: int
     device: torch.device
+    shares_model: bool = False
+    """Whether each holds a part of the weights (FSDP), so that all must run the model equally often."""
 
     @property
     def is_first(self) -> bool:
@@ -63,6 +67,26 @@ class Processes:
         yield
         if self.is_first:
             self.wait()
+
+    @contextmanager
+    def own_share(self) -> Iterator[None]:
+        """Inside is this process's part of an evaluation, done without the others; it ends at once where the process is
+        asked to. After it they meet, and where one was asked to end, all of them raise Interrupted. What needs the
+        others must come after it. Processes that share a model cannot part, and do theirs to the end.
+        """
+        if self.count == 1 or self.shares_model:
+            yield
+            return
+        is_left = False
+        try:
+            with raising_on_signals():
+                yield
+        except BaseException:  # what was being called may have made an error of its own of the signal
+            if requested() is None:
+                raise
+            is_left = True
+        if self.sum(torch.tensor([float(is_left)])).item() > 0:
+            raise Interrupted(requested() or signal.SIGTERM)
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, on every one of them."""

@@ -83,7 +83,8 @@ def train(recipe: Recipe, run_dir: str | Path | None = None) -> Run:
     with ExitStack() as held:
         with cpu_threads(recipe.loop.threads), joined_processes(recipe.loop.device) as processes:
             torch.manual_seed(recipe.loop.seed)
-            task = recipe.build(processes)
+            is_sharded = recipe.loop.sharding == "fsdp" and processes.count > 1
+            task = recipe.build(replace(processes, shares_model=is_sharded))
             with processes.first_before_others():
                 if processes.is_first:
                     held.enter_context(held_run_folder(root))

@@ -28,6 +28,7 @@ from swinkit.weights.pickles import (
     zipped_pickle,
 )
 
+PROGRAM_SUFFIX = ".pt2"
 MOST_PLACEHOLDERS = 200
 """So many kinds of objects beside the weights are passed over."""
 
@@ -62,6 +63,11 @@ def read_weights_file(path: str | Path) -> WeightsFile:
     start = _first_bytes(path)
     if start[8:9] == b"{":
         return _read_safetensors(path)
+    if path.suffix == PROGRAM_SUFFIX:
+        raise InputError(
+            f"{path} is a PyTorch program, for torch.export.load; swinkit runs none, as loading it may execute what is "
+            "in it: give the checkpoint, or what swinkit export --to onnx makes of it"
+        )
     if start.startswith(b"PK\x03\x04") or is_legacy_torch(start):
         check_torch_file(path)
         payload = _load_torch(path)

@@ -86,6 +86,14 @@ class CocoData:
         totals = np.concatenate([[0], np.cumsum(self.is_target)])
         return totals[self.table.starts[self.images + 1]] - totals[self.table.starts[self.images]]
 
+    @property
+    def class_counts(self) -> list[int]:
+        """How many targets of each class there are."""
+        image_of_row = np.repeat(np.arange(len(self.table.image_ids)), np.diff(self.table.starts))
+        chosen = self.is_target & np.isin(image_of_row, self.images)
+        counts = np.bincount(self._label_of[self.table.categories[chosen]], minlength=len(self.classes))
+        return [int(count) for count in counts]
+
     def __len__(self) -> int:
         return len(self.images)
 

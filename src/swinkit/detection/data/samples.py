@@ -29,6 +29,10 @@ class DetectionData(Protocol):
     def image_ids(self) -> list[int]:
         """What `coco` and the results call the images."""
 
+    @property
+    def class_counts(self) -> list[int]:
+        """How many objects of each class there are to learn, known without reading the images."""
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> tuple[Image.Image, Instances]:

@@ -14,6 +14,7 @@ from swinkit.detection.data.semantic import SemanticMaps
 from swinkit.errors import InputError
 from swinkit.images.digit_scenes import DIGITS, SEMANTIC_CLASSES, DigitScenes, SceneSettings, scene_name
 from swinkit.structures import Instances
+from swinkit.training.progress import watched
 
 
 class DetectionScenes:
@@ -30,6 +31,12 @@ class DetectionScenes:
         self.semantic = semantic
         self.sizes = [(scenes.settings.size, scenes.settings.size)] * len(scenes)
         self.image_ids = list(range(1, len(scenes) + 1))
+
+    @property
+    def class_counts(self) -> list[int]:
+        scenes = watched(range(len(self)), "counting the objects of each class")
+        labels = torch.cat([self.scenes.scene(index).instances.labels for index in scenes])
+        return [int(count) for count in torch.bincount(labels, minlength=len(self.classes))]
 
     def __len__(self) -> int:
         return len(self.scenes)

@@ -103,7 +103,12 @@ def _figure_of(
 
 
 def plot_detections(
-    samples: Sequence[DetectionSample], classes: Sequence[str], out: Path, *, score_threshold: float = 0.3
+    samples: Sequence[DetectionSample],
+    classes: Sequence[str],
+    out: Path,
+    *,
+    score_threshold: float = 0.3,
+    palette: Sequence[Colour] = (),
 ) -> None:
     """Draws a page: each image with its true objects and, beside it, with what was found; two of them in a row where
     there are more than three.
@@ -113,6 +118,7 @@ def plot_detections(
         classes: names by label.
         out: the PNG file to write.
         score_threshold: detections below it are left out.
+        palette: a colour for each class; empty for swinkit's own.
 
     Raises:
         InputError: where there is no sample, objects do not belong to their image or the classes, or `out` cannot be
@@ -127,14 +133,15 @@ def plot_detections(
     rows = [tiles[start : start + across] for start in range(0, len(tiles), across)]
     side = round(TILE * DPI)
     heights = [max(fitted_size(image.size, side, side)[1] for _, image, _ in row) / DPI + TITLE + GAP for row in rows]
-    entries = legend_entries([objects for _, _, objects in tiles if objects is not None], classes, counts=False)
+    parts = [objects for _, _, objects in tiles if objects is not None]
+    entries = legend_entries(parts, classes, counts=False, palette=palette)
     whole = across * (TILE + GAP) - GAP
     figure = new_figure(whole + 2 * GAP, sum(heights) + 2 * GAP + _legend_height(entries, whole), dpi=DPI)
     top = GAP
     for row, height in zip(rows, heights, strict=True):
         for column, (title, image, objects) in enumerate(row):
             spot = (GAP + column * (TILE + GAP), top)
-            _draw_tile(figure, spot, title, image, objects, classes, is_one_class=len(entries) == 1)
+            _draw_tile(figure, spot, title, image, objects, classes, palette, is_one_class=len(entries) == 1)
         top += height
     draw_legend(figure, entries, left=GAP, top=top, width=whole)
     save_figure(figure, out, max_bytes=PHOTOGRAPH_BYTES)
@@ -167,6 +174,7 @@ def _draw_tile(
     image: Image.Image,
     objects: Instances | Detections | None,
     classes: Sequence[str],
+    palette: Sequence[Colour],
     *,
     is_one_class: bool,
 ) -> None:
@@ -177,7 +185,17 @@ def _draw_tile(
     fit_text(text, "{}", title, inches=TILE)
     if objects is not None:
         spot = (left, top + TITLE, TILE)
-        draw_objects(figure, spot, image, objects, classes, font_size=6, line_width=1.1, is_one_class=is_one_class)
+        draw_objects(
+            figure,
+            spot,
+            image,
+            objects,
+            classes,
+            font_size=6,
+            line_width=1.1,
+            is_one_class=is_one_class,
+            palette=palette,
+        )
 
 
 def legend_entries(

@@ -27,6 +27,9 @@ class SegmentationData(Protocol):
     def __getitem__(self, index: int) -> tuple[Image.Image, np.ndarray]:
         """The image in 8-bit RGB, and its labels (H, W) uint8: 0..K-1, or 255 for pixels to ignore."""
 
+    def labels(self, index: int) -> np.ndarray:
+        """The labels of sample `index` alone, without its image."""
+
     def sample_name(self, index: int) -> str:
         """What to call sample `index` in messages and pictures."""
 
@@ -101,11 +104,14 @@ class SegmentationImages:
         """These samples and then those of `other`, of the same folder and classes."""
         images = NameTable([*(self.images[n] for n in range(len(self))), *(other.images[n] for n in range(len(other)))])
         masks = NameTable([*(self.masks[n] for n in range(len(self))), *(other.masks[n] for n in range(len(other)))])
-        return type(self)(self.root, images, masks, self.classes, reduce_zero_label=self.reduce_zero_label)
+        return self._changed(images, masks)
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> Self:
         """The samples at `indices`, in that order."""
         images, masks = (NameTable(names[int(index)] for index in indices) for names in (self.images, self.masks))
+        return self._changed(images, masks)
+
+    def _changed(self, images: NameTable, masks: NameTable) -> Self:
         return type(self)(
             self.root,
             images,

@@ -26,6 +26,9 @@ class SegmentationScenes:
         scene = self.scenes.scene(index)
         return scene.image, scene.semantic
 
+    def labels(self, index: int) -> np.ndarray:
+        return self.scenes.scene(index).semantic
+
     def sample_name(self, index: int) -> str:
         return scene_name(self.scenes, index)
 
