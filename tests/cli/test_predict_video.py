@@ -3,23 +3,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import small_detectors
-import small_segmentation
-import torch
+import small_predictors
 from small_videos import picture, write_clip
 
-from swinkit.backbone.swin import SwinConfig
-from swinkit.classification.data.preprocessing import EvalPreprocessing
-from swinkit.classification.model import SwinClassifier
-from swinkit.classification.predictor import Classifier
 from swinkit.cli import main
-from swinkit.detection.data.augmentation import DetectionResize
-from swinkit.detection.predictor import Detector, describe_detector
 from swinkit.images import video as videos
 from swinkit.images.video import open_video
-from swinkit.segmentation.architectures import describe_segmentor
-from swinkit.segmentation.inference import InferenceSettings
-from swinkit.segmentation.predictor import Segmentor
 
 
 @pytest.fixture(autouse=True)
@@ -31,22 +20,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A small model of each task."""
     folder = tmp_path_factory.mktemp("models")
-    torch.manual_seed(0)
-    config = SwinConfig(embed_dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4, patch_size=2)
-    classifier = Classifier(
-        SwinClassifier(config, num_classes=3), classes=("red", "Grün", "蓝"), preprocessing=EvalPreprocessing((16, 16))
-    )
-    resize, names = DetectionResize(64, 64), tuple("abc")
-    model = small_detectors.detector().eval()
-    detector = Detector(model, names, resize, describe_detector(model, names, resize))
-    net = small_segmentation.segmentor()
-    settings = InferenceSettings()
-    segmentor = Segmentor(net, tuple("abcde"), settings, describe_segmentor(net, tuple("abcde"), settings))
-    paths = {}
-    for name, each in (("classification", classifier), ("detection", detector), ("segmentation", segmentor)):
-        each.save_pretrained(folder / name)
-        paths[name] = folder / name
-    return paths
+    for task, make in small_predictors.OF_TASKS.items():
+        make().save_pretrained(folder / task)
+    return {task: folder / task for task in small_predictors.OF_TASKS}
 
 
 def rows_of(path: str) -> list[dict[str, Any]]:

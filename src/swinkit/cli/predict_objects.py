@@ -26,8 +26,8 @@ class PredictObjectsOptions(PredictOptions):
 
 
 def predict_objects(detector: Detector, options: PredictObjectsOptions) -> None:
-    """Find instances in images and videos: boxes, names, scores, and masks (in JSON as COCO run lengths) where the detector has
-    them."""
+    """Find instances in images and videos: boxes, names, scores, and masks (in JSON as COCO run lengths) where the
+    detector has them."""
     if not 0 <= options.threshold <= 1:
         raise InputError(f"--threshold must lie in 0..1, not {options.threshold}")
 

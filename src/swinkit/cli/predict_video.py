@@ -25,9 +25,7 @@ class SeenFrame(Protocol):
         """Plain data; a list is of objects."""
 
 
-def predict_video(
-    path: Path, picture: Path, see: Callable[[Image.Image], SeenFrame], *, draws: bool
-) -> dict[str, Any]:
+def predict_video(path: Path, picture: Path, see: Callable[[Image.Image], SeenFrame], *, draws: bool) -> dict[str, Any]:
     """Show every frame to `see`, and write NAME.jsonl and, if it `draws`, NAME.mp4, NAME being that of `picture`: both
     whole, or none. No more than a frame is held at a time.
 

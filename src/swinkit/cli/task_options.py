@@ -38,8 +38,8 @@ class PredictOptions:
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
     """Images, folders of images, patterns such as "photos/*.jpg", or videos."""
     out: Path | None = None
-    """Folder for the annotated pictures and videos. Default: predictions/, in the folder of the run where the checkpoint is in
-    one."""
+    """Folder for the annotated pictures and videos. Default: predictions/, in the folder of the run where the
+    checkpoint is in one."""
     json: bool = False
     """Print JSON instead of text, and draw no annotated pictures."""
     recursive: bool = False
@@ -142,8 +142,8 @@ def predict_each(
     endings: Sequence[str] = ("",),
 ) -> None:
     """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it, and `see`
-    for every frame of the videos. Files that cannot be read, or whose picture cannot be written, are named at the end, a
-    line each, and are an InputError."""
+    for every frame of the videos. Files that cannot be read, or whose picture cannot be written, are named at the end,
+    a line each, and are an InputError."""
 
     def row(path: Path, picture: Path) -> dict[str, Any]:
         if is_video_name(path.name):

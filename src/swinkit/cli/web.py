@@ -38,9 +38,7 @@ def web_command(arguments: Sequence[str]) -> None:
     require_gradio()
     sources = options.checkpoints or (newest_run(RUNS),)
     names = distinct_names(sources)
-    models = [
-        ShownModel.open(source, name, device=options.device) for source, name in zip(sources, names, strict=True)
-    ]
+    models = [ShownModel.open(source, name, device=options.device) for source, name in zip(sources, names, strict=True)]
     try:
         serve(models, host=options.host, port=options.port, ready=_tell)
     except KeyboardInterrupt:  # the way to end it

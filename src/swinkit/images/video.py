@@ -117,18 +117,21 @@ def open_video(path: Path) -> Iterator[Video]:
 
 @contextmanager
 def written_video(path: Path, video: Video) -> Iterator[Callable[[Frame, Image.Image], None]]:
-    """Inside, a function that takes the frames of `video` and the picture to write for each: an mp4 of the same rate and
-    times, without sound. The file is whole afterwards, or not there.
+    """Inside, a function that takes the frames of `video` and the picture to write for each: an mp4 of the same rate
+    and times, without sound. The file is whole afterwards, or not there.
 
     Pictures have the size of the first one, an odd side a pixel less; raises InputError where `path` cannot be written.
     """
     import av
 
-    with written_whole(path) as temporary, temporary.open("wb") as file:
-        with av.open(file, "w", format="mp4") as container:
-            writer = _Writer(path, container, video)
-            yield writer.write
-            writer.close()
+    with (
+        written_whole(path) as temporary,
+        temporary.open("wb") as file,
+        av.open(file, "w", format="mp4") as container,
+    ):
+        writer = _Writer(path, container, video)
+        yield writer.write
+        writer.close()
 
 
 @contextmanager

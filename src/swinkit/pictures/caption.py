@@ -40,9 +40,7 @@ def captioned(image: Image.Image, lines: Sequence[tuple[str, Colour | None]]) ->
     return whole
 
 
-def _panel(
-    lines: Sequence[tuple[str, Colour | None]], size: tuple[int, int], letter: int, step: int
-) -> Image.Image:
+def _panel(lines: Sequence[tuple[str, Colour | None]], size: tuple[int, int], letter: int, step: int) -> Image.Image:
     """White text on black."""
     width, height = size
     figure = new_figure((width + 0.01) / DPI, (height + 0.01) / DPI, dpi=DPI)

@@ -27,6 +27,8 @@ MOST_KEPT = 100
 """Instances, those with the best scores; as many as COCO counts."""
 MASK_SIDE = 320
 """Masks of whole images are kept with so many pixels a side."""
+STAGE, LETTER, TAG_HEIGHT = 480, 7, 18
+"""Pixels on the screen: the width of the picture, a letter's, and a label's height."""
 MOST_ENTRIES = 12
 """The legend names so many classes."""
 
@@ -65,8 +67,17 @@ class KeptObjects:
         shown = self.chosen(least, top)
         named = colours_of(len(shown.classes), shown.palette)
         boxes, masks = object_colours(shown.labels.tolist(), named, is_one_class=len(shown.counts()) == 1)
+        tags = _tags(shown)
         parts = [
-            (area, self._instance(number, shown, hex_code(box), hex_code(mask), readable_ink(box)))
+            (
+                area,
+                self._instance(
+                    number,
+                    shown,
+                    tags[number],
+                    f"--colour:{hex_code(box)};--shade:{hex_code(mask)};--ink:{readable_ink(box)}",
+                ),
+            )
             for number, (area, box, mask) in enumerate(zip(_areas(shown.boxes), boxes, masks, strict=True))
         ]
         # Small ones lie on top, so that each can be pointed at.
@@ -76,22 +87,19 @@ class KeptObjects:
         stage = f'<div class="stage" style="--ratio:{width / height:.4f}">{seen}{inside}</div>'
         return f"{stage}{_legend(shown)}"
 
-    def _instance(self, number: int, shown: DetectionResult, colour: str, shade: str, ink: str) -> str:
+    def _instance(self, number: int, shown: DetectionResult, tag: str, colours: str) -> str:
         left, top, right, bottom = shown.boxes[number].tolist()
         width, height = shown.image.size
         across, down = max(right - left, 1e-3), max(bottom - top, 1e-3)
         name, score = shown.names[number], f"{100 * float(shown.scores[number]):.0f} %"
-        mask = _svg(self.shapes[number], (left, top, across, down))
-        # Where there is no room above, the label stands inside.
-        inner = " in" if top < 0.06 * height else ""
         place = (
             f"left:{100 * left / width:.3f}%;top:{100 * top / height:.3f}%;"
             f"width:{100 * across / width:.3f}%;height:{100 * down / height:.3f}%"
         )
         return (
-            f'<div class="found" tabindex="0" role="img" aria-label="{text(name)}, {score}" '
-            f'style="{place};--colour:{colour};--shade:{shade};--ink:{ink}">{mask}'
-            f'<span class="tag{inner}{" left" if left > 0.7 * width else ""}">{text(name)} <b>{score}</b></span></div>'
+            f'<div class="found" tabindex="0" role="img" aria-label="{text(name)}, {score}" style="{place};{colours}">'
+            f"{_svg(self.shapes[number], (left, top, across, down))}"
+            f'<span class="{tag}">{text(name)} <b>{score}</b></span></div>'
         )
 
     def picture(self, least: float, top: int) -> Image.Image:
@@ -165,6 +173,26 @@ def _svg(shape: Shape | None, box: tuple[float, float, float, float]) -> str:
         f'<svg viewBox="0 0 {shape.cells[0]} {shape.cells[1]}" preserveAspectRatio="none" style="{place}" '
         f'aria-hidden="true"><path d="{shape.path}"/></svg>'
     )
+
+
+def _tags(shown: DetectionResult) -> list[str]:
+    """The classes, of the style sheet, of every label: above its box, or inside where there is no room, and not seen
+    where a better one stands. Nobody knows how large the picture is on the screen; half a screen is assumed."""
+    width, height = shown.image.size
+    high = TAG_HEIGHT / (STAGE / (width / height))
+    taken: list[tuple[float, float, float, float]] = []
+    tags = []
+    for (left, top, right, _), name in zip(shown.boxes.tolist(), shown.names, strict=True):
+        wide = (len(name) + 6) * LETTER / STAGE
+        is_inside, is_right = top / height < high, left / width + wide > 1
+        start = right / width - wide if is_right else left / width
+        above = top / height - (0 if is_inside else high)
+        spot = (start, above, start + wide, above + high)
+        is_taken = any(spot[0] < x1 and x0 < spot[2] and spot[1] < y1 and y0 < spot[3] for x0, y0, x1, y1 in taken)
+        if not is_taken:
+            taken.append(spot)
+        tags.append(f"tag{' in' * is_inside}{' left' * is_right}{' behind-others' * is_taken}")
+    return tags
 
 
 def _areas(boxes: Tensor) -> list[float]:

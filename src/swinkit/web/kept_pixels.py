@@ -73,14 +73,13 @@ class KeptPixels:
         """The painted image, whose regions can be pointed at, and a legend that points at them, too."""
         shown, names = self.chosen(least, top), self.names(least, top)
         over = painted(shown.image, shown.mask, shown.classes, palette=shown.palette)
-        colours = dict(
-            zip(self.result.classes, colours_of(len(self.result.classes), self.result.palette), strict=True)
-        )
+        colours = dict(zip(self.result.classes, colours_of(len(self.result.classes), self.result.palette), strict=True))
         paths, entries = [], []
         for number, name in enumerate(names[:MOST_ENTRIES]):
             code, label = hex_code(colours[name]), f"{text(name)} {percent(self.shares[name])}"
             paths.append(
-                f'<path class="k{number}" d="{self.regions[name]}" style="--colour:{code}"><title>{label}</title></path>'
+                f'<path class="k{number}" d="{self.regions[name]}" style="--colour:{code}">'
+                f"<title>{label}</title></path>"
             )
             swatch = "transparent" if is_background(name) else code
             entries.append(
@@ -94,7 +93,8 @@ class KeptPixels:
         return (
             f'<div class="painted"><div class="stage" style="--ratio:{width / height:.4f}">'
             f"{picture(over, 'the picture under the colours of its classes')}"
-            f'<svg class="regions" viewBox="0 0 {across} {down}" preserveAspectRatio="none">{"".join(paths)}</svg></div>'
+            f'<svg class="regions" viewBox="0 0 {across} {down}" preserveAspectRatio="none">'
+            f"{''.join(paths)}</svg></div>"
             f'<ul class="legend" aria-label="classes and their shares">{"".join(entries)}</ul></div>'
         )
 

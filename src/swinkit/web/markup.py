@@ -6,7 +6,6 @@ import base64
 import html
 import io
 
-import contourpy
 import numpy as np
 from PIL import Image
 
@@ -42,6 +41,8 @@ def picture(image: Image.Image, description: str) -> str:
 
 def outline(mask: np.ndarray) -> str:
     """The edge of what is above 0.5 in a mask (h, w) as an SVG path, whose unit is a cell of the mask."""
+    import contourpy  # of the extra, which the command asks for
+
     padded = np.pad(mask.astype(np.float32), 1)
     lines = contourpy.contour_generator(z=padded).lines(0.5)
     # The middle of cell 0 lies at 0.5, and the padding has moved all by 1.

@@ -23,8 +23,9 @@ MOST_WAITING = 32
 """Requests that can wait for a model."""
 SECONDS_BETWEEN_FRAMES = 0.3
 """Of the camera, at least; the next one is sent when the last one is done."""
+PICTURE_HEIGHT = 280
+"""Pixels on the screen."""
 EMPTY = "Drop a picture on the left, paste it, take one with the camera, or choose an example."
-GONE = "The picture is no longer here; choose it again."
 CLICK = "() => setTimeout(() => document.querySelector('#{id} a, a#{id}, #{id}').click(), 150)"
 
 Handler = Callable[..., Any]
@@ -67,8 +68,8 @@ def build_page(models: Sequence[ShownModel], *, examples: Sequence[Path], folder
 
 
 def _heading(models: Sequence[ShownModel]) -> str:
-    said = "one model" if len(models) == 1 else f"{len(models)} models, side by side"
-    return f"<h1>swinkit</h1><p>What {said} {'sees' if len(models) == 1 else 'see'} in your picture. It stays on this machine.</p>"
+    seen = "What a model sees in your picture" if len(models) == 1 else f"What {len(models)} models see in your picture"
+    return f"<h1>swinkit</h1><p>{seen}. It goes to this server and nowhere else.</p>"
 
 
 def _inputs(examples: Sequence[Path]) -> tuple[gr.Image, gr.Image]:
@@ -77,7 +78,7 @@ def _inputs(examples: Sequence[Path]) -> tuple[gr.Image, gr.Image]:
             sources=["upload", "clipboard", "webcam"],
             type="filepath",
             image_mode=None,
-            height=320,
+            height=PICTURE_HEIGHT,
             label="Picture",
             show_label=False,
             buttons=[],
@@ -91,7 +92,7 @@ def _inputs(examples: Sequence[Path]) -> tuple[gr.Image, gr.Image]:
             type="filepath",
             image_mode=None,
             streaming=True,
-            height=320,
+            height=PICTURE_HEIGHT,
             label="Camera",
             show_label=False,
             buttons=[],
@@ -250,4 +251,3 @@ def _share(percent: object) -> float:
 
 def _count(number: object) -> int:
     return max(1, min(1000, int(number))) if isinstance(number, (int, float)) else 1
-

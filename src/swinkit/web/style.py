@@ -17,8 +17,12 @@ def style_sheet() -> str:
     # An entry of the legend and the regions of its class point at each other.
     for number in range(MOST_ENTRIES):
         pointed = f".result .painted:has(.k{number}:is(:hover, :focus-visible))"
-        rules.append(f"{pointed} path.k{number} {{ stroke: #fff; stroke-width: 2.5px; fill: var(--colour); fill-opacity: .45; }}")
-        rules.append(f"{pointed} li.k{number} {{ background: var(--body-text-color); color: var(--body-background-fill); }}")
+        rules.append(
+            f"{pointed} path.k{number} {{ stroke: #fff; stroke-width: 2.5px; fill: var(--colour); fill-opacity: .45; }}"
+        )
+        rules.append(
+            f"{pointed} li.k{number} {{ background: var(--body-text-color); color: var(--body-background-fill); }}"
+        )
     return "\n".join(rules)
 
 

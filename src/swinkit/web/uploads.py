@@ -57,4 +57,6 @@ def _decoded(url: str) -> bytes:
 
 def _check_bytes(name: str, size: int) -> None:
     if size > MOST_BYTES:
-        raise InputError(f"{name} has {size / 2**20:.0f} MB, more than the limit of {MOST_BYTES >> 20}; make it smaller")
+        raise InputError(
+            f"{name} has {size / 2**20:.0f} MB, more than the limit of {MOST_BYTES >> 20}; make it smaller"
+        )
