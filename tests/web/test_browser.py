@@ -20,7 +20,7 @@ from small_predictors import OF_TASKS, classifier, counted, image
 
 pytest.importorskip("gradio", reason="gradio, of the extra web, is not installed")
 pytest.importorskip("contourpy", reason="contourpy, of the extra web, is not installed")
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright", reason="playwright is not installed")
 
 import swinkit
 from swinkit.classification.data.preprocessing import published_preprocessing
@@ -46,7 +46,9 @@ CALLS = {task: counted(model.predictor) for task, model in MODELS.items()}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
         opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
         opened.close()
