@@ -92,25 +92,21 @@ class Visit:
         assert self.hosts == {"127.0.0.1"}
 
 
-@pytest.fixture(params=list(OF_TASKS))
+@pytest.fixture(scope="module", params=list(OF_TASKS))
 def task(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def addresses() -> Iterator[dict[str, str]]:
-    """A page for each task."""
-    with (
-        served([MODELS["classification"]], host="127.0.0.1", port=None) as first,
-        served([MODELS["detection"]], host="127.0.0.1", port=None) as second,
-        served([MODELS["segmentation"]], host="127.0.0.1", port=None) as third,
-    ):
-        yield {"classification": first, "detection": second, "segmentation": third}
+def address(task: str) -> Iterator[str]:
+    """Of a page with a model of the task; there is one in a process at a time."""
+    with served([MODELS[task]], host="127.0.0.1", port=None) as found:
+        yield found
 
 
 @pytest.fixture
-def visit(browser: Any, addresses: dict[str, str], task: str) -> Iterator[Visit]:
-    opened = Visit(browser, addresses[task])
+def visit(browser: Any, address: str) -> Iterator[Visit]:
+    opened = Visit(browser, address)
     yield opened
     opened.close()
 
@@ -157,8 +153,8 @@ def test_a_broken_upload_is_a_sentence(visit: Visit, tmp_path: Path) -> None:
     assert not visit.page.is_visible(".downloads")
 
 
-def test_a_telephone(browser: Any, addresses: dict[str, str], task: str, picture: Path) -> None:
-    visit = Visit(browser, addresses[task], width=390)
+def test_a_telephone(browser: Any, address: str, task: str, picture: Path) -> None:
+    visit = Visit(browser, address, width=390)
     assert not visit.is_sideways()
     visit.upload(picture)
     visit.page.wait_for_timeout(500)
@@ -167,15 +163,16 @@ def test_a_telephone(browser: Any, addresses: dict[str, str], task: str, picture
     visit.close()
 
 
-def test_pointing_at_an_instance(browser: Any, addresses: dict[str, str], picture: Path) -> None:
-    visit = Visit(browser, addresses["detection"])
-    visit.upload(picture)
-    found = visit.page.locator(".found")
-    found.last.hover()
-    visit.page.wait_for_timeout(500)
-    opacities = found.evaluate_all("all => all.map(each => Number(getComputedStyle(each).opacity))")
-    assert len(opacities) > 1 and opacities[-1] == 1 and max(opacities[:-1]) < 0.5
-    visit.close()
+def test_pointing_at_an_instance(browser: Any, picture: Path) -> None:
+    with served([MODELS["detection"]], host="127.0.0.1", port=None) as address:
+        visit = Visit(browser, address)
+        visit.upload(picture)
+        found = visit.page.locator(".found")
+        found.last.hover()
+        visit.page.wait_for_timeout(500)
+        opacities = found.evaluate_all("all => all.map(each => Number(getComputedStyle(each).opacity))")
+        assert len(opacities) > 1 and opacities[-1] == 1 and max(opacities[:-1]) < 0.5
+        visit.close()
 
 
 def test_examples_camera_and_models_side_by_side(browser: Any) -> None:

@@ -64,8 +64,6 @@ def test_the_page_names_no_other_host(address: str) -> None:
 
 
 def test_a_model_has_one_request_at_a_time(address: str) -> None:
-    from gradio.context import Context  # noqa: F401  # gradio is there
-
     config = json.loads(got(f"{address}/config"))
     looks = [each for each in config["dependencies"] if str(each["api_name"]).startswith("look_")]
     assert [each["api_name"] for each in looks] == ["look_0", "look_1", "look_2"]

@@ -56,7 +56,7 @@ def build_page(models: Sequence[ShownModel], *, examples: Sequence[Path], folder
     with gr.Blocks(title="swinkit", analytics_enabled=False, fill_width=True, delete_cache=(60, KEPT_SECONDS)) as page:
         gr.HTML(_heading(models), elem_id="head")
         with gr.Row(equal_height=False):
-            with gr.Column(scale=5, min_width=300):
+            with gr.Column(scale=5, min_width=300, elem_classes="inputs"):
                 still, camera = _inputs(examples)
                 sliders = {task: _sliders(_of_task(models, task), is_alone=len(tasks) == 1) for task in tasks}
             with gr.Column(scale=7, min_width=300, elem_classes="cards"):
@@ -108,7 +108,7 @@ def _of_task(models: Sequence[ShownModel], task: str) -> ShownModel:
 
 def _sliders(model: ShownModel, *, is_alone: bool) -> list[gr.Slider]:
     said, task = model.sliders, "" if is_alone else f" ({model.task})"
-    with gr.Group():
+    with gr.Group(elem_classes="sliders"):
         least = gr.Slider(said.lowest_least, 100, said.default_least, step=1, label=said.least + task, buttons=[])
         top = gr.Slider(1, max(2, said.most), said.default_top, step=1, label=said.top + task, buttons=[])
     return [least, top]

@@ -59,7 +59,7 @@ def served(models: Sequence[ShownModel], *, host: str, port: int | None) -> Iter
     """
     require_gradio()
     chosen = free_port(host, port)
-    with tempfile.TemporaryDirectory(prefix="swinkit-web-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="swinkit-web-", ignore_cleanup_errors=True) as name, _environment(name):
         folder = Path(name)
         page = _page(models, folder)
         try:
@@ -70,14 +70,26 @@ def served(models: Sequence[ShownModel], *, host: str, port: int | None) -> Iter
             page.close(verbose=False)
 
 
-def _page(models: Sequence[ShownModel], folder: Path) -> gr.Blocks:
-    # gradio reads these when it is imported.
-    os.environ |= {
-        "GRADIO_TEMP_DIR": str(folder / "uploads"),
-        "GRADIO_EXAMPLES_CACHE": str(folder / "examples"),
+@contextmanager
+def _environment(folder: str) -> Iterator[None]:
+    """Inside, gradio knows where its files go, and that it is to tell nobody anything; one page in a process at a
+    time."""
+    values = {
+        "GRADIO_TEMP_DIR": str(Path(folder) / "uploads"),
+        "GRADIO_EXAMPLES_CACHE": str(Path(folder) / "examples"),
         "GRADIO_ANALYTICS_ENABLED": "False",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
+    before = {name: os.environ.get(name) for name in values}
+    os.environ |= values
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _page(models: Sequence[ShownModel], folder: Path) -> gr.Blocks:
     from swinkit.web.page import build_page
 
     pictures = folder / "examples"
