@@ -63,11 +63,16 @@ def test_the_page_names_no_other_host(address: str) -> None:
     assert "fonts.googleapis" not in text + got(f"{address}/theme.css")
 
 
-def test_a_model_has_one_request_at_a_time(address: str) -> None:
-    config = json.loads(got(f"{address}/config"))
-    looks = [each for each in config["dependencies"] if str(each["api_name"]).startswith("look_")]
-    assert [each["api_name"] for each in looks] == ["look_0", "look_1", "look_2"]
-    assert all(each["queue"] is not False for each in looks)
+def test_a_model_has_one_request_at_a_time(tmp_path: Path) -> None:
+    """What shows pictures to a model, from the file and from the camera, waits in one queue; sliders wait in none."""
+    from swinkit.web.page import build_page
+
+    functions = list(build_page(MODELS, examples=[], folder=tmp_path).fns.values())
+    queues = [each.concurrency_id for each in functions if str(each.name) == "look"]
+    assert queues == [f"model-{number}" for number in (0, 0, 1, 1, 2, 2)]
+    assert all(each.concurrency_limit == 1 and each.queue for each in functions if str(each.name) == "look")
+    sliders = [each for each in functions if str(each.name) == "refiltered"]
+    assert len(sliders) == 3 and not any(each.queue for each in sliders)
 
 
 def test_addresses_are_refused(address: str) -> None:
@@ -118,6 +123,7 @@ def test_sliders_need_no_forward_pass() -> None:
     # What is no number, or out of its range, is no error.
     assert refiltered(kept, 1e9, -4).count("<li") == 1
     assert looking(model)(None, "x", None)[0] is None
+    assert "Drop a picture" in refiltered(None, 0, 3)  # kept no longer
 
 
 def test_downloads(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def predict_classes(classifier: Classifier, options: PredictClassesOptions) -> N
             _show(path, result, picture)
         return result.to_dict()
 
-    predict_each(options, predict, see)
+    predict_each(options, predict, see=see)
 
 
 def _show(path: Path, result: Classification, picture: Path) -> None:

@@ -42,4 +42,4 @@ def predict_masks(segmentor: Segmentor, options: PredictMasksOptions) -> None:
             print(f"{path}\n  {shares}\n  picture: {picture}\n  mask:    {mask}\n")
         return {"mask": str(mask), **result.to_dict()}
 
-    predict_each(options, predict, see, endings=("", "_mask"))
+    predict_each(options, predict, see=see, endings=("", "_mask"))

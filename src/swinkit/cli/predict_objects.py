@@ -47,7 +47,7 @@ def predict_objects(detector: Detector, options: PredictObjectsOptions) -> None:
         print(f"{path}\n  {counts or 'nothing found'}\n  picture: {picture}\n")
         return {}
 
-    predict_each(options, predict, see)
+    predict_each(options, predict, see=see)
 
 
 def softened(detector: Detector, method: SoftNMS) -> Detector:

@@ -36,7 +36,7 @@ class PredictOptions:
     checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
-    """Images, folders of images, patterns such as "photos/*.jpg", or videos."""
+    """Images, folders of images, patterns such as "photos/*.jpg", or, of `predict`, videos."""
     out: Path | None = None
     """Folder for the annotated pictures and videos. Default: predictions/, in the folder of the run where the
     checkpoint is in one."""
@@ -137,16 +137,16 @@ class RecipeFacts:
 def predict_each(
     options: PredictOptions,
     predict: Callable[[Image.Image, Path, Path], dict[str, Any]],
-    see: Callable[[Image.Image], SeenFrame],
     *,
+    see: Callable[[Image.Image], SeenFrame] | None = None,
     endings: Sequence[str] = ("",),
 ) -> None:
-    """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it, and `see`
-    for every frame of the videos. Files that cannot be read, or whose picture cannot be written, are named at the end,
-    a line each, and are an InputError."""
+    """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it, and `see`,
+    if given, for every frame of the videos. Files that cannot be read, or whose picture cannot be written, are named at
+    the end, a line each, and are an InputError."""
 
     def row(path: Path, picture: Path) -> dict[str, Any]:
-        if is_video_name(path.name):
+        if see is not None and is_video_name(path.name):
             return predict_video(path, picture, see, draws=not options.json)
         return {"image": str(path), **predict(read_image(path), path, picture)}
 

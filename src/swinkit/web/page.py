@@ -141,7 +141,7 @@ def _download(card: Card, ending: str, sliders: Sequence[gr.Slider], folder: Pat
     """A button that makes the file, and a hidden one that the browser then takes it from."""
     name = f"{ending}-{card.number}"
     button = gr.Button(f"Download {ending.upper()}", size="sm", elem_id=f"make-{name}")
-    hidden = gr.DownloadButton(elem_id=name, elem_classes="behind")
+    hidden = gr.DownloadButton(elem_id=name, visible="hidden")
 
     def make(looked: Looked | None, least: float, top: float) -> str:
         if looked is None:
@@ -151,7 +151,7 @@ def _download(card: Card, ending: str, sliders: Sequence[gr.Slider], folder: Pat
         return str(path)
 
     made = button.click(
-        make, [card.state, *sliders], hidden, concurrency_id=name, show_progress="hidden", api_visibility="private"
+        make, [card.state, *sliders], hidden, concurrency_id="drawing", show_progress="hidden", api_visibility="private"
     )
     made.success(None, None, None, js=CLICK.format(id=name), api_visibility="private")
 
@@ -239,9 +239,9 @@ def looking(model: ShownModel) -> Handler:
     return look
 
 
-def refiltered(looked: Looked | None, least: float, top: float) -> Any:
-    """What the sliders leave of a result, without another forward pass."""
-    return gr.skip() if looked is None else looked.kept.html(_share(least), _count(top))
+def refiltered(looked: Looked | None, least: float, top: float) -> str:
+    """What the sliders leave of a result, without another forward pass; a hint where nothing is kept any more."""
+    return hint(EMPTY) if looked is None else looked.kept.html(_share(least), _count(top))
 
 
 def _share(percent: object) -> float:
