@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -44,14 +45,14 @@ def outline(mask: np.ndarray) -> str:
     import contourpy  # of the extra, which the command asks for
 
     padded = np.pad(mask.astype(np.float32), 1)
-    lines = contourpy.contour_generator(z=padded).lines(0.5)
+    lines: Any = contourpy.contour_generator(z=padded).lines(0.5)
     # The middle of cell 0 lies at 0.5, and the padding has moved all by 1.
     return "".join(f"M{'L'.join(f'{x - 0.5:.1f} {y - 0.5:.1f}' for x, y in line)}Z" for line in lines)
 
 
 def problem(sentence: str) -> str:
     """What went wrong, where the result would stand."""
-    return f'<p class="problem" role="alert">{text(sentence[:1].upper() + sentence[1:])}.</p>'
+    return f'<p class="problem" role="alert">{text(sentence)}.</p>'
 
 
 def hint(sentence: str) -> str:

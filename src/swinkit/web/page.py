@@ -209,6 +209,7 @@ def _connect(card: Card, sliders: Sequence[gr.Slider], still: gr.Image, camera: 
         concurrency_limit=1,
         stream_every=SECONDS_BETWEEN_FRAMES,
         show_progress="hidden",
+        api_name=f"camera_{card.number}",
         api_visibility="private",
     )
     gr.on(

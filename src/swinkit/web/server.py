@@ -63,7 +63,12 @@ def served(models: Sequence[ShownModel], *, host: str, port: int | None) -> Iter
         folder = Path(name)
         page = _page(models, folder)
         try:
-            _launch(page, host, chosen)
+            try:
+                _launch(page, host, chosen)
+            except ValueError:
+                # gradio asks the page whether it is there, and a busy machine's answer comes too late for it.
+                if not page.is_running:
+                    raise
             shown = f"[{host}]" if ":" in host else host
             yield f"http://{'localhost' if host in ('0.0.0.0', '::') else shown}:{chosen}"
         finally:
@@ -80,6 +85,9 @@ def _environment(folder: str) -> Iterator[None]:
         "GRADIO_ANALYTICS_ENABLED": "False",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
+    # gradio also asks by way of a proxy, which knows nothing of this machine.
+    direct = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "localhost,127.0.0.1")))
+    values |= {"NO_PROXY": direct, "no_proxy": direct}
     before = {name: os.environ.get(name) for name in values}
     os.environ |= values
     try:
