@@ -41,7 +41,8 @@ FLOORS: dict[str, set[str]] = {
     "recipes": BELOW_WINGS | WINGS,
     "swinkit": BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening"},
     "tables": BELOW_WINGS | WINGS | {"recipes", "benchmark"},
-    "cli": BELOW_OUTSIDE | {"benchmark", "tables"},
+    "web": BELOW_WINGS | WINGS | {"export", "opening"},
+    "cli": BELOW_OUTSIDE | {"benchmark", "tables", "web"},
     "__main__": {"cli"},
 }
 

@@ -10,10 +10,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from swinkit.classification.pictures.annotation import annotated_image
-from swinkit.pictures.figure import figure_to_image, png_of, save_figure
+from swinkit.pictures.caption import captioned
+from swinkit.pictures.figure import figure_to_image, percent, png_of, save_figure
 
 MOST_BARS = 20
 """A picture shows no more classes than this."""
+MOST_LINES = 5
+"""And a frame of a video no more than this."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,6 +38,11 @@ class Classification:
     def draw(self) -> Image.Image:
         """The image and, beside it, a chart of its most probable classes."""
         return figure_to_image(self._figure())
+
+    def on_image(self) -> Image.Image:
+        """The image at its own size, with its most probable classes in a corner: a frame of a video."""
+        pairs = list(zip(self.classes, self.probabilities, strict=True))[:MOST_LINES]
+        return captioned(self.image, [(f"{percent(probability)}  {name}", None) for name, probability in pairs])
 
     def save(self, path: str | Path) -> None:
         """Write what `draw` gives as PNG; raises InputError where it cannot be written."""

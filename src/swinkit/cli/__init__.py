@@ -23,6 +23,7 @@ The Swin Transformer: train it, measure it, look at what it sees.
   evaluate CHECKPOINT           scores and pictures of a trained model on labelled images
   predict CHECKPOINT IMAGE...   what a trained model sees in images, as pictures, text or JSON
   export CHECKPOINT             an ONNX file or PyTorch program of any height and width
+  web [CHECKPOINT...]           a page in the browser that shows what models see in your pictures
   benchmark [WHAT]              time and memory beside timm, torchvision and transformers, as table, JSON and picture
   tables [1 ... 9]              the paper's tables beside what swinkit counts and this machine measures
   check-data DATA               what a data set holds and what is wrong with it, before training
@@ -39,6 +40,7 @@ COMMANDS = {
     "evaluate": "swinkit.cli.evaluate:evaluate_command",
     "predict": "swinkit.cli.predict:predict_command",
     "export": "swinkit.cli.export:export_command",
+    "web": "swinkit.cli.web:web_command",
     "benchmark": "swinkit.cli.benchmark:benchmark_command",
     "tables": "swinkit.cli.tables:tables_command",
     "check-data": "swinkit.cli.check_data:check_data_command",

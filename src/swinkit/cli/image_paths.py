@@ -10,11 +10,12 @@ from swinkit.errors import InputError
 from swinkit.files import exists, is_file, is_folder
 from swinkit.images.listing import LeftOut, left_out_lines, list_images, why_left_out
 from swinkit.images.read import is_image_name
+from swinkit.images.video import is_video_name
 
 
 def image_paths(given: Sequence[Path], *, recursive: bool = False) -> tuple[list[Path], list[LeftOut]]:
     """The files meant, where folders stand for the images in them (and below them, if `recursive`), and the other files
-    of the folders."""
+    of the folders; videos count where they are named."""
     if not given:
         raise InputError("name at least one image or folder of images")
     paths: list[Path] = []
@@ -22,10 +23,12 @@ def image_paths(given: Sequence[Path], *, recursive: bool = False) -> tuple[list
     for path in given:
         if not is_folder(path):
             matching = _matching(path)
-            paths += [each for each in matching if len(matching) == 1 or why_left_out(each) is None]
-            left_out += [
-                LeftOut(each, why) for each in matching if len(matching) > 1 and (why := why_left_out(each)) is not None
-            ]
+            for each in matching:
+                why = None if len(matching) == 1 or is_video_name(each.name) else why_left_out(each)
+                if why is None:
+                    paths.append(each)
+                else:
+                    left_out.append(LeftOut(each, why))
             continue
         listing = list_images(path, recursive=recursive)
         if not listing.images:
@@ -76,4 +79,4 @@ def _matching(path: Path) -> list[Path]:
         return [path]
     pattern = path.relative_to(path.anchor)
     found = sorted(file for file in Path(path.anchor or ".").glob(str(pattern)) if is_file(file))
-    return found if any(is_image_name(file.name) for file in found) else [path]
+    return found if any(is_image_name(file.name) or is_video_name(file.name) for file in found) else [path]

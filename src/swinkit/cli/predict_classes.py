@@ -23,19 +23,23 @@ class PredictClassesOptions(PredictOptions):
 
 
 def predict_classes(classifier: Classifier, options: PredictClassesOptions) -> None:
-    """The most probable classes of images."""
+    """The most probable classes of images, and of every frame of videos."""
     if options.top < 1:
         raise InputError(f"--top must be at least 1, not {options.top}")
 
-    def predict(image: Image.Image, path: Path, picture: Path) -> dict[str, Any]:
+    def see(image: Image.Image) -> Classification:
         result = classifier.predict(image, top=options.top, views=options.views)
         assert isinstance(result, Classification)
+        return result
+
+    def predict(image: Image.Image, path: Path, picture: Path) -> dict[str, Any]:
+        result = see(image)
         if not options.json:
             result.save(picture)
             _show(path, result, picture)
         return result.to_dict()
 
-    predict_each(options, predict)
+    predict_each(options, predict, see=see)
 
 
 def _show(path: Path, result: Classification, picture: Path) -> None:

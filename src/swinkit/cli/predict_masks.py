@@ -24,13 +24,17 @@ class PredictMasksOptions(PredictOptions):
 
 
 def predict_masks(segmentor: Segmentor, options: PredictMasksOptions) -> None:
-    """Paint the class of every pixel over images, and write index masks (NAME_mask.png), whose values are the
-    classes."""
+    """Paint the class of every pixel over images and videos, and write index masks of images (NAME_mask.png), whose
+    values are the classes."""
     settings = options.shown.settings(segmentor.preprocessing, options.views)
 
-    def predict(image: Image.Image, path: Path, picture: Path) -> dict[str, Any]:
+    def see(image: Image.Image) -> Segmentation:
         result = segmentor.predict(image, settings=settings, views=options.views)
         assert isinstance(result, Segmentation)
+        return result
+
+    def predict(image: Image.Image, path: Path, picture: Path) -> dict[str, Any]:
+        result = see(image)
         mask = result.save_mask(picture.with_name(f"{picture.stem}_mask.png"))
         if not options.json:
             result.save(picture, side_by_side=options.side_by_side)
@@ -38,4 +42,4 @@ def predict_masks(segmentor: Segmentor, options: PredictMasksOptions) -> None:
             print(f"{path}\n  {shares}\n  picture: {picture}\n  mask:    {mask}\n")
         return {"mask": str(mask), **result.to_dict()}
 
-    predict_each(options, predict, endings=("", "_mask"))
+    predict_each(options, predict, see=see, endings=("", "_mask"))

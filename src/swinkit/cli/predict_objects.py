@@ -26,16 +26,20 @@ class PredictObjectsOptions(PredictOptions):
 
 
 def predict_objects(detector: Detector, options: PredictObjectsOptions) -> None:
-    """Find instances in images: boxes, names, scores, and masks (in JSON as COCO run lengths) where the detector has
-    them."""
+    """Find instances in images and videos: boxes, names, scores, and masks (in JSON as COCO run lengths) where the
+    detector has them."""
     if not 0 <= options.threshold <= 1:
         raise InputError(f"--threshold must lie in 0..1, not {options.threshold}")
 
     detector = softened(detector, options.soft_nms)
 
-    def predict(image: Image.Image, path: Path, picture: Path) -> dict[str, Any]:
+    def see(image: Image.Image) -> DetectionResult:
         result = detector.predict(image, threshold=options.threshold, views=options.views)
         assert isinstance(result, DetectionResult)
+        return result
+
+    def predict(image: Image.Image, path: Path, picture: Path) -> dict[str, Any]:
+        result = see(image)
         if options.json:
             return {"objects": result.to_dict()}
         result.save(picture)
@@ -43,7 +47,7 @@ def predict_objects(detector: Detector, options: PredictObjectsOptions) -> None:
         print(f"{path}\n  {counts or 'nothing found'}\n  picture: {picture}\n")
         return {}
 
-    predict_each(options, predict)
+    predict_each(options, predict, see=see)
 
 
 def softened(detector: Detector, method: SoftNMS) -> Detector:

@@ -14,10 +14,12 @@ import tyro
 from PIL import Image
 
 from swinkit.cli.image_paths import image_paths, picture_paths, run_folder, run_name
+from swinkit.cli.predict_video import SeenFrame, predict_video
 from swinkit.errors import InputError
 from swinkit.files import exists, is_folder
 from swinkit.images.listing import IN_SUBFOLDER, left_out_lines
 from swinkit.images.read import read_image
+from swinkit.images.video import is_video_name
 from swinkit.serialization import from_plain
 from swinkit.structures import Views
 from swinkit.training.progress import progress_bar
@@ -34,10 +36,10 @@ class PredictOptions:
     checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
-    """Images, folders of images, or patterns such as "photos/*.jpg"."""
+    """Images, folders of images, patterns such as "photos/*.jpg", or, of `predict`, videos."""
     out: Path | None = None
-    """Folder for the annotated pictures. Default: predictions/, in the folder of the run where the checkpoint is in
-    one."""
+    """Folder for the annotated pictures and videos. Default: predictions/, in the folder of the run where the
+    checkpoint is in one."""
     json: bool = False
     """Print JSON instead of text, and draw no annotated pictures."""
     recursive: bool = False
@@ -141,10 +143,18 @@ def predict_each(
     options: PredictOptions,
     predict: Callable[[Image.Image, Path, Path], dict[str, Any]],
     *,
+    see: Callable[[Image.Image], SeenFrame] | None = None,
     endings: Sequence[str] = ("",),
 ) -> None:
-    """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it. Images that
-    cannot be read, or whose picture cannot be written, are named at the end, a line each, and are an InputError."""
+    """Run `predict(image, its path, its picture's path)` for every image, which gives what JSON says of it, and `see`,
+    if given, for every frame of the videos. Files that cannot be read, or whose picture cannot be written, are named at
+    the end, a line each, and are an InputError."""
+
+    def row(path: Path, picture: Path) -> dict[str, Any]:
+        if see is not None and is_video_name(path.name):
+            return predict_video(path, picture, see, draws=not options.json)
+        return {"image": str(path), **predict(read_image(path), path, picture)}
+
     paths, left_out = image_paths(options.images, recursive=options.recursive)
     rows, failures = [], []
     # Without JSON, every image has lines of its own.
@@ -152,7 +162,7 @@ def predict_each(
     pictures = picture_paths(paths, options.folder, endings=endings)
     for done, (path, picture) in enumerate(zip(paths, pictures, strict=True), start=1):
         try:
-            rows.append({"image": str(path), **predict(read_image(path), path, picture)})
+            rows.append(row(path, picture))
         except InputError as error:
             failures.append(str(error))
         step(done)

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from swinkit.detection.pictures.detections import draw_detections, picture_of_detections
+from swinkit.detection.pictures.detections import draw_detections, picture_of_detections, picture_of_the_size
 from swinkit.detection.scores import encode_mask
 from swinkit.errors import InputError
 from swinkit.ops.masks import paste_masks
@@ -92,6 +92,10 @@ class DetectionResult:
     def draw(self) -> Image.Image:
         """The image with boxes, masks, names and scores, and a legend below."""
         return picture_of_detections(self.image, self.detections, self.classes, palette=self.palette)
+
+    def on_image(self) -> Image.Image:
+        """The image at its own size, with boxes, masks, names and scores: a frame of a video."""
+        return picture_of_the_size(self.image, self.detections, self.classes, palette=self.palette)
 
     def save(self, path: str | Path) -> None:
         """Write what `draw` gives as PNG; raises InputError where it cannot be written."""

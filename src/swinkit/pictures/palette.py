@@ -72,6 +72,12 @@ def hex_code(colour: Colour) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
+def readable_ink(colour: Colour) -> str:
+    """ "black" or "white", whichever can be read on the colour."""
+    red, green, blue = colour
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white"
+
+
 def is_background(name: str) -> bool:
     """Whether a class is what is behind everything, by its name: pictures do not paint it."""
     return " ".join(name.lower().replace("_", " ").replace("-", " ").split()) in _BACKGROUND

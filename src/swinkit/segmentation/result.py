@@ -15,8 +15,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from swinkit.files import save_image
+from swinkit.pictures.caption import captioned
 from swinkit.pictures.figure import PHOTOGRAPH_BYTES, figure_to_image, percent, png_of, save_figure
-from swinkit.segmentation.pictures import index_mask, segmentation_figure
+from swinkit.segmentation.pictures import index_mask, legend_lines, painted, segmentation_figure
+
+MOST_LINES = 8
+"""A frame of a video names so many classes, those of the largest areas."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,12 @@ class Segmentation:
     def draw(self, *, side_by_side: bool = False) -> Image.Image:
         """The image under the colours of its classes, with a legend; `side_by_side` shows the image itself, too."""
         return figure_to_image(self._figure(side_by_side=side_by_side))
+
+    def on_image(self) -> Image.Image:
+        """The image at its own size under the colours of its classes, with their names in a corner: a frame of a
+        video."""
+        over = painted(self.image, self.mask, self.classes, palette=self.palette)
+        return captioned(over, legend_lines(self.mask, self.classes, palette=self.palette)[:MOST_LINES])
 
     def save(self, path: str | Path, *, side_by_side: bool = False) -> Path:
         """Write what `draw` gives as PNG, in fewer colours where it is large; raises InputError where it cannot be

@@ -30,6 +30,8 @@ from swinkit.structures import Detections, Instances
 SIDE = 1280
 """An image is shown with at most this many pixels a side, and at least `SMALLEST`."""
 SMALLEST = 640
+SMALLEST_LETTERS, LETTERS, LINES = 6.0, 10.0, 2.0
+"""Points of names and boxes in an image of `SIDE` pixels that is drawn at its own size."""
 MOST_NAMES = 12
 """The legend names so many classes, those with most objects."""
 LINE = 0.22  # inches from line to line
@@ -77,6 +79,29 @@ def picture_of_detections(
 ) -> Image.Image:
     """What `draw_detections` writes, as an image."""
     return figure_to_image(_figure_of(image, found, classes, palette))
+
+
+def picture_of_the_size(
+    image: Image.Image, found: Instances | Detections, classes: Sequence[str], *, palette: Sequence[Colour] = ()
+) -> Image.Image:
+    """`image` at its own size with its instances, and nothing around it. Arguments and errors are those of
+    `draw_detections`."""
+    check_objects(image, found, classes)
+    longest = max(image.size)
+    # The hundredth of a pixel outweighs what is lost to rounding.
+    figure = new_figure((image.width + 0.01) / DPI, (image.height + 0.01) / DPI, dpi=DPI)
+    draw_objects(
+        figure,
+        (0.0, 0.0, longest / DPI),
+        image,
+        found,
+        classes,
+        font_size=max(SMALLEST_LETTERS, LETTERS * longest / SIDE),
+        line_width=max(1.0, LINES * longest / SIDE),
+        is_one_class=len(set(found.labels.tolist())) == 1,
+        palette=palette,
+    )
+    return figure_to_image(figure)
 
 
 def _figure_of(

@@ -20,7 +20,14 @@ from torch import Tensor
 from swinkit.errors import InputError
 from swinkit.ops.masks import paste_masks
 from swinkit.pictures.figure import clip_name, new_figure
-from swinkit.pictures.palette import Colour, colours_of, colours_of_one_class, hex_code, instance_colours
+from swinkit.pictures.palette import (
+    Colour,
+    colours_of,
+    colours_of_one_class,
+    hex_code,
+    instance_colours,
+    readable_ink,
+)
 from swinkit.pictures.thumbnail import thumbnail
 from swinkit.structures import Detections, Instances
 
@@ -80,7 +87,7 @@ def draw_objects(
     picture = thumbnail(image, side, side)
     scale = picture.width / image.width, picture.height / image.height
     named = colours_of(len(classes), palette)
-    colours, shades = _colours(found.labels.tolist(), named, is_one_class=is_one_class)
+    colours, shades = object_colours(found.labels.tolist(), named, is_one_class=is_one_class)
     painted = _with_masks(picture, found, shades, scale)
     width, height = picture.width / DPI, picture.height / DPI
     across, down = figure.get_size_inches()
@@ -97,7 +104,9 @@ def draw_objects(
     return width, height
 
 
-def _colours(labels: list[int], named: list[Colour], *, is_one_class: bool) -> tuple[list[Colour], list[Colour]]:
+def object_colours(
+    labels: Sequence[int], named: Sequence[Colour], *, is_one_class: bool
+) -> tuple[list[Colour], list[Colour]]:
     """The colours of boxes and labels, and those of masks, by those of the classes."""
     if is_one_class and labels:
         own = [named[labels[0]], *colours_of_one_class(len(labels), labels[0])[1:]]
@@ -203,8 +212,7 @@ def _overlap(one: Bbox, other: Bbox) -> bool:
 
 def _write(axes: Axes, spot: Bbox, text: str, colour: Colour, font_size: float) -> None:
     axes.add_patch(Rectangle((spot.x0, spot.y0), spot.width, spot.height, color=hex_code(colour), linewidth=0))
-    red, green, blue = colour
-    ink = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white"
+    ink = readable_ink(colour)
     middle = (spot.y0 + spot.y1) / 2
     axes.text(spot.x0 + 2, middle, text, fontsize=font_size, color=ink, va="center_baseline", ha="left", clip_on=True)
 
