@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "swinkit"
 
 GROUND = {"errors", "files", "serialization", "structures"}
 WINGS = {"classification", "detection", "segmentation"}
-BELOW_WINGS = GROUND | {"ops", "layers", "backbone", "weights", "training", "images", "pictures"}
+BELOW_WINGS = GROUND | {"ops", "layers", "backbone", "weights", "training", "images", "pictures", "explanation"}
 BELOW_OUTSIDE = BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening", "swinkit"}
 
 # Each floor with the floors that it may import besides itself. "swinkit" is the package's own __init__.py.
@@ -33,6 +33,8 @@ FLOORS: dict[str, set[str]] = {
     "training": GROUND | {"ops", "weights"},
     "images": GROUND | {"ops", "training"},
     "pictures": GROUND | {"ops"},
+    "explanation": GROUND | {"ops", "layers", "backbone", "pictures"},
+    "embedding": GROUND | {"images", "pictures"},
     **dict.fromkeys(WINGS, BELOW_WINGS),
     "export": GROUND,
     "opening": BELOW_WINGS | WINGS | {"export"},
@@ -41,7 +43,7 @@ FLOORS: dict[str, set[str]] = {
     "recipes": BELOW_WINGS | WINGS,
     "swinkit": BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening"},
     "tables": BELOW_WINGS | WINGS | {"recipes", "benchmark"},
-    "cli": BELOW_OUTSIDE | {"benchmark", "tables"},
+    "cli": BELOW_OUTSIDE | {"embedding", "benchmark", "tables"},
     "__main__": {"cli"},
 }
 
@@ -54,6 +56,7 @@ OUTER_ROOMS = {
     "evaluation_images",
     "result",
     "scores",
+    "explanation",
     "submission",
     "predictor",
     "exported",
@@ -154,7 +157,7 @@ def check_rooms(package: Package) -> Iterator[str]:
         if room_of(module.name) in OUTER_ROOMS | {None}:
             continue
         for name, line in imports_of(module, package):
-            outside = floor_of(name) in {"training", "images", "pictures"}
+            outside = floor_of(name) in {"training", "images", "pictures", "explanation"}
             if outside or (floor_of(name) == module.floor and room_of(name) in OUTER_ROOMS):
                 yield f"{module.name}:{line} imports {name}: a model may not import data or training"
 
