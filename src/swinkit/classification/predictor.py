@@ -178,7 +178,7 @@ class Classifier(Shareable):
         *,
         classes: Sequence[str] = (),
         top: int = 1,
-        stage: int = -1,
+        stage: int | None = None,
         method: Method = "hirescam",
     ) -> Explanation:
         """Which parts of an image speak for its most probable classes, or for those that are named.
@@ -188,6 +188,7 @@ class Classifier(Shareable):
             classes: names; empty is the `top` most probable.
             top: how many.
             stage: whose map is looked at, from 0, or from the end, -1: earlier ones are finer and say less of classes.
+                None is the last that is four cells long.
             method: how values and gradients become a map, see `explanation.activation`.
 
         Raises:

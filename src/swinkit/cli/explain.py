@@ -28,8 +28,8 @@ class ExplainOptions(ImageOptions):
     top: int = 5
     """Otherwise so many: the best detections, or the classes that fill most."""
     stage: int | None = None
-    """Which stage of the backbone to look at, counted from 0, or from the end, -1. Default: the last, of detections for
-    each the coarsest in which its box is six cells long; with --place all."""
+    """Which stage of the backbone to look at, counted from 0, or from the end, -1. Default: the last whose map is four
+    cells long, of detections the last in which the box is six cells long; with --place all."""
     method: Method = "hirescam"
     """How values and gradients become a map."""
     place: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="X Y")] = None
@@ -64,8 +64,9 @@ def explain_classes(classifier: Classifier, options: ExplainClassesOptions) -> N
     """Paint over images what speaks for their most probable class."""
 
     def explain(image: Image.Image) -> Explanation:
-        stage = -1 if options.stage is None else options.stage
-        return classifier.explain(image, classes=options.classes, top=options.top, stage=stage, method=options.method)
+        return classifier.explain(
+            image, classes=options.classes, top=options.top, stage=options.stage, method=options.method
+        )
 
     _explain_each(classifier, options, explain)
 
@@ -90,8 +91,9 @@ def explain_segments(segmentor: Segmentor, options: ExplainOptions) -> None:
     """Paint over images what speaks for each class that is painted."""
 
     def explain(image: Image.Image) -> Explanation:
-        stage = -1 if options.stage is None else options.stage
-        return segmentor.explain(image, classes=options.classes, top=options.top, stage=stage, method=options.method)
+        return segmentor.explain(
+            image, classes=options.classes, top=options.top, stage=options.stage, method=options.method
+        )
 
     _explain_each(segmentor, options, explain)
 

@@ -12,7 +12,7 @@ from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionRe
 from swinkit.detection.detector import DetectorModel
 from swinkit.errors import InputError
 from swinkit.explanation.activation import Method, activation_map, check_method
-from swinkit.explanation.features import features_of, level_for, level_of, numbers_of, on_features
+from swinkit.explanation.features import BOX_CELLS, features_of, level_for, level_of, numbers_of, on_features
 from swinkit.explanation.frame import Frame, whole_frame
 from swinkit.explanation.result import ClassMap, Explanation
 from swinkit.layers.pixels import pad_batch
@@ -44,7 +44,7 @@ def explain_detections(
         top: at most so many detections, the best.
         threshold: least score, 0..1.
         stage: which feature of the backbone is looked at, from 0, or from the end, -1; None is for each detection the
-            coarsest in which its box is `features.CELLS` cells long.
+            coarsest in which its box is `features.BOX_CELLS` cells long.
         method: how values and gradients become a map.
 
     Raises:
@@ -68,8 +68,8 @@ def explain_detections(
 
         left, upper, right, lower = found.boxes[number].tolist()
         corners = (*frame.to_shown(left, upper), *frame.to_shown(right, lower))
-        side = ((corners[2] - corners[0]) * (corners[3] - corners[1])) ** 0.5
-        chosen = level_for(side, strides) if level is None else level
+        side = max(0.0, (corners[2] - corners[0]) * (corners[3] - corners[1])) ** 0.5
+        chosen = level_for(side, strides, cells=BOX_CELLS) if level is None else level
         cells = activation_map(model, features, chosen, score, method=method)
         maps.append(
             ClassMap(

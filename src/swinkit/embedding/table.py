@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,10 +33,10 @@ def write_features(path: Path, features: np.ndarray, images: Sequence[str], labe
     check_ending(path)
     with written_whole(path) as temporary:
         if path.suffix.lower() == ".npz":
-            names = {"images": np.array(images, dtype=str)}
-            names |= {} if labels is None else {"labels": np.array(labels, dtype=str)}
+            columns: dict[str, Any] = {"features": features.astype(np.float32), "images": np.array(images, dtype=str)}
+            columns |= {} if labels is None else {"labels": np.array(labels, dtype=str)}
             with temporary.open("wb") as file:
-                np.savez_compressed(file, features=features.astype(np.float32), **names)
+                np.savez_compressed(file, **columns)
             return
         with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as text:
             lines = csv.writer(text)

@@ -23,7 +23,13 @@ Score = Callable[[list[Tensor]], Tensor]
 
 
 def activation_map(
-    model: nn.Module, features: Sequence[Tensor], level: int, score: Score, *, method: Method = "hirescam"
+    model: nn.Module,
+    features: Sequence[Tensor],
+    level: int,
+    score: Score,
+    *,
+    method: Method = "hirescam",
+    centred: bool = True,
 ) -> Tensor:
     """Where feature number `level` speaks for a score: (h, w) float32 on the CPU, 0..1; zeros where nothing does.
 
@@ -35,12 +41,15 @@ def activation_map(
         level: which of them.
         score: what is explained; it must depend on that feature.
         method: how values and gradients become a map.
+        centred: values count as differences from their mean over the map: what a place says beside an average one. In
+            front of a norm, values themselves times their gradients add up to nothing; behind it, what all places have
+            in common blurs what one of them says.
 
     Raises:
         InputError: where grad-cam is not installed, there is no such method, or the score has no gradient.
     """
     kind = _method(method)
-    asked = _Asked(features, level, score)
+    asked = _Asked(features, level, score, centred=centred)
     with torch.inference_mode(False), torch.enable_grad(), _constant_weights(model):
         cam = kind(asked, [asked.leaf])
         try:
@@ -58,19 +67,21 @@ def check_method(method: str) -> None:
 class _Asked(nn.Module):
     """A score as the library wants a model: one that has parameters and a layer whose output is looked at."""
 
-    def __init__(self, features: Sequence[Tensor], level: int, score: Score) -> None:
+    def __init__(self, features: Sequence[Tensor], level: int, score: Score, *, centred: bool) -> None:
         super().__init__()
         # Tensors of inference mode have no gradients, even outside of it; their copies do.
         with torch.inference_mode(False):
             self.features = [each.clone() for each in features]
         self.level = level
         self.score = score
+        self.centred = centred
         self.leaf = _Leaf()
         self.place = nn.Parameter(torch.zeros((), device=features[level].device))  # the library asks where it is
 
     def forward(self, _: Tensor) -> Tensor:
-        features = list(self.features)
-        features[self.level] = self.leaf(features[self.level]).to(features[self.level].dtype)
+        features, looked_at = list(self.features), self.features[self.level].float()
+        average = looked_at.mean((2, 3), keepdim=True) if self.centred else looked_at.new_zeros(())
+        features[self.level] = (self.leaf(looked_at - average) + average).to(features[self.level].dtype)
         value = self.score(features)
         if not value.requires_grad:
             raise InputError(
@@ -84,7 +95,7 @@ class _Leaf(nn.Module):
     """Where gradients end."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.detach().float().requires_grad_()
+        return x.detach().requires_grad_()
 
 
 def _itself(output: Tensor) -> Tensor:

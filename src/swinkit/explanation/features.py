@@ -59,13 +59,14 @@ def level_of(stage: int, count: int) -> int:
     return stage % count
 
 
-CELLS = 6
-"""A thing should be as long as so many cells of the map that is looked at, or its peak may lie beside it."""
+BOX_CELLS, IMAGE_CELLS = 6, 4
+"""A box, and an image, should be as long as so many cells of the map that is looked at: in a coarser one the peak of a
+small thing may lie beside it."""
 
 
-def level_for(side: float, strides: Sequence[int]) -> int:
-    """The coarsest feature in which a thing of `side` pixels is `CELLS` cells long, else the finest."""
-    return max((level for level, stride in enumerate(strides) if side >= CELLS * stride), default=0)
+def level_for(side: float, strides: Sequence[int], *, cells: int) -> int:
+    """The coarsest feature in which `side` pixels are as long as so many cells, else the finest."""
+    return max((level for level, stride in enumerate(strides) if side >= cells * stride), default=0)
 
 
 def numbers_of(named: Sequence[str], classes: Sequence[str]) -> list[int]:

@@ -27,7 +27,7 @@ COLUMNS = 4
 GAP, TITLE = 0.12, 0.22
 """Inches between panels, and of the line above each."""
 COLOURS = "inferno"
-FAINTEST, STRONGEST = 0.25, 0.8
+FAINTEST, STRONGEST = 0.25, 0.7
 """How much of the colours covers the image where the heatmap is 0 and where it is 1."""
 MARK = "#00E5FF"
 """Of places and boxes: seen on all of the colours."""

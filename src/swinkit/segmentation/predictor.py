@@ -148,7 +148,7 @@ class Segmentor(Shareable):
         *,
         classes: Sequence[str] = (),
         top: int = 5,
-        stage: int = -1,
+        stage: int | None = None,
         method: Method = "hirescam",
     ) -> Explanation:
         """Which parts of an image speak for each class that is painted in it.
@@ -157,7 +157,8 @@ class Segmentor(Shareable):
             image: a path, PIL image, array, tensor or bytes, see `swinkit.images.given`.
             classes: names, of those that are painted at all; empty is the `top` that fill most.
             top: how many.
-            stage: which feature of the backbone is looked at, from 0, or from the end, -1.
+            stage: which feature of the backbone is looked at, from 0, or from the end, -1; None is the coarsest that is
+                four cells long.
             method: how values and gradients become a map, see `explanation.activation`.
 
         Raises:
