@@ -35,7 +35,7 @@ def test_neighbours_are_the_nearest_others() -> None:
         cosines = unit @ unit[number]
         cosines[number] = -2
         assert found.numbers[number].tolist() == np.argsort(-cosines)[:4].tolist()
-    assert nearest(features[:3], 20).numbers.shape == (3, 2)
+    assert nearest(features[:3], 20).numbers.shape == (3, 2) and nearest(features[:1]).numbers.shape == (1, 0)
 
 
 def test_an_image_has_no_vote_on_itself() -> None:

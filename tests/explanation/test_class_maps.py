@@ -89,13 +89,13 @@ def test_peaks_lie_in_the_original_image_where_its_middle_is_shown(width: int, h
     result = made.explain(scene(width, height, round(left), round(top), side), classes=("red",))
     assert result.heatmap.shape == (height, width)
     assert is_inside(result.maps[0].peak, (left, top, left + side, top + side)), result.maps[0].peak
-    assert result.seen == (
+    assert result.frame.seen == (
         (width - 64 * scale) / 2,
         (height - 64 * scale) / 2,
         (width + 64 * scale) / 2,
         (height + 64 * scale) / 2,
     )
-    outside = result.heatmap[: round(result.seen[1]), : round(result.seen[0])]
+    outside = result.heatmap[: round(result.frame.seen[1]), : round(result.frame.seen[0])]
     assert not outside.any()
 
 

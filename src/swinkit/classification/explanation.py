@@ -71,7 +71,7 @@ def explain_classes(
         cells = activation_map(model, [x.permute(0, 3, 1, 2)], 0, score, method=method, centred=not is_last)
         heatmap = frame.heatmap(cells, stride)
         maps.append(ClassMap(classes[label], float(probabilities[label]), heatmap, stage=level, stride=stride))
-    return Explanation(image, tuple(maps), method, frame.seen)
+    return Explanation(image, tuple(maps), method, frame)
 
 
 def frame_of(transform: EvalTransform, image: Image.Image, shown: Tensor) -> Frame:

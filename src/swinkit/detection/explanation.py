@@ -81,7 +81,7 @@ def explain_detections(
                 box=(left, upper, right, lower),
             )
         )
-    return Explanation(image, tuple(maps), method, frame.seen)
+    return Explanation(image, tuple(maps), method, frame)
 
 
 def shown_to(model: DetectorModel, image: Image.Image, resize: DetectionResize) -> tuple[Tensor, Frame]:

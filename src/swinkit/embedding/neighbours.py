@@ -40,17 +40,21 @@ class Pair(NamedTuple):
 
 
 def nearest(features: np.ndarray, count: int = NEIGHBOURS) -> Neighbours:
-    """The nearest others of every row of (N, C); of equally near ones those with the lower numbers."""
+    """The nearest others of every row of (N, C), and of equally near ones first that with the lower number."""
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     unit = unit.astype(np.float32)
     count = min(count, len(unit) - 1)
+    if count < 1:
+        return Neighbours(np.zeros((len(unit), 0), dtype=np.int64), np.zeros((len(unit), 0), dtype=np.float32))
     numbers, cosines = [], []
     for start in range(0, len(unit), _ROWS):
         near = unit[start : start + _ROWS] @ unit.T
         near[np.arange(len(near)), np.arange(start, start + len(near))] = -np.inf
-        order = np.argsort(-near, axis=1, kind="stable")[:, :count]
-        numbers.append(order)
-        cosines.append(np.take_along_axis(near, order, axis=1))
+        chosen = np.sort(np.argpartition(-near, count - 1, axis=1)[:, :count], axis=1)
+        values = np.take_along_axis(near, chosen, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        numbers.append(np.take_along_axis(chosen, order, axis=1))
+        cosines.append(np.take_along_axis(values, order, axis=1))
     return Neighbours(np.concatenate(numbers), np.concatenate(cosines))
 
 

@@ -125,7 +125,7 @@ class PlaceAttention:
         return Panel(
             title,
             self.heatmap_of(block),
-            seen=self.frame.seen,
+            seen=self.frame.cut_out,
             place=self.place,
             columns=tuple(self.frame.to_image(column * block.stride, 0)[0] for column in columns),
             rows=tuple(self.frame.to_image(0, row * block.stride)[1] for row in rows),

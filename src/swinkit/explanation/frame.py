@@ -26,6 +26,11 @@ class Frame(NamedTuple):
     shown: Size
     """Height and width of the part as the model's input, without padding."""
 
+    @property
+    def cut_out(self) -> tuple[float, float, float, float] | None:
+        """`seen`, where that is not the whole image."""
+        return None if self.seen == (0.0, 0.0, float(self.size[1]), float(self.size[0])) else self.seen
+
     def to_shown(self, x: float, y: float) -> tuple[float, float]:
         """A point of the image in pixels of the model's input."""
         across, down = self._scale

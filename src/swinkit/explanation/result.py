@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from swinkit.explanation.activation import Method
+from swinkit.explanation.frame import Frame
 from swinkit.explanation.pictures import Panel, heatmap_figure
 from swinkit.pictures.figure import PHOTOGRAPH_BYTES, figure_to_image, png_of, save_figure
 
@@ -68,8 +69,8 @@ class Explanation:
     maps: tuple[ClassMap, ...]
     """Highest score first; empty where nothing was found."""
     method: Method
-    seen: Box
-    """The part of the image that the model was shown."""
+    frame: Frame
+    """What of the image the model was shown."""
 
     @cached_property
     def heatmap(self) -> np.ndarray:
@@ -100,7 +101,7 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """Plain data without the pixels, as JSON has it."""
         maps = [each.to_dict() for each in self.maps]
-        return {"method": self.method, "seen": list(self.seen), "maps": maps}
+        return {"method": self.method, "seen": list(self.frame.seen), "maps": maps}
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
@@ -111,8 +112,7 @@ class Explanation:
         return f"Explanation({shown or 'nothing found'}{', ...' if len(self) > 5 else ''})"
 
     def _figure(self) -> Figure:
-        whole = (0.0, 0.0, float(self.image.width), float(self.image.height))
-        seen = None if self.seen == whole else self.seen
+        seen = self.frame.cut_out
         panels = [
             Panel(f"{each.name} {each.score:.3f}", each.heatmap, peak=each.peak, box=each.box, seen=seen)
             for each in self.maps

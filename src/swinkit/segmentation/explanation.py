@@ -72,7 +72,7 @@ def explain_segments(
         share = float(counts[label]) / painted.numel()
         heatmap = frame.heatmap(cells, strides[level])
         maps.append(ClassMap(classes[label], share, heatmap, stage=level, stride=strides[level]))
-    return Explanation(image, tuple(maps), method, frame.seen)
+    return Explanation(image, tuple(maps), method, frame)
 
 
 def shown_to(model: SegmentorModel, image: Image.Image, settings: InferenceSettings) -> tuple[Tensor, Frame]:
