@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "swinkit"
 
 GROUND = {"errors", "files", "serialization", "structures"}
 WINGS = {"classification", "detection", "segmentation"}
-BELOW_WINGS = GROUND | {"ops", "layers", "backbone", "weights", "training", "images", "pictures"}
+BELOW_WINGS = GROUND | {"ops", "layers", "backbone", "weights", "training", "images", "pictures", "explanation"}
 BELOW_OUTSIDE = BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening", "swinkit"}
 
 # Each floor with the floors that it may import besides itself. "swinkit" is the package's own __init__.py.
@@ -33,6 +33,8 @@ FLOORS: dict[str, set[str]] = {
     "training": GROUND | {"ops", "weights"},
     "images": GROUND | {"ops", "training"},
     "pictures": GROUND | {"ops"},
+    "explanation": GROUND | {"ops", "layers", "backbone", "pictures"},
+    "embedding": GROUND | {"images", "pictures"},
     **dict.fromkeys(WINGS, BELOW_WINGS),
     "export": GROUND,
     "opening": BELOW_WINGS | WINGS | {"export"},
@@ -42,7 +44,7 @@ FLOORS: dict[str, set[str]] = {
     "swinkit": BELOW_WINGS | WINGS | {"compilation", "export", "recipes", "opening"},
     "tables": BELOW_WINGS | WINGS | {"recipes", "benchmark"},
     "web": BELOW_WINGS | WINGS | {"export", "opening"},
-    "cli": BELOW_OUTSIDE | {"benchmark", "tables", "web"},
+    "cli": BELOW_OUTSIDE | {"embedding", "benchmark", "tables", "web"},
     "__main__": {"cli"},
 }
 
@@ -55,6 +57,7 @@ OUTER_ROOMS = {
     "evaluation_images",
     "result",
     "scores",
+    "explanation",
     "submission",
     "predictor",
     "exported",
@@ -155,7 +158,7 @@ def check_rooms(package: Package) -> Iterator[str]:
         if room_of(module.name) in OUTER_ROOMS | {None}:
             continue
         for name, line in imports_of(module, package):
-            outside = floor_of(name) in {"training", "images", "pictures"}
+            outside = floor_of(name) in {"training", "images", "pictures", "explanation"}
             if outside or (floor_of(name) == module.floor and room_of(name) in OUTER_ROOMS):
                 yield f"{module.name}:{line} imports {name}: a model may not import data or training"
 

@@ -19,10 +19,14 @@ from swinkit.classification.data.preprocessing import (
     eval_transform,
     published_preprocessing,
 )
+from swinkit.classification.explanation import explain_classes, frame_of
 from swinkit.classification.model import SwinClassifier
 from swinkit.classification.result import Classification
 from swinkit.errors import InputError
-from swinkit.images.given import GivenImage, given_images
+from swinkit.explanation.activation import Method
+from swinkit.explanation.attention import Place, PlaceAttention, place_attention
+from swinkit.explanation.result import Explanation
+from swinkit.images.given import GivenImage, given_image, given_images
 from swinkit.serialization import from_plain, to_plain
 from swinkit.structures import ONE_VIEW, Views
 from swinkit.weights.catalogue import CATALOGUE, Preprocessing
@@ -167,6 +171,55 @@ class Classifier(Shareable):
         for start in range(0, len(given), batch_size):
             results += self._predicted(given[start : start + batch_size], top, views)
         return results[0] if is_one else results
+
+    def explain(
+        self,
+        image: GivenImage,
+        *,
+        classes: Sequence[str] = (),
+        top: int = 1,
+        stage: int | None = None,
+        method: Method = "hirescam",
+    ) -> Explanation:
+        """Which parts of an image speak for its most probable classes, or for those that are named.
+
+        Args:
+            image: a path, the bytes of a file, a PIL image, an array or a tensor, see `images.given`.
+            classes: names; empty is the `top` most probable.
+            top: how many.
+            stage: whose map is looked at, from 0, or from the end, -1: earlier ones are finer and say less of classes.
+                None is the last that is four cells long.
+            method: how values and gradients become a map, see `explanation.activation`.
+
+        Raises:
+            InputError: where something is no image, there is no such class or stage, or grad-cam is not installed.
+        """
+        picture = given_image(image)
+        pixels = self.inputs([picture]).to(self.device)
+        frame = frame_of(self.transform, picture, pixels)
+        return explain_classes(
+            self.model, picture, pixels, frame, self.classes, named=classes, top=top, stage=stage, method=method
+        )
+
+    def attention(self, image: GivenImage, place: Place, *, stage: int | None = None) -> PlaceAttention:
+        """What a place of an image, x and y in its pixels, attends to in every block of a stage, or of all.
+
+        Raises InputError where the model is not shown the place, there is no such stage, or attention has no windows.
+        """
+        picture = given_image(image)
+        pixels = self.inputs([picture]).to(self.device)
+        frame = frame_of(self.transform, picture, pixels)
+        return place_attention(self.model, lambda: self.model(pixels), picture, frame, place, stage=stage)
+
+    @torch.no_grad()
+    def embed(self, images: GivenImage | Sequence[GivenImage], *, batch_size: int = 32) -> Tensor:
+        """What the head sees of one image or many: the mean of the normalised last map, (N, C) float32 on the CPU."""
+        given, _ = given_images(images)
+        rows = []
+        for start in range(0, len(given), batch_size):
+            maps = self.model.forward_features(self.inputs(given[start : start + batch_size]).to(self.device))
+            rows.append(self.model.forward_head(maps, pre_logits=True).float().cpu())
+        return torch.cat(rows) if rows else torch.zeros(0, self.model.num_features)
 
     def _predicted(self, images: Sequence[Image.Image], top: int, views: Views) -> list[Classification]:
         show = ViewsTransform(self.preprocessing, views)

@@ -22,6 +22,8 @@ The Swin Transformer: train it, measure it, look at what it sees.
   train RECIPE                  train by a recipe, or go on with a run that was stopped
   evaluate CHECKPOINT           scores and pictures of a trained model on labelled images
   predict CHECKPOINT IMAGE...   what a trained model sees in images, as pictures, text or JSON
+  explain CHECKPOINT IMAGE...   which parts of images speak for what a model sees, and what a place attends to
+  embed CHECKPOINT FOLDER       features of a folder of images, a map of it, near-duplicates and likely wrong labels
   export CHECKPOINT             an ONNX file or PyTorch program of any height and width
   web [CHECKPOINT...]           a page in the browser that shows what models see in your pictures
   benchmark [WHAT]              time and memory beside timm, torchvision and transformers, as table, JSON and picture
@@ -39,6 +41,8 @@ COMMANDS = {
     "train": "swinkit.cli.train:train_command",
     "evaluate": "swinkit.cli.evaluate:evaluate_command",
     "predict": "swinkit.cli.predict:predict_command",
+    "explain": "swinkit.cli.explain:explain_command",
+    "embed": "swinkit.cli.embed:embed_command",
     "export": "swinkit.cli.export:export_command",
     "web": "swinkit.cli.web:web_command",
     "benchmark": "swinkit.cli.benchmark:benchmark_command",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 import tyro
+from PIL import Image
 
 from swinkit.classification.predictor import Classifier
 from swinkit.cli.image_paths import image_paths
@@ -74,7 +75,7 @@ def run_by_task(
 
 def _tell_of_bf16(predictor: Classifier | Detector | Segmentor, options: PredictOptions) -> None:
     """On stderr, beside the results; images that cannot be read are named with these."""
-    pictures = []
+    pictures: list[Image.Image] = []
     for path in image_paths(options.images, recursive=options.recursive)[0]:
         if len(pictures) < MOST_COMPARED:
             with suppress(InputError):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import tyro
 from PIL import Image
@@ -32,29 +32,37 @@ DEFAULT_PLACE = Path("..", "..")
 
 
 @dataclass(frozen=True)
-class PredictOptions:
+class ImageOptions:
+    """Of commands that show a model images, one after the other."""
+
     checkpoint: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """A model file, the folder of a run, a name that `swinkit models` lists, an address, or hf-hub:owner/name."""
     images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
     """Images, folders of images, patterns such as "photos/*.jpg", or, of `predict`, videos."""
     out: Path | None = None
-    """Folder for the annotated pictures and videos. Default: predictions/, in the folder of the run where the
-    checkpoint is in one."""
+    """Folder for the pictures and videos. Default: predictions/, of `explain` explanations/, in the folder of the run
+    where the checkpoint is in one."""
     json: bool = False
     """Print JSON instead of text, and draw no annotated pictures."""
     recursive: bool = False
     """Take the images in folders below those given, too."""
     device: str | None = None
     """Device such as cuda or cpu. Default: the GPU if there is one."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 computes with half the bits; how much faster that is here, and what it changes in the first images, is told
-    first."""
-    views: Annotated[Views, tyro.conf.arg(name="")] = field(default_factory=Views)
+
+    folder_name: ClassVar[str] = "predictions"
 
     @property
     def folder(self) -> Path:
         """Where pictures go."""
-        return self.out or (run_folder(self.checkpoint) or Path()) / "predictions"
+        return self.out or (run_folder(self.checkpoint) or Path()) / self.folder_name
+
+
+@dataclass(frozen=True)
+class PredictOptions(ImageOptions):
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 computes with half the bits; how much faster that is here, and what it changes in the first images, is told
+    first."""
+    views: Annotated[Views, tyro.conf.arg(name="")] = field(default_factory=Views)
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,7 @@ class RecipeFacts:
 
 
 def predict_each(
-    options: PredictOptions,
+    options: ImageOptions,
     predict: Callable[[Image.Image, Path, Path], dict[str, Any]],
     *,
     see: Callable[[Image.Image], SeenFrame] | None = None,
@@ -158,7 +166,7 @@ def predict_each(
     paths, left_out = image_paths(options.images, recursive=options.recursive)
     rows, failures = [], []
     # Without JSON, every image has lines of its own.
-    step = progress_bar(len(paths), "predicting") if options.json else lambda done: None
+    step = progress_bar(len(paths), "looking") if options.json else lambda done: None
     pictures = picture_paths(paths, options.folder, endings=endings)
     for done, (path, picture) in enumerate(zip(paths, pictures, strict=True), start=1):
         try:
@@ -171,13 +179,18 @@ def predict_each(
     for line in left_out_lines(left_out):
         hint = "; --recursive takes them" if IN_SUBFOLDER in line else ""
         print(f"{line}{hint}", file=sys.stderr)
+    name_failures(failures, len(paths))
+
+
+def name_failures(failures: Sequence[str], count: int) -> None:
+    """Print why some of `count` images have no result, a line each, and raise InputError; nothing if all have one."""
     if len(failures) == 1:
         raise InputError(failures[0])
     for failure in failures[:MOST_FAILURES]:
         print(f"  {failure}", file=sys.stderr)
     if failures:
         more = "" if len(failures) <= MOST_FAILURES else f", the first {MOST_FAILURES}"
-        raise InputError(f"{len(failures)} of {len(paths)} images have no result, for the reasons above{more}")
+        raise InputError(f"{len(failures)} of {count} images have no result, for the reasons above{more}")
 
 
 def list_files(paths: Sequence[Path]) -> None:

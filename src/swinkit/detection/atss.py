@@ -235,6 +235,10 @@ class ATSSDetector(DenseDetector):
         ]
         return anchors, [(level[:, :2] + level[:, 2:]) / 2 for level in anchors]
 
+    def cell_logits(self, outputs: ATSSOutputs) -> Tensor:
+        """See `DenseDetector.cell_logits`."""
+        return as_rows(outputs.logits)
+
     def candidates(self, outputs: ATSSOutputs, image: int, size: Size, scale: tuple[float, float] | None) -> Candidates:
         """See `DenseDetector.candidates`."""
         anchors, _ = self._anchors(outputs)

@@ -1,6 +1,6 @@
 """A detector that looks at every cell of a pyramid: what is found at any cell, and which of it stays.
 
-Shapes: R candidates or detections, h w image, H W original image.
+Shapes: B images, R candidates or detections, M cells of all levels, K classes, H W original image.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class DenseConfig(DetectorConfig, Protocol):
 
 
 class DenseDetector(DetectorModel):
-    """Subclasses have `candidates`, and `masks` and `shares` where they find masks."""
+    """Subclasses have `candidates` and `cell_logits`, and `masks` and `shares` where they find masks."""
 
     config: DenseConfig
 
@@ -61,6 +61,10 @@ class DenseDetector(DetectorModel):
             size: height and width of the original image.
             scale: see `DetectorModel.postprocess`.
         """
+
+    @abstractmethod
+    def cell_logits(self, outputs: Any) -> Tensor:
+        """The class logits of all cells, (B, M, K), numbered as `Candidates.cells` are."""
 
     def masks(self, outputs: Any, image: int, cells: Tensor, size: Size) -> Tensor | None:
         """Masks (R, H, W) bool of what was found at `cells` (R,); None of a detector of boxes alone."""
@@ -77,6 +81,13 @@ class DenseDetector(DetectorModel):
         kept, scores = self._kept(candidates)
         shares = self.shares(outputs, 0, candidates.cells[kept])
         return Detections(candidates.boxes[kept], scores, candidates.labels[kept], shares, size)
+
+    def class_logits(self, outputs: Any, size: Size, *, scale: tuple[float, float] | None = None) -> Tensor:
+        """See `DetectorModel.class_logits`."""
+        with torch.no_grad():
+            candidates = self.candidates(outputs, 0, size, scale)
+            kept, _ = self._kept(candidates)
+        return self.cell_logits(outputs)[0, candidates.cells[kept], candidates.labels[kept]]
 
     @torch.no_grad()
     def postprocess(

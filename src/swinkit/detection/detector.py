@@ -103,6 +103,23 @@ class DetectorModel(nn.Module, ABC):
             of_image[numbers] *= self.class_weights[truth.labels[matched]]
         return weights
 
+    def class_logits(self, outputs: Any, size: Size, *, scale: tuple[float, float] | None = None) -> Tensor:
+        """What the scores of the detections in the only image of a batch were made from, with gradients: (N,), the
+        logit of each one's class at the cell, region or proposal that it was read off, in the order of `postprocess`.
+
+        Args:
+            outputs: what `forward` gave without targets.
+            size: height and width of the original image.
+            scale: see `postprocess`.
+
+        Raises:
+            InputError: where a detector does not say it.
+        """
+        raise InputError(
+            f"{type(self).__name__} does not say which of its scores a detection comes from, so it cannot be "
+            "explained; give its class a method class_logits"
+        )
+
     @torch.no_grad()
     def deployed(self, outputs: Any, size: Size) -> Detections:
         """What was found in the only image of a batch as exported files say it, in pixels of that image.

@@ -16,10 +16,15 @@ from swinkit.detection.architectures import DETECTORS, architecture_of, config_c
 from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize, as_it_is
 from swinkit.detection.detector import DetectorConfig, DetectorModel
 from swinkit.detection.evaluation_images import detect_in, detect_in_views
+from swinkit.detection.explanation import explain_detections, shown_to
 from swinkit.detection.result import DetectionResult
 from swinkit.detection.soft_nms import Suppression
 from swinkit.errors import InputError
-from swinkit.images.given import GivenImage, given_images
+from swinkit.explanation.activation import Method
+from swinkit.explanation.attention import Place, PlaceAttention, place_attention
+from swinkit.explanation.features import features_of
+from swinkit.explanation.result import Explanation
+from swinkit.images.given import GivenImage, given_image, given_images
 from swinkit.serialization import from_plain, to_plain
 from swinkit.structures import ONE_VIEW, Instances, Views
 from swinkit.weights.hub import Shareable
@@ -85,6 +90,62 @@ class Detector(Shareable):
         found = self._results(pictures, batch_size) if views == ONE_VIEW else self._in_views(pictures, views)
         results = [each.above(threshold, top=top) for each in found]
         return results[0] if is_single else results
+
+    def explain(
+        self,
+        image: GivenImage,
+        *,
+        classes: Sequence[str] = (),
+        top: int = 5,
+        threshold: float = 0.3,
+        stage: int | None = None,
+        method: Method = "hirescam",
+    ) -> Explanation:
+        """Which parts of an image speak for each of the best detections in it.
+
+        Args:
+            image: one path, PIL image, array or tensor, see `GivenImage`.
+            classes: names; detections of these alone. Empty is all.
+            top: at most so many detections.
+            threshold: least score, 0..1.
+            stage: which feature of the backbone is looked at, from 0, or from the end, -1; None is for each detection
+                the coarsest in which its box is six cells long.
+            method: how values and gradients become a map, see `explanation.activation`.
+
+        Raises:
+            InputError: where something is no image, there is no such class or feature, or grad-cam is not installed.
+        """
+        return explain_detections(
+            self.model,
+            given_image(image),
+            self.preprocessing,
+            self.classes,
+            named=classes,
+            top=top,
+            threshold=threshold,
+            stage=stage,
+            method=method,
+        )
+
+    def attention(self, image: GivenImage, place: Place, *, stage: int | None = None) -> PlaceAttention:
+        """What a place of an image, x and y in its pixels, attends to in every block of a stage, or of all.
+
+        Raises InputError where there is no such place or stage, or the backbone is no Swin with windows.
+        """
+        picture = given_image(image)
+        batch, frame = shown_to(self.model, picture, self.preprocessing)
+        backbone: Any = self.model.backbone
+        return place_attention(backbone, lambda: self.model(batch, [frame.shown]), picture, frame, place, stage=stage)
+
+    def embed(self, images: GivenImage | Sequence[GivenImage]) -> torch.Tensor:
+        """The mean over each image of the backbone's last feature, (N, C) float32 on the CPU."""
+        rows = [torch.zeros(0, self.model.backbone.channels[-1])]
+        backbone: Any = self.model.backbone
+        for picture in given_images(images)[0]:
+            batch, frame = shown_to(self.model, picture, self.preprocessing)
+            features, _ = features_of(backbone, lambda batch=batch, frame=frame: self.model(batch, [frame.shown]))
+            rows.append(frame.mean_of(features[-1], self.model.backbone.strides[-1]))
+        return torch.cat(rows)
 
     def with_suppression(self, suppression: Suppression) -> Self:
         """A copy of this detector that treats boxes that overlap a better one of their class in another way.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from swinkit.backbone.contract import Backbone
-from swinkit.detection.box_head import BoxHead, box_head_losses
+from swinkit.detection.box_head import BoxHead, box_head_losses, deltas_of
 from swinkit.detection.detector import DetectorModel, Size, at_original_size, check_targets
 from swinkit.detection.inference import Found
 from swinkit.detection.mask_head import MaskHead, mask_loss, mask_targets, of_class
@@ -246,6 +246,21 @@ class RCNN(DetectorModel):
             own = None if masks is None else masks[number]
             results.append(Detections(boxes, found.scores, found.labels, own, size))
         return results
+
+    def class_logits(self, outputs: RCNNOutputs, size: Size, *, scale: tuple[float, float] | None = None) -> Tensor:
+        """See `DetectorModel.class_logits`: the mean over the stages of each region's logits, as scores are."""
+        if outputs.found is None:
+            raise InputError("class_logits needs what forward gives without targets: model(images, sizes)")
+        last, stds = outputs.stages[-1], self.config.stages[-1].stds
+        logits, (found,), (regions,) = mean_logits(outputs.stages), outputs.found, last.regions
+        chosen = []
+        for box, label in zip(found.boxes, found.labels, strict=True):
+            deltas = deltas_of(last.box_outputs, label.expand(len(regions))).detach()
+            distance = (decode_boxes(regions, deltas, stds, outputs.sizes[0]) - box).abs().amax(1)
+            # Regions cut off at the image's edge may lie on each other; NMS kept the best of them.
+            is_it = distance <= distance.min() + 1e-3
+            chosen.append(logits[:, label].masked_fill(~is_it, -torch.inf).max())
+        return torch.stack(chosen) if chosen else logits.new_zeros(0)
 
     def chosen_masks(self, logits: list[Tensor]) -> list[Tensor]:
         """Of each stage's mask logits, those whose probabilities are averaged: all."""

@@ -274,6 +274,10 @@ class RepPointsDetector(DenseDetector):
             )
         return semantic_focal_loss(*(torch.cat(column) for column in zip(*rows, strict=True)))
 
+    def cell_logits(self, outputs: RepPointsOutputs) -> Tensor:
+        """See `DenseDetector.cell_logits`."""
+        return as_rows([level.logits for level in outputs.levels])
+
     def candidates(
         self, outputs: RepPointsOutputs, image: int, size: Size, scale: tuple[float, float] | None
     ) -> Candidates:

@@ -229,6 +229,12 @@ class SparseDetector(DetectorModel):
             - config.iou_weight * generalized_box_iou(boxes, true)
         )
 
+    def class_logits(self, outputs: SparseOutputs, size: Size, *, scale: tuple[float, float] | None = None) -> Tensor:
+        """See `DetectorModel.class_logits`."""
+        logits = outputs.logits[-1][0].flatten()
+        _, order = _best(logits.sigmoid(), self.config.proposals)
+        return logits[order]
+
     @torch.no_grad()
     def postprocess(
         self, outputs: SparseOutputs, sizes: Sequence[Size], *, scales: Sequence[tuple[float, float]] | None = None
@@ -237,11 +243,17 @@ class SparseDetector(DetectorModel):
         results = []
         for image, (shown, size) in enumerate(zip(outputs.sizes, sizes, strict=True)):
             scores = outputs.logits[-1][image].sigmoid().flatten()
-            best, order = scores.topk(min(self.config.proposals, scores.shape[0]))
+            best, order = _best(scores, self.config.proposals)
             boxes = outputs.boxes[-1][image][order // self.num_classes]
             boxes = at_original_size(boxes, shown, size, None if scales is None else scales[image])
             results.append(Detections(boxes, best, order % self.num_classes, None, size))
         return results
+
+
+def _best(scores: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+    """The best pairs of proposal and class, at most `limit`, and their numbers."""
+    best, order = scores.topk(min(limit, scores.shape[0]))
+    return best, order
 
 
 def _lengths(sizes: Sequence[Size], like: Tensor) -> Tensor:

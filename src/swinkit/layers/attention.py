@@ -16,6 +16,7 @@ from swinkit.layers.unmodified import linear_of
 from swinkit.ops.relative_position import relative_position_bias
 from swinkit.ops.tracing import is_fx, leaf, map_size
 from swinkit.ops.window_attention import AttentionBackend, check_backend, window_attention
+from swinkit.ops.window_attention.reference import attention_weights
 from swinkit.ops.windows import WindowGrid, are_symbols
 
 
@@ -102,6 +103,16 @@ class WindowAttention(nn.Module):
             dropout_p=self.attn_drop_rate if self.training else 0.0,
             backend=self.backend,
         )
+
+    @torch.no_grad()
+    def weights(self, x: Tensor) -> tuple[Tensor, WindowGrid]:
+        """How much each token of (B, H, W, C) takes of each other of its window, (B * N, h, T, T), by the definition
+        and without dropout, whatever `backend` computes; and the windows. See `reference.attention_weights`."""
+        grid = self.grid(*map_size(x))
+        table = self.relative_position_bias_table
+        bias = None if table is None else relative_position_bias(table, grid.window, (self.window, self.window))
+        weights = attention_weights(x, self.qkv, bias=bias, grid=grid, num_heads=self.num_heads, scale=self.scale)
+        return weights, grid
 
     def extra_repr(self) -> str:
         return f"num_heads={self.num_heads}, window={self.window}, shift={self.shift}, backend={self.backend}"

@@ -79,6 +79,7 @@ class UperNetConfig:
 class SegmentorModel(nn.Module):
     """What showing images needs of a segmentor: `forward(images)` gives `SegmentationOutputs`."""
 
+    backbone: Backbone
     num_classes: int
     """K."""
 

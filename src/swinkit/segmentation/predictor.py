@@ -12,8 +12,13 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from swinkit.errors import InputError
-from swinkit.images.given import GivenImage, given_images
+from swinkit.explanation.activation import Method
+from swinkit.explanation.attention import Place, PlaceAttention, place_attention
+from swinkit.explanation.features import features_of
+from swinkit.explanation.result import Explanation
+from swinkit.images.given import GivenImage, given_image, given_images
 from swinkit.segmentation.architectures import SEGMENTORS, describe_segmentor, read_described
+from swinkit.segmentation.explanation import explain_segments, shown_to
 from swinkit.segmentation.inference import InferenceSettings, predict_classes
 from swinkit.segmentation.model import SegmentorModel
 from swinkit.segmentation.result import Segmentation
@@ -136,6 +141,59 @@ class Segmentor(Shareable):
                 results[number] = Segmentation(mask.numpy(), self.classes, pictures[number], self.palette)
         ordered = [results[number] for number in range(len(pictures))]
         return ordered[0] if is_one else ordered
+
+    def explain(
+        self,
+        image: GivenImage,
+        *,
+        classes: Sequence[str] = (),
+        top: int = 5,
+        stage: int | None = None,
+        method: Method = "hirescam",
+    ) -> Explanation:
+        """Which parts of an image speak for each class that is painted in it.
+
+        Args:
+            image: a path, PIL image, array, tensor or bytes, see `swinkit.images.given`.
+            classes: names, of those that are painted at all; empty is the `top` that fill most.
+            top: how many.
+            stage: which feature of the backbone is looked at, from 0, or from the end, -1; None is the coarsest that is
+                four cells long.
+            method: how values and gradients become a map, see `explanation.activation`.
+
+        Raises:
+            InputError: where something is no image, there is no such class or feature, or grad-cam is not installed.
+        """
+        return explain_segments(
+            self.model,
+            given_image(image),
+            self.preprocessing,
+            self.classes,
+            named=classes,
+            top=top,
+            stage=stage,
+            method=method,
+        )
+
+    def attention(self, image: GivenImage, place: Place, *, stage: int | None = None) -> PlaceAttention:
+        """What a place of an image, x and y in its pixels, attends to in every block of a stage, or of all.
+
+        Raises InputError where there is no such place or stage, or the backbone is no Swin with windows.
+        """
+        picture = given_image(image)
+        batch, frame = shown_to(self.model, picture, self.preprocessing)
+        backbone: Any = self.model.backbone
+        return place_attention(backbone, lambda: self.model(batch), picture, frame, place, stage=stage)
+
+    def embed(self, images: GivenImage | Sequence[GivenImage]) -> Tensor:
+        """The mean over each image of the backbone's last feature, (N, C) float32 on the CPU."""
+        rows = [torch.zeros(0, self.model.backbone.channels[-1])]
+        backbone: Any = self.model.backbone
+        for picture in given_images(images)[0]:
+            batch, frame = shown_to(self.model, picture, self.preprocessing)
+            features, _ = features_of(backbone, lambda batch=batch: self.model(batch))
+            rows.append(frame.mean_of(features[-1], self.model.backbone.strides[-1]))
+        return torch.cat(rows)
 
     def _masks(self, pictures: Sequence[Image.Image], settings: InferenceSettings, views: Views) -> Tensor:
         """The class of every pixel of images of one size, (B, H, W) on the CPU, see `predict_classes`."""

@@ -26,6 +26,7 @@ checkpoint.pt
 tensorboard/
 predictions/
 evaluation/
+explanations/
 """
 """Of a run's folder: what `swinkit predict`, `evaluate` and `export` put there is in it."""
 ADVICE = "free some space or choose another --run-dir"

@@ -106,6 +106,22 @@ class EvalTransform:
             image = F.center_crop(image, [min(height, limit), min(width, limit)])
         return F.center_crop(F.resize(image, [shorter_side], self._interpolation), list(self._size))
 
+    def seen(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom, in its own pixels, of the part of an image of this size that is shown."""
+        shorter_side = self.preprocessing.shorter_side
+        if shorter_side is None:
+            return 0.0, 0.0, float(width), float(height)
+        limit = _MAX_ASPECT * min(width, height)
+        kept = (min(width, limit), min(height, limit))
+        shorter = min(kept)
+        parts = []
+        for whole, side, wanted in zip((width, height), kept, self._size[::-1], strict=True):
+            resized = int(shorter_side * side / shorter)
+            first = round((whole - side) / 2) + round((resized - wanted) / 2) * side / resized
+            parts.append((first, first + wanted * side / resized))
+        (left, right), (top, bottom) = parts
+        return left, top, right, bottom
+
 
 class ViewsTransform:
     """RGB image of any size to uint8 (V, 3, H, W), 0..255: its middle at several scales, mirrored, too, where it is so.

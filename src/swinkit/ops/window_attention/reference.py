@@ -55,9 +55,52 @@ def reference_attention(
     dropout_p: float = 0.0,
 ) -> Tensor:
     """See `window_attention`."""
-    batch, channels = x.shape[0], x.shape[3]
+    channels = x.shape[3]
     padded_h, padded_w = grid.padded
-    x = pad_tokens(x, padded_h, padded_w)
+    weights, v = _weights_and_values(x, project, bias=bias, grid=grid, num_heads=num_heads, scale=scale)
+    weights = F.dropout(weights, dropout_p)
+    out = (weights.to(v.dtype) @ v).transpose(1, 2).reshape(-1, grid.tokens, channels)
+    out = reverse(out, grid.window, padded_h, padded_w)
+    if grid.is_shifted:
+        out = torch.roll(out, grid.shift, dims=(1, 2))
+    return out[:, : grid.height, : grid.width]
+
+
+def attention_weights(
+    x: Tensor,
+    project: Callable[[Tensor], Tensor],
+    *,
+    bias: Tensor | None,
+    grid: WindowGrid,
+    num_heads: int,
+    scale: float,
+) -> Tensor:
+    """How much each token of a window takes of each, (B * N, h, T, T); the last axis sums to 1. Arguments are those of
+    `window_attention`; which tokens they are says `token_numbers`."""
+    return _weights_and_values(x, project, bias=bias, grid=grid, num_heads=num_heads, scale=scale)[0]
+
+
+def token_numbers(grid: WindowGrid, device: torch.device) -> Tensor:
+    """(N, T): which token of the map, counted row by row, lies at each place of each window; -1 is padding."""
+    padded_h, padded_w = grid.padded
+    numbers = torch.arange(grid.height * grid.width, device=device).view(grid.height, grid.width)
+    numbers = F.pad(numbers, (0, padded_w - grid.width, 0, padded_h - grid.height), value=-1)
+    numbers = torch.roll(numbers, (-grid.shift[0], -grid.shift[1]), dims=(0, 1))
+    return partition(numbers[None, ..., None], grid.window).squeeze(-1)
+
+
+def _weights_and_values(
+    x: Tensor,
+    project: Callable[[Tensor], Tensor],
+    *,
+    bias: Tensor | None,
+    grid: WindowGrid,
+    num_heads: int,
+    scale: float,
+) -> tuple[Tensor, Tensor]:
+    """Attention weights (B * N, h, T, T) and values (B * N, h, T, d)."""
+    batch = x.shape[0]
+    x = pad_tokens(x, *grid.padded)
     if grid.is_shifted:
         x = torch.roll(x, (-grid.shift[0], -grid.shift[1]), dims=(1, 2))
     windows = partition(x, grid.window)  # (B * N, T, C)
@@ -70,9 +113,4 @@ def reference_attention(
     if grid.is_shifted:
         mask = shift_mask(grid, x.device)[:, None]  # (N, 1, T, T)
         logits = (logits.view(batch, -1, num_heads, tokens, tokens) + mask).view(count, num_heads, tokens, tokens)
-    weights = F.dropout(logits.softmax(-1), dropout_p)
-    out = (weights.to(v.dtype) @ v).transpose(1, 2).reshape(count, tokens, channels)
-    out = reverse(out, grid.window, padded_h, padded_w)
-    if grid.is_shifted:
-        out = torch.roll(out, grid.shift, dims=(1, 2))
-    return out[:, : grid.height, : grid.width]
+    return logits.softmax(-1), v
