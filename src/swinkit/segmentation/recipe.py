@@ -247,7 +247,7 @@ def _class_weights(recipe: SegmentationRecipe, data: SegmentationData, processes
     told = recipe.class_weights
     if told is None:
         return None
-    if told == "balanced":
+    if isinstance(told, str):  # "balanced"
         return weights_of_classes(told, _pixels_of_classes(data, processes))
     check_class_weights(told, len(data.classes))
     return torch.tensor(told)

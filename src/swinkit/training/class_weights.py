@@ -34,7 +34,7 @@ def weights_of_classes(told: ClassWeights, counts: Sequence[int]) -> Tensor:
         InputError: where there is another number of them, or nothing that there is weighs anything.
     """
     number = torch.tensor(counts, dtype=torch.float64)
-    if told == "balanced":
+    if isinstance(told, str):  # "balanced"
         weights = torch.where(number > 0, 1 / number.clamp(min=1), 0.0)
     else:
         check_class_weights(told, len(counts))
