@@ -42,7 +42,7 @@ def predict_video(path: Path, picture: Path, see: Callable[[Image.Image], SeenFr
         for frame in video.frames():
             seen = see(frame.image)
             found = seen.to_dict()
-            row = {"frame": frame.number, "seconds": round(frame.seconds, 4)}
+            row: dict[str, Any] = {"frame": frame.number, "seconds": round(frame.seconds, 4)}
             row |= {"objects": found} if isinstance(found, list) else found
             output.write(json.dumps(row, ensure_ascii=False) + "\n")
             if write is not None:
