@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import tempfile
 import urllib.error
 import urllib.request
@@ -22,7 +21,7 @@ pytest.importorskip("contourpy", reason="contourpy, of the extra web, is not ins
 from swinkit.errors import InputError
 from swinkit.web.examples import write_examples
 from swinkit.web.looking import ShownModel
-from swinkit.web.server import free_port, served
+from swinkit.web.server import bound_socket, served
 
 MODELS = [ShownModel(task, task, make()) for task, make in OF_TASKS.items()]
 
@@ -82,10 +81,15 @@ def test_addresses_are_refused(address: str) -> None:
     assert code == 400 and "uploaded" in answer
 
 
-def test_files_of_the_machine_are_not_given_out(address: str, tmp_path: Path) -> None:
-    secret = Path(__file__)
+def test_files_of_the_machine_are_neither_given_out_nor_looked_at(address: str, tmp_path: Path) -> None:
+    image().save(tmp_path / "secret.png")
     with pytest.raises(urllib.error.HTTPError):
-        got(f"{address}/gradio_api/file={secret}")
+        got(f"{address}/gradio_api/file={tmp_path / 'secret.png'}")
+    data = [{"path": str(tmp_path / "secret.png"), "meta": {"_type": "gradio.FileData"}}, 0, 3]
+    code, answer = posted(f"{address}/gradio_api/call/look_0", {"data": data})
+    assert code == 200
+    events = got(f"{address}/gradio_api/call/look_0/{json.loads(answer)['event_id']}")
+    assert "event: error" in events and "<li" not in events
 
 
 def looked(address: str, path: Path, *, model: int = 0, least: float = 0, top: int = 3) -> Any:
@@ -148,14 +152,15 @@ def test_the_temporary_folder_goes_with_the_page(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_port_that_is_taken() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with bound_socket("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"port {port} .*--port"):
-            free_port("127.0.0.1", port)
-    assert free_port("127.0.0.1", port) == port
+            bound_socket("127.0.0.1", port)
     for host, number in (("256.1.1.1", 80), ("127.0.0.1", 70000), ("127.0.0.1", -1)):
         with pytest.raises(InputError, match="cannot serve"):
-            free_port(host, number)
+            bound_socket(host, number)
+    with bound_socket("127.0.0.1", None) as first, bound_socket("127.0.0.1", None) as second:
+        assert 7860 <= first.getsockname()[1] < second.getsockname()[1] < 7880
 
 
 def test_examples(tmp_path: Path) -> None:

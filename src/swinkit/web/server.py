@@ -6,6 +6,7 @@ import os
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -19,12 +20,16 @@ from swinkit.web.own_files import OwnFilesAlone
 
 if TYPE_CHECKING:
     import gradio as gr
+    from fastapi import FastAPI
 
 MOST_SESSIONS = 32
 """Open pages whose results are kept; of more, the oldest are forgotten."""
 PORT = 7860
 NEXT_PORTS = 20
 """Where no port was asked for, so many are tried from `PORT` on."""
+
+CLOSING_SECONDS = 2
+"""At the end, answers that are under way have so long."""
 
 
 def require_gradio() -> None:
@@ -33,15 +38,15 @@ def require_gradio() -> None:
         raise InputError("the page needs gradio; install it with pip install 'swinkit[web]'")
 
 
-def free_port(host: str, port: int | None) -> int:
-    """The port asked for, or the first free one from 7860 on; raises InputError where that is taken, or the host is not
-    of this machine."""
+def bound_socket(host: str, port: int | None) -> socket.socket:
+    """A socket at the port asked for, or the first free one from 7860 on; raises InputError where that is taken, or the
+    host is not of this machine."""
     wanted = range(PORT, PORT + NEXT_PORTS) if port is None else (port,)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     reason = ""
     for each in wanted:
         try:
-            with socket.create_server((host, each)):
-                return each
+            return socket.create_server((host, each), family=family)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
     shown = f"{wanted[0]}" if len(wanted) == 1 else f"{wanted[0]} to {wanted[-1]}"
@@ -58,21 +63,14 @@ def served(models: Sequence[ShownModel], *, host: str, port: int | None) -> Iter
     Raises InputError where it cannot be served there.
     """
     require_gradio()
-    chosen = free_port(host, port)
-    with tempfile.TemporaryDirectory(prefix="swinkit-web-", ignore_cleanup_errors=True) as name, _environment(name):
-        folder = Path(name)
-        page = _page(models, folder)
-        try:
-            try:
-                _launch(page, host, chosen)
-            except ValueError:
-                # gradio asks the page whether it is there, and a busy machine's answer comes too late for it.
-                if not page.is_running:
-                    raise
-            shown = f"[{host}]" if ":" in host else host
-            yield f"http://{'localhost' if host in ('0.0.0.0', '::') else shown}:{chosen}"
-        finally:
-            page.close(verbose=False)
+    with (
+        bound_socket(host, port) as place,
+        tempfile.TemporaryDirectory(prefix="swinkit-web-", ignore_cleanup_errors=True) as name,
+        _environment(name),
+        _running(_mounted(_page(models, Path(name))), place),
+    ):
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{'localhost' if host in ('0.0.0.0', '::') else shown}:{place.getsockname()[1]}"
 
 
 @contextmanager
@@ -85,9 +83,6 @@ def _environment(folder: str) -> Iterator[None]:
         "GRADIO_ANALYTICS_ENABLED": "False",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
-    # gradio also asks by way of a proxy, which knows nothing of this machine.
-    direct = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "localhost,127.0.0.1")))
-    values |= {"NO_PROXY": direct, "no_proxy": direct}
     before = {name: os.environ.get(name) for name in values}
     os.environ |= values
     try:
@@ -106,19 +101,22 @@ def _page(models: Sequence[ShownModel], folder: Path) -> gr.Blocks:
     return build_page(models, examples=examples, folder=folder / "uploads")
 
 
-def _launch(page: gr.Blocks, host: str, port: int) -> None:
+def _mounted(page: gr.Blocks) -> FastAPI:
+    """The page as an application. gradio's own `launch` gives up where a busy machine needs seconds to begin."""
+    import gradio
+    from fastapi import FastAPI
     from starlette.middleware import Middleware
 
     from swinkit.web.style import style_sheet, theme
     from swinkit.web.uploads import MOST_BYTES
 
-    page.launch(
-        server_name=host,
-        server_port=port,
-        prevent_thread_lock=True,
-        quiet=True,
-        share=False,
-        inbrowser=False,
+    page.state_session_capacity = MOST_SESSIONS
+    # Only then does gradio ask whether a path that it is sent is that of an upload, which `launch` does by itself.
+    page.has_launched = True
+    return gradio.mount_gradio_app(
+        FastAPI(middleware=[Middleware(OwnFilesAlone)], openapi_url=None),
+        page,
+        path="/",
         show_error=False,
         footer_links=[],
         run_history=False,
@@ -127,11 +125,28 @@ def _launch(page: gr.Blocks, host: str, port: int) -> None:
         pwa=False,
         mcp_server=False,
         max_file_size=MOST_BYTES,
-        state_session_capacity=MOST_SESSIONS,
-        app_kwargs={"middleware": [Middleware(OwnFilesAlone)]},
         theme=theme(),
         css=style_sheet(),
     )
+
+
+@contextmanager
+def _running(app: FastAPI, place: socket.socket) -> Iterator[None]:
+    """Inside, a thread answers requests."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=CLOSING_SECONDS))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [place]}, daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the server ended before it began")
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(2 * CLOSING_SECONDS)
 
 
 def serve(
