@@ -65,6 +65,8 @@ def test_planted_wrong_labels_come_first() -> None:
     first = found.wrong[: len(planted)]
     assert {each.number for each in first} == set(planted)
     assert all(each.suggested == labels[each.number] and each.confidence < 0.5 for each in first)
+    confidences = [each.confidence for each in found.wrong]
+    assert confidences == sorted(confidences) and len(set(confidences)) > 1
     assert separability(features, wrong, nearest(features), 3) == found
 
 

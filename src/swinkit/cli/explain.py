@@ -29,7 +29,7 @@ class ExplainOptions(ImageOptions):
     """Otherwise so many: the best detections, or the classes that fill most."""
     stage: int | None = None
     """Which stage of the backbone to look at, counted from 0, or from the end, -1. Default: the last whose map is four
-    cells long, of detections the last in which the box is six cells long; with --place all."""
+    cells long, of a segmentor twenty, of detections the last in which the box is six cells long; with --place all."""
     method: Method = "hirescam"
     """How values and gradients become a map."""
     place: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="X Y")] = None

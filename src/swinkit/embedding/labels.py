@@ -90,8 +90,9 @@ def probe(features: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def likely_wrong(probabilities: np.ndarray, labels: np.ndarray, counted: np.ndarray) -> list[WrongLabel]:
-    """Labels that confident learning (arXiv 1911.00068) calls wrong: another class is as probable as it is, in the
-    mean, of the images that are labelled as it; first those whose label is least probable beside it.
+    """Labels that confident learning (arXiv 1911.00068) calls wrong: another class is more probable, and as probable as
+    it is in the mean of the images that are labelled as it. First come the least probable labels: where probabilities
+    are right, those are the likeliest to be wrong, however sure another class is.
 
     Args:
         probabilities: (N, K), of each image by what has not seen its label.
@@ -107,7 +108,7 @@ def likely_wrong(probabilities: np.ndarray, labels: np.ndarray, counted: np.ndar
     suggested = others.argmax(1)
     own, best = probabilities[rows, labels], others[rows, suggested]
     suspicious = np.flatnonzero(counted & (best > own))
-    order = suspicious[np.argsort((own - best)[suspicious], kind="stable")]
+    order = suspicious[np.argsort(own[suspicious], kind="stable")]
     return [WrongLabel(int(number), int(suggested[number]), float(own[number])) for number in order]
 
 

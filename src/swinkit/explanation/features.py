@@ -59,9 +59,9 @@ def level_of(stage: int, count: int) -> int:
     return stage % count
 
 
-BOX_CELLS, IMAGE_CELLS = 6, 4
-"""A box, and an image, should be as long as so many cells of the map that is looked at: in a coarser one the peak of a
-small thing may lie beside it."""
+BOX_CELLS, IMAGE_CELLS, PAINTED_CELLS = 6, 4, 20
+"""A box, an image and one that is painted should be as long as so many cells of the map that is looked at: in a coarser
+one the peak of a small thing may lie beside it."""
 
 
 def level_for(side: float, strides: Sequence[int], *, cells: int) -> int:

@@ -13,7 +13,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from swinkit.errors import InputError
 from swinkit.explanation.activation import Method, activation_map, check_method
-from swinkit.explanation.features import IMAGE_CELLS, features_of, level_for, level_of, numbers_of, on_features
+from swinkit.explanation.features import PAINTED_CELLS, features_of, level_for, level_of, numbers_of, on_features
 from swinkit.explanation.frame import Frame, whole_frame
 from swinkit.explanation.result import ClassMap, Explanation
 from swinkit.ops.resizing import resized_image, resized_shape
@@ -45,7 +45,7 @@ def explain_segments(
         named: which of them, where they are painted at all; empty is the `top` that fill most.
         top: how many.
         stage: which feature of the backbone is looked at, from 0, or from the end, -1; None is the coarsest that is
-            `features.IMAGE_CELLS` cells long.
+            `features.PAINTED_CELLS` cells long.
         method: how values and gradients become a map.
 
     Raises:
@@ -57,7 +57,9 @@ def explain_segments(
     strides = model.backbone.strides
     labels = numbers_of(named, classes)
     batch, frame = shown_to(model, image, settings)
-    level = level_for(min(frame.shown), strides, cells=IMAGE_CELLS) if stage is None else level_of(stage, len(strides))
+    level = (
+        level_for(min(frame.shown), strides, cells=PAINTED_CELLS) if stage is None else level_of(stage, len(strides))
+    )
     features, outputs = features_of(model.backbone, lambda: model(batch))  # type: ignore[arg-type]
     painted = outputs.head[0].argmax(0)  # (h, w)
     counts = painted.flatten().bincount(minlength=len(classes)).cpu()

@@ -158,7 +158,7 @@ class Segmentor(Shareable):
             classes: names, of those that are painted at all; empty is the `top` that fill most.
             top: how many.
             stage: which feature of the backbone is looked at, from 0, or from the end, -1; None is the coarsest that is
-                four cells long.
+                twenty cells long.
             method: how values and gradients become a map, see `explanation.activation`.
 
         Raises:
