@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -143,7 +144,7 @@ class Detector(Shareable):
         backbone: Any = self.model.backbone
         for picture in given_images(images)[0]:
             batch, frame = shown_to(self.model, picture, self.preprocessing)
-            features, _ = features_of(backbone, lambda batch=batch, frame=frame: self.model(batch, [frame.shown]))
+            features, _ = features_of(backbone, partial(self.model, batch, [frame.shown]))
             rows.append(frame.mean_of(features[-1], self.model.backbone.strides[-1]))
         return torch.cat(rows)
 

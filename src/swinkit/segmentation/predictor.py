@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, overload
 
 import torch
@@ -191,7 +192,7 @@ class Segmentor(Shareable):
         backbone: Any = self.model.backbone
         for picture in given_images(images)[0]:
             batch, frame = shown_to(self.model, picture, self.preprocessing)
-            features, _ = features_of(backbone, lambda batch=batch: self.model(batch))
+            features, _ = features_of(backbone, partial(self.model, batch))
             rows.append(frame.mean_of(features[-1], self.model.backbone.strides[-1]))
         return torch.cat(rows)
 
