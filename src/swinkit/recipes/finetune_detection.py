@@ -48,8 +48,9 @@ def finetune_detection_small() -> DetectionRecipe:
     FOLDER as for finetune_detection. Images are shown with a shorter side of 320 pixels: objects should have about 10
     pixels or more at that size.
 
-    Hardware: 2 CPU cores. Time: 2 images a second on a busy core.
-    Expected: depends on the data. BCCD (205 images of blood cells): box AP50 0.79 after 5 of 12 epochs, from scratch.
+    Hardware: 2 CPU cores. Time: 3 images a second on one core.
+    Expected: depends on the data. BCCD (205 images of blood cells), --epochs 32, 40 minutes on one core, from scratch:
+    box AP 0.556, AP50 0.885 (red cells 0.824, white 0.994, platelets 0.837).
     """
     recipe = finetune_detection()
     return replace(
