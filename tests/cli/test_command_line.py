@@ -16,7 +16,10 @@ COMMANDS = (
     "train",
     "evaluate",
     "predict",
+    "explain",
+    "embed",
     "export",
+    "web",
     "benchmark",
     "tables",
     "check-data",
@@ -25,7 +28,7 @@ COMMANDS = (
     "recipes",
     "convert",
 )
-BY_TASK = ("evaluate", "predict")
+BY_TASK = ("evaluate", "predict", "explain", "embed")
 """Commands whose options depend on the checkpoint, which comes first."""
 
 
