@@ -67,7 +67,13 @@ def test_help_calls_things_by_their_names(name: str, words: str, capsys: pytest.
         assert all(word in options for word in words.split())
 
 
-@pytest.mark.parametrize("name", BY_TASK)
+def test_help_of_a_command_that_is_the_same_for_every_task_comes_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["embed", "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("usage: swinkit embed") == 1 and "options depend" not in text
+
+
+@pytest.mark.parametrize("name", [name for name in BY_TASK if name != "embed"])
 def test_help_lists_every_task(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name, "--help"]) == 0
     text = capsys.readouterr().out
@@ -84,7 +90,8 @@ def test_the_checkpoint_comes_first(name: str, capsys: pytest.CaptureFixture[str
     assert f"name the checkpoint before the options: swinkit {name} CHECKPOINT --device" in capsys.readouterr().err
     assert main([name]) == 2
     captured = capsys.readouterr()
-    assert f"say which checkpoint: swinkit {name} CHECKPOINT" in captured.err and "--- segmentation ---" in captured.out
+    assert f"say which checkpoint: swinkit {name} CHECKPOINT" in captured.err and "--device" in captured.out
+    assert ("--- segmentation ---" in captured.out) == (name != "embed"), "one help, where it is the same for all"
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:

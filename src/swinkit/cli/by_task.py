@@ -90,6 +90,10 @@ def _parsed(name: str, command: TaskCommand, arguments: Sequence[str]) -> Any:
 
 
 def _show_help(name: str, commands: Mapping[str, TaskCommand]) -> None:
+    if len(set(commands.values())) == 1:
+        with suppress(SystemExit):  # the parser's, after its help
+            _parsed(name, next(iter(commands.values())), ["--help"])
+        return
     print(f"swinkit {name} CHECKPOINT ...: the options depend on what the checkpoint is a model of.\n")
     for task, command in commands.items():
         print(f"--- {task} ---\n")
