@@ -4,18 +4,21 @@
     python benchmarks/ablations.py --data imagenette2-160 --report  # only writes them
 
 Every variant is the same recipe with the fields that `swinkit.recipes.rows` names: `finetune_small` at 128 pixels and
-`digit_scenes_segmentation`, with `--seeds` runs each. All runs lie in `--runs`, and a run that is there goes on or is
-taken as it is, so the command may be stopped and given again. One seed of all variants is trained before the next seed.
-`padded_shift` is left out: it is the shifted model. Writes ablations.json, ablations.md and ablations.png to `--out`.
+`digit_scenes_segmentation`, with `--seeds` runs each. The scenes have windows of 4 instead of 8 and two blocks a stage,
+so that the first two stages have windows to connect and a shifted block to do it. All runs lie in `--runs`, and a run
+that is there goes on or is taken as it is, so the command may be stopped and given again. One seed of all variants is
+trained before the next seed. `padded_shift` is left out: it is the shifted model. Writes ablations.json, ablations.md
+and ablations.png to `--out`.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import statistics
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
@@ -33,6 +36,9 @@ PUBLISHED = {SHIFTED: (81.3, 46.1)} | {name: (row.top1, row.miou) for name, row 
 """ImageNet top-1 and ADE20K mIoU of the paper."""
 TASKS = {"imagenette": ("finetune_small", "top1"), "scenes": ("digit_scenes_segmentation", "miou")}
 """Recipe and score of each data set."""
+SCENE_CHANGES: dict[str, Any] = {"window_size": 4, "depths": (2, 2, 2)}
+CPU_SECONDS = "cpu_seconds.json"
+"""In a run's folder: what its processes have spent so far."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class Options:
     out: Path = Path("benchmarks/results")
     seeds: int = 3
     variants: tuple[str, ...] = tuple(CHANGES)
+    tasks: tuple[Literal["imagenette", "scenes"], ...] = ("imagenette", "scenes")
+    """Which to train. The report is of both."""
     epochs: int | None = None
     """Of imagenette. Default: the recipe's."""
     scene_epochs: int | None = None
@@ -53,7 +61,7 @@ class Options:
 def main(options: Options) -> None:
     if not options.report:
         for seed in range(options.seeds):
-            for task in TASKS:
+            for task in options.tasks:
                 for variant in options.variants:
                     run(options, task, variant, seed)
     write(options)
@@ -63,11 +71,28 @@ def run(options: Options, task: str, variant: str, seed: int) -> None:
     recipe: Any = RECIPES[TASKS[task][0]]()
     epochs = options.epochs if task == "imagenette" else options.scene_epochs
     loop = replace(recipe.loop, seed=seed, threads=1, epochs=epochs or recipe.loop.epochs)
-    recipe = replace(recipe, loop=loop, backbone=replace(recipe.backbone, **CHANGES[variant]))
+    changes = CHANGES[variant] | (SCENE_CHANGES if task == "scenes" else {})
+    recipe = replace(recipe, loop=loop, backbone=replace(recipe.backbone, **changes))
     if task == "imagenette":
         recipe = replace(recipe, data=options.data)
     print(f"{task}, {variant}, seed {seed}", flush=True)
-    train(recipe, folder(options, task, variant, seed))
+    path, before = folder(options, task, variant, seed), cpu_seconds()
+    try:
+        train(recipe, path)
+    finally:
+        spent = path / CPU_SECONDS
+        write_json(spent, seconds_of(path) + cpu_seconds() - before)
+
+
+def cpu_seconds() -> float:
+    """Of this process and those that it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def seconds_of(path: Path) -> float:
+    spent = path / CPU_SECONDS
+    return float(json.loads(spent.read_text(encoding="utf-8"))) if spent.exists() else 0.0
 
 
 def folder(options: Options, task: str, variant: str, seed: int) -> Path:
@@ -93,6 +118,7 @@ def write(options: Options) -> None:
             if scores:
                 spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
                 row = {"task": task, "variant": variant, "scores": scores, "mean": statistics.mean(scores)}
+                row["cpu_minutes"] = sum(map(seconds_of, paths)) / 60
                 rows.append(row | {"spread": spread, "paper": PUBLISHED[variant][task == "scenes"]})
     write_json(
         options.out / "ablations.json", {"machine": describe_machine(torch.device("cpu")), "rows": rows}, indent=2
@@ -104,8 +130,8 @@ def write(options: Options) -> None:
 
 def markdown(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "| data | variant | seeds | mean | spread | against shifted | paper | paper's difference |",
-        "|---" * 8 + "|",
+        "| data | variant | seeds | mean | spread | against shifted | paper | paper's difference | CPU minutes |",
+        "|---" * 9 + "|",
     ]
     for row in rows:
         base = next((each for each in rows if (each["task"], each["variant"]) == (row["task"], SHIFTED)), None)
@@ -120,7 +146,11 @@ def markdown(rows: list[dict[str, Any]]) -> str:
             f"{100 * row['mean']:.1f}",
             f"{100 * row['spread']:.1f}",
         )
-        lines.append("| " + " | ".join(map(str, (*cells, against, row["paper"] or "-", difference))) + " |")
+        lines.append(
+            "| "
+            + " | ".join(map(str, (*cells, against, row["paper"] or "-", difference, round(row["cpu_minutes"]))))
+            + " |"
+        )
     note = "Percent: top-1 of imagenette, mIoU of digit scenes; spread is the standard deviation over seeds."
     return "\n".join([*lines, "", note, ""])
 
