@@ -11,13 +11,14 @@ from PIL import Image
 from small_exports import noise, predictor
 
 from swinkit import SwinClassifier, SwinConfig
-from swinkit.cli import exportable
+from swinkit.cli import export, exportable
 from swinkit.cli.evaluate import evaluate_command
-from swinkit.cli.export import beside, export_command
+from swinkit.cli.export import IN_BF16, beside, export_command
 from swinkit.cli.predict import predict_command
 from swinkit.errors import InputError
-from swinkit.export import onnx_file
+from swinkit.export import onnx_file, runtimes
 from swinkit.export.comparison import random_trial
+from swinkit.export.runtimes import ONNX_RUNTIME, OPENVINO
 
 SHAPES = ((1, 64, 64), (2, 97, 131))
 
@@ -89,6 +90,40 @@ def test_onnx_with_classes_and_an_8_bit_report(
         evaluate_command(["a.onnx"])
 
 
+@pytest.mark.parametrize("is_faster", [True, False])
+def test_bf16_is_offered_where_it_is_faster(
+    is_faster: bool,
+    checkpoint: Path,
+    pictures: Path,
+    small_comparisons: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it changes is told on the images given; `swinkit predict` takes it, and says the same of it."""
+    for name in ("onnx", "onnxscript", "onnxruntime", "openvino"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    seconds = {"PyTorch": 0.3, ONNX_RUNTIME: 0.2, OPENVINO: 0.2, IN_BF16: 0.1 if is_faster else 0.2}
+    monkeypatch.setattr(export, "median_seconds", lambda work, images: {name: seconds[name] for name in work})
+    for module in (export, runtimes):
+        monkeypatch.setattr(module, "has_bf16", lambda: True)
+    export_command([str(checkpoint), "--to", "onnx", "--out", "a.onnx", "--images", str(pictures)])
+    text = capsys.readouterr().out
+    assert f"{IN_BF16} {1e3 * seconds[IN_BF16]:.0f} ms" in text
+    assert ("bf16 is 2.00 times as fast" in text) == is_faster == ("on 3 images the class is the same in" in text)
+    assert ("bf16 is no faster on this machine" in text) != is_faster
+    predict_command(["a.onnx", str(pictures), "--json"])
+    exact = json.loads(capsys.readouterr().out)
+    predict_command(["a.onnx", str(pictures), "--json", "--precision", "bf16"])
+    printed = capsys.readouterr()
+    assert "times as fast as fp32 on this machine; on 3 images the class is the same" in printed.err
+    for ours, theirs in zip(json.loads(printed.out), exact, strict=True):
+        told = {each["class"]: each["probability"] for each in theirs["predictions"]}
+        assert {each["class"]: pytest.approx(each["probability"], abs=0.02) for each in ours["predictions"]} == told
+    monkeypatch.setattr(runtimes, "has_bf16", lambda: False)
+    with pytest.raises(InputError, match="this processor does not compute in bf16; leave --precision out"):
+        predict_command(["a.onnx", str(pictures), "--precision", "bf16"])
+
+
 @pytest.mark.slow
 def test_a_detector_goes_through_the_command_line(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -127,7 +162,7 @@ def test_a_detector_goes_through_the_command_line(
         (["{file}", "--to", "onnx", "--out", "no/a.onnx"], "there is no folder no"),
         (["{file}", "--to", "onnx", "--out", "a.pt2"], "ending .onnx"),
         (["{file}", "--to", "onnx", "--int8"], "--images"),
-        (["{file}", "--to", "onnx", "--images", "pictures"], "--images is for detectors"),
+        (["{file}", "--to", "onnx", "--images", "nothing"], "holds no image"),
         (["{file}", "--to", "torch", "--int8", "--images", "pictures"], "give --to onnx"),
         (["{file}", "--to", "onnx", "--int8", "--images", "nothing"], "holds no image"),
         (["no-such-model", "--to", "torch"], "no-such-model"),

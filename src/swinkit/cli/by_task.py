@@ -13,16 +13,13 @@ import torch
 import tyro
 from PIL import Image
 
-from swinkit.classification.predictor import Classifier
 from swinkit.cli.image_paths import image_paths
-from swinkit.cli.precision import MOST_COMPARED, describe_bf16
+from swinkit.cli.precision import MOST_COMPARED, Sight, describe_bf16, sight
 from swinkit.cli.task_options import PredictOptions
-from swinkit.detection.predictor import Detector
 from swinkit.errors import InputError
 from swinkit.export.runtimes import is_exported, open_exported
 from swinkit.images.read import read_image
 from swinkit.opening import open_exported_file, open_file
-from swinkit.segmentation.predictor import Segmentor
 from swinkit.structures import ExportedFile
 from swinkit.training.processes import choose_device
 from swinkit.training.stepping import autocast
@@ -62,18 +59,20 @@ def run_by_task(
     options = _parsed(name, commands[file.task], arguments)
     precision = getattr(options, "precision", "fp32")
     if isinstance(file, ExportedFile):
-        if precision != "fp32":
-            raise InputError(f"{arguments[0]} has its own precision; leave --precision out, or give the checkpoint")
         predictor = open_exported_file(file, device=torch.device(options.device or "cpu"))
+        fp32, mixed = sight(predictor), "fp32"
+        if precision == "bf16":
+            predictor = open_exported_file(open_exported(file.path, precision="bf16"), device=predictor.device)
     else:
         predictor = open_file(file, device=choose_device(options.device))
+        fp32, mixed = sight(predictor), precision
     if precision == "bf16" and isinstance(options, PredictOptions):
-        _tell_of_bf16(predictor, options)
-    with autocast(predictor.device, precision):
+        _tell_of_bf16(fp32, sight(predictor, mixed), options)
+    with autocast(predictor.device, mixed):
         commands[file.task].run(predictor, options)
 
 
-def _tell_of_bf16(predictor: Classifier | Detector | Segmentor, options: PredictOptions) -> None:
+def _tell_of_bf16(fp32: Sight, bf16: Sight, options: PredictOptions) -> None:
     """On stderr, beside the results; images that cannot be read are named with these."""
     pictures: list[Image.Image] = []
     for path in image_paths(options.images, recursive=options.recursive)[0]:
@@ -81,7 +80,7 @@ def _tell_of_bf16(predictor: Classifier | Detector | Segmentor, options: Predict
             with suppress(InputError):
                 pictures.append(read_image(path))
     if pictures:
-        print(describe_bf16(predictor, pictures), file=sys.stderr, flush=True)
+        print(describe_bf16(fp32, bf16, pictures), file=sys.stderr, flush=True)
 
 
 def _parsed(name: str, command: TaskCommand, arguments: Sequence[str]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,32 +11,39 @@ import torch
 import tyro
 
 from swinkit.classification.predictor import Classifier
-from swinkit.cli.exportable import MOST_COMPARED, Exportable, exportable
+from swinkit.cli.exportable import MOST_COMPARED, Exportable, exportable, usual_pictures
 from swinkit.cli.image_paths import image_paths
+from swinkit.cli.precision import describe_changes, sight
 from swinkit.detection.agreement import NOTHING_FOUND
 from swinkit.detection.predictor import Detector
 from swinkit.errors import InputError
 from swinkit.export.comparison import Comparison, Run, outputs_of
 from swinkit.export.destination import check_destination
-from swinkit.export.int8 import quantize_onnx
+from swinkit.export.int8 import LEAST_GAIN, quantize_onnx
 from swinkit.export.onnx_file import need_onnx, write_onnx
 from swinkit.export.program import write_program
 from swinkit.export.runtimes import (
     ONNX_RUNTIME,
     OPENVINO,
+    has_bf16,
     has_openvino,
     is_exported,
     load_onnx,
     load_openvino,
     median_seconds,
+    open_exported,
 )
 from swinkit.files import exists, is_folder
 from swinkit.images.read import read_image
-from swinkit.opening import open_file
+from swinkit.opening import open_exported_file, open_file, open_model
 from swinkit.weights.model_file import read_model_file
 
 MOST_IMAGES = 256
-"""The 8-bit report takes no more images than this."""
+"""The reports of a classifier take no more images than this."""
+MOST_IN_BF16 = 16
+"""Images that the report of another model's bf16 takes."""
+CPU = torch.device("cpu")
+IN_BF16 = f"{OPENVINO} in bf16"
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,8 @@ class ExportOptions:
     """Of a classifier, also write NAME_int8.onnx with 8-bit weights, if it is faster on this machine. Needs
     --images."""
     images: Path | None = None
-    """Folder of images of yours: the accuracy of the 8-bit file is reported on them, and a detector's file is compared
-    with the model on the first three instead of two photographs and a scene of digits."""
+    """Folder of images of yours: what 8-bit weights and bf16 change is reported on them, and a detector's file is
+    compared with the model on the first three instead of two photographs and a scene of digits."""
 
 
 def export_command(arguments: Sequence[str]) -> None:
@@ -68,14 +75,13 @@ def export_command(arguments: Sequence[str]) -> None:
     paths = _given_images(options, out)
     if is_exported(options.checkpoint):
         raise InputError(f"{options.checkpoint} is an exported file already; give the checkpoint that it was made of")
-    predictor = open_file(read_model_file(options.checkpoint), device=torch.device("cpu"))
-    is_detector = isinstance(predictor, Detector)
+    predictor = open_file(read_model_file(options.checkpoint), device=CPU)
     if options.int8 and not isinstance(predictor, Classifier):
         raise InputError(f"--int8 is for classifiers, and {options.checkpoint} is none; leave it out")
-    if paths and not is_detector and not options.int8:
-        raise InputError("--images is for detectors and for the accuracy report of --int8; leave it out")
-    pictures = [read_image(path) for path in paths[:MOST_COMPARED]] if is_detector else []
-    _write(exportable(predictor, pictures), options, out)
+    pictures = [read_image(path) for path in paths[:MOST_COMPARED]] if isinstance(predictor, Detector) else []
+    seconds = _write(exportable(predictor, pictures), options, out)
+    if IN_BF16 in seconds:
+        _show_bf16(out, seconds, paths if isinstance(predictor, Classifier) else paths[:MOST_IN_BF16])
     if options.int8:
         assert isinstance(predictor, Classifier)
         _write_int8(predictor, out, paths)
@@ -100,8 +106,8 @@ def _given_images(options: ExportOptions, out: Path) -> list[Path]:
     return [] if options.images is None else image_paths([options.images])[0][:MOST_IMAGES]
 
 
-def _write(model: Exportable, options: ExportOptions, out: Path) -> None:
-    """Write the file `out`; print how far it is from the model, and how fast it is."""
+def _write(model: Exportable, options: ExportOptions, out: Path) -> dict[str, float]:
+    """Write the file `out`; print how far it is from the model, and how fast it is. The seconds of an ONNX file."""
     print(f"exporting {options.checkpoint}, which takes a minute or a few", flush=True)
     if options.to == "onnx":
         compared = write_onnx(
@@ -110,8 +116,7 @@ def _write(model: Exportable, options: ExportOptions, out: Path) -> None:
     else:
         compared = write_program(model.module, out, metadata=model.metadata, trial=model.trial)
     _show(out, compared, is_batch_free=model.trial.is_batch_free)
-    if options.to == "onnx":
-        _show_speed(out, model)
+    return _show_speed(out, model) if options.to == "onnx" else {}
 
 
 def _show(out: Path, comparisons: Sequence[Comparison], *, is_batch_free: bool) -> None:
@@ -123,11 +128,13 @@ def _show(out: Path, comparisons: Sequence[Comparison], *, is_batch_free: bool) 
     print(f"{out}: {out.stat().st_size / 1e6:.0f} MB, {free}")
 
 
-def _show_speed(out: Path, model: Exportable) -> None:
+def _show_speed(out: Path, model: Exportable) -> dict[str, float]:
     images = model.trial.images[0]
     work: dict[str, Run] = {"PyTorch": lambda x: outputs_of(model.module, x), ONNX_RUNTIME: load_onnx(out)}
     if has_openvino():
         work[OPENVINO] = load_openvino(out)
+        if has_bf16():
+            work[IN_BF16] = load_openvino(out, precision="bf16")
     seconds = median_seconds(work, images)
     told = ", ".join(f"{name} {1e3 * value:.0f} ms" for name, value in seconds.items())
     count, _, height, width = images.shape
@@ -135,6 +142,22 @@ def _show_speed(out: Path, model: Exportable) -> None:
     print(f"  {count} x {height} x {width} takes, with {threads} thread{'s' if threads > 1 else ''}: {told}")
     if not has_openvino():
         print(f"  {OPENVINO} was not tried: it is not installed (pip install openvino)")
+    return seconds
+
+
+def _show_bf16(out: Path, seconds: Mapping[str, float], paths: Sequence[Path]) -> None:
+    """Offer bf16 where it was the fastest, with what it changes in these images or, without any, in the usual ones."""
+    gain = min(value for name, value in seconds.items() if name != IN_BF16) / seconds[IN_BF16]
+    if gain < LEAST_GAIN:
+        print("  bf16 is no faster on this machine")
+        return
+    pictures = [read_image(path) for path in paths] or usual_pictures()
+    fp32, bf16 = (sight(open_model(out)), sight(open_exported_file(open_exported(out, precision="bf16"), device=CPU)))
+    changes = describe_changes([fp32(each) for each in pictures], [bf16(each) for each in pictures])
+    print(
+        f"  bf16 is {gain:.2f} times as fast as the fastest of these: swinkit predict {out} IMAGE... --precision bf16"
+    )
+    print(f"    on {changes}")
 
 
 def _int8_name(out: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PIL import Image
 from torchvision.ops import box_iou
@@ -17,6 +17,8 @@ from swinkit.segmentation.result import Segmentation
 from swinkit.training.stepping import autocast
 
 Result = Classification | DetectionResult | Segmentation
+Sight = Callable[[Image.Image], Result]
+"""What a model says of a picture, in one precision."""
 
 MOST_COMPARED = 3
 """Images."""
@@ -26,32 +28,39 @@ LEAST_SCORE = 0.3
 """Detections below it are not compared."""
 
 
-def describe_bf16(predictor: Classifier | Detector | Segmentor, pictures: Sequence[Image.Image]) -> str:
-    """A line on how fast bf16 is beside fp32 on these images, and on what it changes in them."""
-    results, seconds = {}, {}
-    for precision in ("fp32", "bf16"):
+def sight(predictor: Classifier | Detector | Segmentor, precision: str = "fp32") -> Sight:
+    """What the predictor says, of a classifier of all its classes; in bf16 under autocast, which exported files do not
+    know: they have been opened in their precision."""
+
+    def see(picture: Image.Image) -> Result:
         with autocast(predictor.device, precision):
-            results[precision] = [_seen(predictor, picture) for picture in pictures]
-            seconds[precision] = min(_seconds(predictor, pictures[0]) for _ in range(ROUNDS))
-    gain = seconds["fp32"] / seconds["bf16"]
-    count = f"{len(pictures)} image{'' if len(pictures) == 1 else 's'}"
+            if isinstance(predictor, Classifier):
+                result: object = predictor.predict(picture, top=len(predictor.classes))
+            else:
+                result = predictor.predict(picture)
+        assert isinstance(result, Result)
+        return result
+
+    return see
+
+
+def describe_bf16(fp32: Sight, bf16: Sight, pictures: Sequence[Image.Image]) -> str:
+    """A line on how fast bf16 is beside fp32 on these images, and on what it changes in them."""
+    before, after = ([see(picture) for picture in pictures] for see in (fp32, bf16))
+    slow, fast = (min(_seconds(see, pictures[0]) for _ in range(ROUNDS)) for see in (fp32, bf16))
+    gain = slow / fast
     advice = "" if gain > 1 else "; it is no faster here, so leave --precision out"
-    changed = _changes(results["fp32"], results["bf16"])
-    return f"bf16 is {gain:.2f} times as fast as fp32 on this machine; on {count} {changed}{advice}"
+    return f"bf16 is {gain:.2f} times as fast as fp32 on this machine; on {describe_changes(before, after)}{advice}"
 
 
-def _seen(predictor: Classifier | Detector | Segmentor, picture: Image.Image) -> Result:
-    if isinstance(predictor, Classifier):
-        result: object = predictor.predict(picture, top=len(predictor.classes))
-    else:
-        result = predictor.predict(picture)
-    assert isinstance(result, Result)
-    return result
+def describe_changes(before: Sequence[Result], after: Sequence[Result]) -> str:
+    """How many images, and what is another in them."""
+    return f"{len(before)} image{'' if len(before) == 1 else 's'} {_changes(before, after)}"
 
 
-def _seconds(predictor: Classifier | Detector | Segmentor, picture: Image.Image) -> float:
+def _seconds(see: Sight, picture: Image.Image) -> float:
     began = time.perf_counter()
-    _seen(predictor, picture)
+    see(picture)
     return time.perf_counter() - began
 
 

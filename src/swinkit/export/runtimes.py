@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -43,8 +43,17 @@ def is_exported(source: str | Path) -> bool:
     return Path(source).suffix == SUFFIX
 
 
-def open_exported(path: Path, *, threads: int | None = None) -> ExportedFile:
-    """An ONNX file that `swinkit export` wrote; raises InputError where it is another or cannot be run."""
+def has_bf16() -> bool:
+    """Whether OpenVINO, which must be installed, computes in bf16 on this processor rather than imitating it."""
+    openvino: Any = importlib.import_module("openvino")
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def open_exported(
+    path: Path, *, threads: int | None = None, precision: Literal["fp32", "bf16"] = "fp32"
+) -> ExportedFile:
+    """An ONNX file that `swinkit export` wrote, run by ONNX Runtime or, in bf16, by OpenVINO; raises InputError where
+    it is another or cannot be run, or the processor has no bf16."""
     session = _session(path, threads)
     metadata: dict[str, Any] = dict(session.get_modelmeta().custom_metadata_map)
     if metadata.get("format") != "swinkit" or not all(name in metadata for name in ("task", *IN_JSON)):
@@ -54,7 +63,7 @@ def open_exported(path: Path, *, threads: int | None = None) -> ExportedFile:
     classes = metadata["classes"]
     if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
         raise InputError(f"{path} names no classes; export the model again")
-    run = _runner(session)
+    run = _runner(session) if precision == "fp32" else _in_bf16(path)
 
     def run_or_say(images: Tensor) -> Outputs:
         with border(f"{path} cannot be run on an image of {tuple(images.shape[2:])}", "export the model again"):
@@ -68,11 +77,14 @@ def load_onnx(path: Path, *, threads: int | None = None) -> Run:
     return _runner(_session(path, threads))
 
 
-def load_openvino(path: Path) -> Run:
-    """The file as a function of images, run by OpenVINO in float32 with as many threads as PyTorch has."""
+def load_openvino(path: Path, *, precision: Literal["fp32", "bf16"] = "fp32") -> Run:
+    """The file as a function of images, run by OpenVINO in this precision with as many threads as PyTorch has."""
     openvino: Any = importlib.import_module("openvino")
     core = openvino.Core()
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    settings = {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+    }
     compiled = core.compile_model(core.read_model(str(path)), "CPU", settings)
 
     def run(images: Tensor) -> Outputs:
@@ -92,6 +104,16 @@ def median_seconds(work: Mapping[str, Run], images: Tensor) -> dict[str, float]:
                 run(images)
                 seconds[name].append(time.perf_counter() - began)
     return {name: statistics.median(times[1:]) for name, times in seconds.items()}
+
+
+def _in_bf16(path: Path) -> Run:
+    if not has_openvino():
+        raise InputError(
+            f"{path} is run in bf16 by OpenVINO, which is not installed; pip install openvino, or leave --precision out"
+        )
+    if not has_bf16():
+        raise InputError("this processor does not compute in bf16; leave --precision out")
+    return load_openvino(path, precision="bf16")
 
 
 def _session(path: Path, threads: int | None) -> Any:
