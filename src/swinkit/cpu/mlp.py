@@ -52,16 +52,21 @@ def mlp_in_pieces(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bi
 
 
 def _infer(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> Tensor:
-    out = x.new_empty(x.shape[0], weight2.shape[0])
     can_fuse = linear_obstacle(x, weight1) is None
     wanted = product_format(x.dtype)
     added1, added2 = bias1.to(wanted), bias2.to(wanted)
-    for piece in pieces(x.shape[0], weight1.shape[0]):
+
+    def infer(rows: Tensor) -> Tensor:
         if can_fuse:
-            hidden = multiply(x[piece].to(wanted), weight1, added1, gelu=True)
-            out[piece] = multiply(hidden, weight2, added2)
-        else:
-            out[piece] = F.linear(F.gelu(F.linear(x[piece], weight1, bias1)), weight2, bias2)
+            return multiply(multiply(rows.to(wanted), weight1, added1, gelu=True), weight2, added2)
+        return F.linear(F.gelu(F.linear(rows, weight1, bias1)), weight2, bias2)
+
+    several = list(pieces(x.shape[0], weight1.shape[0]))
+    if len(several) == 1:
+        return infer(x).to(x.dtype)
+    out = x.new_empty(x.shape[0], weight2.shape[0])
+    for piece in several:
+        out[piece] = infer(x[piece])
     return out
 
 

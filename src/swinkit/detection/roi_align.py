@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchvision.ops import roi_align
+
+from swinkit.ops.roi_align import roi_align
 
 FARTHEST = 1e9
 """Pixels: boxes that reach farther or are no numbers, as those of a diverging training, are read as empty ones."""
@@ -51,7 +52,7 @@ def align_regions(
         here = torch.nonzero(levels == level)[:, 0]
         # In half precision a region's edges would be whole pixels away from where they are.
         wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-        part = roi_align(wide, regions[here].to(wide), size, 1 / stride, sampling_ratio=points, aligned=True)
+        part = roi_align(wide, regions[here].to(wide), size, 1 / stride, points=points)
         read.append(part.to(x.dtype))
     # Taking in a part without regions too keeps every level in the graph, which DDP asks for.
     return torch.cat(read).index_select(0, places_by_level(levels, len(maps)))

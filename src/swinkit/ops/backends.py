@@ -8,6 +8,7 @@ from swinkit.errors import InputError
 
 Backend = Literal["auto", "reference", "cpu"]
 """"reference" is the formula, "cpu" what is laid out by hand for CPUs, "auto" the faster one that can run."""
+_BACKENDS = get_args(Backend)
 
 
 def chooses_cpu(op: str, backend: Backend, *, obstacle: str | None, pays: bool = True) -> bool:
@@ -22,8 +23,8 @@ def chooses_cpu(op: str, backend: Backend, *, obstacle: str | None, pays: bool =
     Raises:
         InputError: where "cpu" is asked for and cannot run, or where there is no such backend.
     """
-    if backend not in get_args(Backend):
-        raise InputError(f"there is no backend {backend!r} of {op}; choose one of {get_args(Backend)}")
+    if backend not in _BACKENDS:
+        raise InputError(f"there is no backend {backend!r} of {op}; choose one of {_BACKENDS}")
     if backend == "cpu" and obstacle is not None:
         raise InputError(f"backend 'cpu' of {op} cannot run: {obstacle}")
     return backend == "cpu" or (backend == "auto" and obstacle is None and pays)

@@ -34,10 +34,8 @@ def cached_constant(build: Callable[..., R]) -> Callable[..., R]:
         # Where new tensors are fake, what would be remembered holds no data, and would spoil later, real results.
         if torch.compiler.is_compiling() or not is_plainly_run() or not is_plain(torch.empty(0)):
             return build(*sizes)
-        # A tensor born in inference mode could never be used in training again.
-        with torch.inference_mode(False), torch.no_grad():
-            found: R = _remembered(build, sizes)
-            return found
+        found: R = _remembered(build, sizes)
+        return found
 
     return lookup
 
@@ -62,7 +60,9 @@ def _remembered(build: Callable[..., Any], arguments: tuple[Hashable, ...]) -> A
         if known is not None:
             _entries.move_to_end(key)
             return known.value
-    value = build(*arguments)
+    # A tensor born in inference mode could never be used in training again.
+    with torch.inference_mode(False), torch.no_grad():
+        value = build(*arguments)
     tensors = [value] if isinstance(value, Tensor) else list(value)
     device, size = tensors[0].device.type, sum(tensor.untyped_storage().nbytes() for tensor in tensors)
     most = MOST_BYTES.get(device, MOST_BYTES_ELSEWHERE)
