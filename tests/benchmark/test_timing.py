@@ -1,6 +1,8 @@
 """Rounds are interleaved, and what is made of their times is right."""
 
 import json
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,18 @@ def test_each_round_runs_all_and_begins_with_another() -> None:
     assert "".join(ran) == "abcbcacababc"
     assert rounds == [3, 6, 9, 12]
     assert {name: len(values) for name, values in seconds.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+def test_settled_means_run_once_more_unmeasured() -> None:
+    ran: list[str] = []
+
+    def slow_at_first(name: str) -> None:
+        time.sleep(0.0 if ran[-1:] == [name] else 0.05)
+        ran.append(name)
+
+    work = {name: partial(slow_at_first, name) for name in "ab"}
+    seconds = interleave(work, rounds=2, warm_up=0, settle=True)
+    assert "".join(ran) == "aabbbbaa" and max(max(each) for each in seconds.values()) < 0.05
 
 
 def test_summary() -> None:

@@ -16,6 +16,7 @@ def interleave(
     *,
     rounds: int,
     warm_up: int = 2,
+    settle: bool = False,
     device: torch.device | None = None,
     after_round: Callable[[], None] = lambda: None,
 ) -> Timings:
@@ -25,6 +26,8 @@ def interleave(
         work: what to time, by name.
         rounds: how many rounds count.
         warm_up: how many come first and do not.
+        settle: run each once more, unmeasured, right before it is measured: where there are many large models, what
+            comes after them waits for its own weights, which no user of one model does.
         device: waited for after each run, where it is a GPU.
         after_round: called after every round, warm-up included.
     """
@@ -33,6 +36,8 @@ def interleave(
     for number in range(warm_up + rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
+            if settle:
+                work[name]()
             began = _now(device)
             work[name]()
             if number >= warm_up:
