@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from swinkit.classification.predictor import Classifier
 from swinkit.cli import main
 from swinkit.weights.model_file import read_model_file
 
@@ -47,6 +49,31 @@ def test_scales_and_flip(colours_run: Path, capsys: pytest.CaptureFixture[str]) 
     assert several["loss"] == pytest.approx(plain["loss"], abs=0.3)
     assert main(["evaluate", str(colours_run), "--scales", "16", "--device", "cpu"]) == 2
     assert "too few to cut out" in capsys.readouterr().err
+
+
+def test_what_bf16_changes(
+    colours_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[torch.Tensor] = []
+    logits = Classifier.logits
+
+    def seen(classifier: Classifier, images: torch.Tensor) -> torch.Tensor:
+        found = logits(classifier, images)
+        given.append(found)
+        return found
+
+    monkeypatch.setattr(Classifier, "logits", seen)
+    common = ["evaluate", str(colours_run), "--device", "cpu", "--workers", "0", "--out", "seen"]
+    assert main([*common, "--precision", "bf16", "--compare"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    fp32, bf16 = lines[lines.index("--- fp32 ---") + 1], lines[lines.index("--- bf16 ---") + 1]
+    first, second = (float(re.findall(r"top-1 ([\d.]+) %", line)[0]) for line in (fp32, bf16))
+    assert lines[-1] == f"bf16 against fp32, in points: top-1 {second - first:+.2f}"
+    assert 0 < (given[0] - given[1]).abs().max() < 0.05, "both were measured in one precision"
+    assert {each.name for each in Path("seen").iterdir()} == {"fp32", "bf16"}
+    for wrong in (["--compare"], ["--precision", "bf16", "--compare", "--json"]):
+        assert main([*common, *wrong]) == 2
+        assert "--compare prints in words what --precision bf16 changes" in capsys.readouterr().err
 
 
 def test_table(colours_run: Path, colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,8 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +17,7 @@ from PIL import Image
 
 from swinkit.cli.image_paths import image_paths
 from swinkit.cli.precision import MOST_COMPARED, Sight, describe_bf16, sight
-from swinkit.cli.task_options import PredictOptions
+from swinkit.cli.task_options import EvaluateOptions, PredictOptions
 from swinkit.errors import InputError
 from swinkit.export.runtimes import is_exported, open_exported
 from swinkit.images.read import read_image
@@ -31,8 +33,9 @@ class TaskCommand(NamedTuple):
 
     options: type
     """A dataclass with `checkpoint` and `device`, and perhaps `precision`."""
-    run: Callable[[Any, Any], None]
-    """Takes the opened model and the options; its docstring is the help."""
+    run: Callable[[Any, Any], Mapping[str, float] | None]
+    """Takes the opened model and the options, and of an evaluation gives its first scores, 0..1; its docstring is the
+    help."""
 
 
 def run_by_task(
@@ -68,8 +71,25 @@ def run_by_task(
         fp32, mixed = sight(predictor), precision
     if precision == "bf16" and isinstance(options, PredictOptions):
         _tell_of_bf16(fp32, sight(predictor, mixed), options)
+    run = commands[file.task].run
+    if isinstance(options, EvaluateOptions) and options.compare:
+        _compare(partial(run, predictor), options, predictor.device)
+        return
     with autocast(predictor.device, mixed):
-        commands[file.task].run(predictor, options)
+        run(predictor, options)
+
+
+def _compare(run: Callable[[Any], Mapping[str, float] | None], options: EvaluateOptions, device: torch.device) -> None:
+    """Evaluate in both precisions, with the pictures of each in a folder of its own."""
+    scores = {}
+    for precision in ("fp32", "bf16"):
+        print(f"--- {precision} ---", flush=True)
+        with autocast(device, precision):
+            scores[precision] = run(replace(options, out=options.folder / precision))
+    before, after = scores["fp32"], scores["bf16"]
+    if before is not None and after is not None:
+        changes = ", ".join(f"{name} {100 * (after[name] - before[name]):+.2f}" for name in before)
+        print(f"bf16 against fp32, in points: {changes}")
 
 
 def _tell_of_bf16(fp32: Sight, bf16: Sight, options: PredictOptions) -> None:

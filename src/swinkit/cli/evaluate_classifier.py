@@ -33,7 +33,7 @@ class EvaluateClassifierOptions(EvaluateOptions):
     in training."""
 
 
-def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptions) -> None:
+def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptions) -> dict[str, float]:
     """Accuracy of a classifier on labelled images, and precision, recall and F1 of each class and in the mean."""
     data = _data(options, classifier)
     step = progress_bar(len(data), "evaluating")
@@ -42,7 +42,7 @@ def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptio
     scores = measured.scores
     if options.json:
         print(json.dumps(_results(scores, classifier, pictures)))
-        return
+        return {}
     top5 = f", top-5 {100 * scores.top5:.2f} %" if scores.num_classes >= TOP5_CLASSES else ""
     counted, known = scores.classes_measured, scores.num_classes
     covered = "" if counted == known else f" of {counted} of {known} classes"
@@ -53,6 +53,7 @@ def evaluate_classifier(classifier: Classifier, options: EvaluateClassifierOptio
     if len(classifier.classes) <= CLASSES_SHOWN:
         result_console().print(_class_table(scores, classifier))
     list_files(pictures)
+    return {"top-1": scores.top1} | ({"top-5": scores.top5} if top5 else {})
 
 
 def _data(options: EvaluateClassifierOptions, classifier: Classifier) -> ClassificationData:

@@ -44,14 +44,14 @@ class EvaluateDetectorOptions(EvaluateOptions):
             raise InputError(f"--max-detections must be at least 1, not {self.max_detections}")
 
 
-def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> None:
+def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> dict[str, float] | None:
     """COCO's average precision of a detector, of boxes and masks, on images with ground truth; of a json without
     annotations, such as COCO's test-dev, the files for COCO's server."""
     detector = softened(detector, options.soft_nms)
     data = _data(options, detector)
     if isinstance(data, CocoData) and not data.table.is_annotated:
         _submit(detector, data, options)
-        return
+        return None
     results, written = draw_results(
         detector,
         data,
@@ -63,7 +63,7 @@ def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> N
     )
     if options.json:
         print(json.dumps(_plain(results, written)))
-        return
+        return {}
     print(f"{results.images} images, {results.detections} detections")
     for line in coverage_lines(results):
         print(line)
@@ -73,6 +73,8 @@ def evaluate_detector(detector: Detector, options: EvaluateDetectorOptions) -> N
     print(f"recall of boxes at IoU 0.5, whatever the class: {100 * results.recall50:.2f} %")
     result_console().print(_class_table(results))
     list_files(written)
+    kinds = {"box AP": results.boxes} | ({} if results.masks is None else {"mask AP": results.masks})
+    return {name: numbers.ap for name, numbers in kinds.items()}
 
 
 def _submit(detector: Detector, data: CocoData, options: EvaluateDetectorOptions) -> None:

@@ -36,13 +36,13 @@ class EvaluateSegmentorOptions(EvaluateOptions):
     shown: Annotated[ShownAs, tyro.conf.arg(name="")] = field(default_factory=ShownAs)
 
 
-def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) -> None:
+def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) -> dict[str, float] | None:
     """Mean IoU of a segmentor, IoU of each class, pixel and mean accuracy, on images with masks; of a folder of images
     without masks, such as ADE20K's test set, the file for its server."""
     images = () if options.data is None else unlabelled_images(options.data)
     if images:
         _submit(segmentor, images, options)
-        return
+        return None
     data = _data(options, segmentor)
     settings = options.shown.settings(segmentor.preprocessing, options.views)
     step = progress_bar(len(data), "evaluating")
@@ -62,7 +62,7 @@ def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) 
                 }
             )
         )
-        return
+        return {}
     measured, known = scores.classes_measured, scores.num_classes
     covered = "" if measured == known else f" of {measured} of {known} classes"
     print(
@@ -71,6 +71,7 @@ def evaluate_segmentor(segmentor: Segmentor, options: EvaluateSegmentorOptions) 
     )
     result_console().print(_class_table(scores, segmentor))
     list_files(pictures)
+    return {"mIoU": scores.miou, "pixel accuracy": scores.pixel_accuracy}
 
 
 def _submit(segmentor: Segmentor, images: Sequence[Path], options: EvaluateSegmentorOptions) -> None:

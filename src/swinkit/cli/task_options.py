@@ -81,7 +81,9 @@ class EvaluateOptions:
     device: str | None = None
     """Device such as cuda or cpu. Default: the GPU if there is one."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 computes with half the bits: what that costs is the difference of the scores."""
+    """bf16 computes with half the bits."""
+    compare: bool = False
+    """With --precision bf16: evaluate in fp32 first, and print what bf16 changes in the scores."""
     json: bool = False
     """Print the results as JSON instead of tables."""
     views: Annotated[Views, tyro.conf.arg(name="")] = field(default_factory=Views)
@@ -89,6 +91,8 @@ class EvaluateOptions:
     def __post_init__(self) -> None:
         if self.workers < 0:
             raise InputError(f"--workers must be 0 or more, not {self.workers}")
+        if self.compare and (self.precision != "bf16" or self.json):
+            raise InputError("--compare prints in words what --precision bf16 changes; give that, without --json")
 
     @property
     def folder(self) -> Path:
