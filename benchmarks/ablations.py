@@ -105,10 +105,11 @@ def folder(options: Options, task: str, variant: str, seed: int) -> Path:
 def score(path: Path, name: str) -> float | None:
     """The last one of a run that has come to its end (`metrics.jsonl`), 0..1; None where it has not."""
     metrics, recipe = path / "metrics.jsonl", path / "recipe.json"
-    if not metrics.exists() or not (path / "best.safetensors").exists() or not recipe.exists():
+    if not metrics.exists() or not recipe.exists():
         return None
+    epochs = json.loads(recipe.read_text(encoding="utf-8"))["loop"]["epochs"]
     found = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
-    values = [line[f"val/{name}"] for line in found if f"val/{name}" in line]
+    values = [line[f"val/{name}"] for line in found if f"val/{name}" in line and line["epoch"] == epochs]
     return values[-1] if values else None
 
 
