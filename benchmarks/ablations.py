@@ -36,6 +36,7 @@ PUBLISHED = {SHIFTED: (81.3, 46.1)} | {name: (row.top1, row.miou) for name, row 
 """ImageNet top-1 and ADE20K mIoU of the paper."""
 TASKS = {"imagenette": ("finetune_small", "top1"), "scenes": ("digit_scenes_segmentation", "miou")}
 """Recipe and score of each data set."""
+SHOWN = {"top1": "top-1", "miou": "mIoU"}
 SCENE_CHANGES: dict[str, Any] = {"window_size": 4, "depths": (2, 2, 2)}
 SCENE_BATCH = 16
 CPU_SECONDS = "cpu_seconds.json"
@@ -163,15 +164,15 @@ def draw(rows: list[dict[str, Any]], out: Path) -> None:
     figure = new_figure(8.0, 3.6)
     for place, task in enumerate(TASKS):
         chosen = [row for row in rows if row["task"] == task][::-1]
-        axes = figure.add_axes((0.17 + 0.49 * place, 0.14, 0.31, 0.74))
+        axes = figure.add_axes((0.2 + 0.5 * place, 0.14, 0.28, 0.74))
         colours = [BLUE if row["variant"] == SHIFTED else GREY for row in chosen]
         for height, (row, colour) in enumerate(zip(chosen, colours, strict=True)):
             values = [100 * value for value in row["scores"]]
             axes.plot(values, [height] * len(values), "o", color=colour, alpha=0.5, markersize=4)
             axes.errorbar(100 * row["mean"], height, xerr=100 * row["spread"], fmt="|", color=INK, capsize=3)
-        axes.set_yticks(range(len(chosen)), [row["variant"] for row in chosen], fontsize=8)
+        axes.set_yticks(range(len(chosen)), [row["variant"].replace("_", " ") for row in chosen], fontsize=8)
         quiet_axes(axes)
-        axes.set_title(f"{task}: {TASKS[task][1]} (%)", loc="left", fontsize=9, color=INK)
+        axes.set_title(f"{task}: {SHOWN[TASKS[task][1]]} (%)", loc="left", fontsize=9, color=INK)
     save_figure(figure, out)
 
 
