@@ -76,7 +76,7 @@ def are_symbols(*sizes: Any) -> bool:
 def _is_zero(size: Any) -> bool:
     """Whether a size is zero on every call: one that is free under torch.compile or torch.export is not, so that
     these need one graph for all sizes."""
-    return size == 0 if type(size) is int else statically_known_true(size == 0)
+    return statically_known_true(size == 0)
 
 
 def is_padded(grid: WindowGrid) -> bool:
