@@ -90,6 +90,8 @@ def test_onnx_with_classes_and_an_8_bit_report(
         evaluate_command(["a.onnx"])
 
 
+@pytest.mark.slow
+@pytest.mark.long  # to be run by itself: after it, a process with other tests' signal handlers died as its next child ended
 @pytest.mark.parametrize("is_faster", [True, False])
 def test_bf16_is_offered_where_it_is_faster(
     is_faster: bool,
