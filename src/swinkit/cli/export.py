@@ -58,6 +58,8 @@ class ExportOptions:
     int8: bool = False
     """Of a classifier, also write NAME_int8.onnx with 8-bit weights, if it is faster on this machine. Needs
     --images."""
+    bf16: bool = False
+    """Also time OpenVINO in bf16, where the processor has it, and say what that changes."""
     images: Path | None = None
     """Folder of images of yours: what 8-bit weights and bf16 change is reported on them, and a detector's file is
     compared with the model on the first three instead of two photographs and a scene of digits."""
@@ -116,7 +118,7 @@ def _write(model: Exportable, options: ExportOptions, out: Path) -> dict[str, fl
     else:
         compared = write_program(model.module, out, metadata=model.metadata, trial=model.trial)
     _show(out, compared, is_batch_free=model.trial.is_batch_free)
-    return _show_speed(out, model) if options.to == "onnx" else {}
+    return _show_speed(out, model, bf16=options.bf16) if options.to == "onnx" else {}
 
 
 def _show(out: Path, comparisons: Sequence[Comparison], *, is_batch_free: bool) -> None:
@@ -128,12 +130,12 @@ def _show(out: Path, comparisons: Sequence[Comparison], *, is_batch_free: bool) 
     print(f"{out}: {out.stat().st_size / 1e6:.0f} MB, {free}")
 
 
-def _show_speed(out: Path, model: Exportable) -> dict[str, float]:
+def _show_speed(out: Path, model: Exportable, *, bf16: bool) -> dict[str, float]:
     images = model.trial.images[0]
     work: dict[str, Run] = {"PyTorch": lambda x: outputs_of(model.module, x), ONNX_RUNTIME: load_onnx(out)}
     if has_openvino():
         work[OPENVINO] = load_openvino(out)
-        if has_bf16():
+        if bf16 and has_bf16():
             work[IN_BF16] = load_openvino(out, precision="bf16")
     seconds = median_seconds(work, images)
     told = ", ".join(f"{name} {1e3 * value:.0f} ms" for name, value in seconds.items())
