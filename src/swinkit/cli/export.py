@@ -80,6 +80,8 @@ def export_command(arguments: Sequence[str]) -> None:
     predictor = open_file(read_model_file(options.checkpoint), device=CPU)
     if options.int8 and not isinstance(predictor, Classifier):
         raise InputError(f"--int8 is for classifiers, and {options.checkpoint} is none; leave it out")
+    if paths and not (isinstance(predictor, Detector) or options.int8 or options.bf16):
+        raise InputError("--images is for detectors and for the reports of --int8 and --bf16; leave it out")
     pictures = [read_image(path) for path in paths[:MOST_COMPARED]] if isinstance(predictor, Detector) else []
     seconds = _write(exportable(predictor, pictures), options, out)
     if IN_BF16 in seconds:
@@ -99,6 +101,8 @@ def beside(checkpoint: str, suffix: str) -> Path:
 
 def _given_images(options: ExportOptions, out: Path) -> list[Path]:
     """The images of --images, checked before anything is exported."""
+    if options.bf16 and options.to != "onnx":
+        raise InputError("--bf16 times an ONNX file; give --to onnx")
     if options.int8:
         if options.to != "onnx":
             raise InputError("--int8 writes an ONNX file; give --to onnx")
@@ -144,6 +148,8 @@ def _show_speed(out: Path, model: Exportable, *, bf16: bool) -> dict[str, float]
     print(f"  {count} x {height} x {width} takes, with {threads} thread{'s' if threads > 1 else ''}: {told}")
     if not has_openvino():
         print(f"  {OPENVINO} was not tried: it is not installed (pip install openvino)")
+    elif bf16 and IN_BF16 not in work:
+        print("  bf16 was not tried: this processor does not compute in it")
     return seconds
 
 

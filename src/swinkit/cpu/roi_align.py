@@ -80,7 +80,7 @@ def _side(start: Tensor, end: Tensor, size: int, points: int, length: int) -> _S
     """
     extent = end - start
     step = extent / size
-    samples = (extent / size).ceil().clamp(min=0) if points <= 0 else torch.full_like(extent, points)
+    samples = step.ceil().clamp(min=0) if points <= 0 else torch.full_like(extent, points)
     number = torch.arange(int(samples.max()), device=start.device)
     part = torch.arange(size, device=start.device).to(start)[:, None]
     position = start[:, None, None] + part * step[:, None, None]
