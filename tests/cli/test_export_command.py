@@ -90,8 +90,6 @@ def test_onnx_with_classes_and_an_8_bit_report(
         evaluate_command(["a.onnx"])
 
 
-@pytest.mark.slow
-@pytest.mark.long  # by itself: after OpenVINO's bf16, a process died as a child of a later test ended
 @pytest.mark.parametrize("is_faster", [True, False])
 def test_bf16_is_offered_where_it_is_faster(
     is_faster: bool,

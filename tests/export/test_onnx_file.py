@@ -13,7 +13,7 @@ from swinkit.export import onnx_file
 from swinkit.export.comparison import Comparison, random_trial
 from swinkit.export.onnx_file import write_onnx
 from swinkit.export.program import trace
-from swinkit.export.runtimes import load_onnx
+from swinkit.export.runtimes import load_onnx, load_openvino
 
 WIDELY_KNOWN = frozenset(
     [
@@ -124,13 +124,11 @@ def test_no_attention_weight_is_a_denormal_number(written: Path, tmp_path: Path)
 @needs_onnx
 @torch.no_grad()
 def test_openvino_runs_it(written: Path) -> None:
-    openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
-    core = openvino.Core()
-    compiled = core.compile_model(core.read_model(str(written)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    model = tiny_classifier()
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    run, model = load_openvino(written), tiny_classifier()
     for batch, height, width in SHAPES:
         images = torch.randn(batch, 3, height, width)
-        assert (torch.from_numpy(compiled([images.numpy()])[0]) - model(images)).abs().max() < 1e-4
+        assert (run(images)[0] - model(images)).abs().max() < 1e-4
 
 
 @needs_onnx

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,27 @@ def test_what_is_no_onnx_file_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(InputError, match="pip install"):
         open_exported(text)
     assert is_exported("a/b.onnx") and not is_exported("onnx") and not is_exported("model.safetensors")
+
+
+COME_AND_GO = """
+import os, pathlib, signal, sys
+from swinkit.export.runtimes import has_bf16, load_openvino
+signal.signal(signal.SIGUSR1, lambda *_: print("handled", end=""))
+first = load_openvino(pathlib.Path(sys.argv[1]))
+has_bf16()
+second = load_openvino(pathlib.Path(sys.argv[1]))
+del first
+del second
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@needs_onnx
+def test_signals_are_handled_after_models_of_openvino_came_and_went(written: Path) -> None:
+    """OpenVINO may leave a signal stack behind that is freed, and then the kernel ends the process."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    done = subprocess.run((sys.executable, "-c", COME_AND_GO, written), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled"), done.stderr
 
 
 def test_times_are_taken_in_turns() -> None:

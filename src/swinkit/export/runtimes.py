@@ -10,6 +10,7 @@ import importlib.util
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,8 +46,7 @@ def is_exported(source: str | Path) -> bool:
 
 def has_bf16() -> bool:
     """Whether OpenVINO, which must be installed, computes in bf16 on this processor rather than imitating it."""
-    openvino: Any = importlib.import_module("openvino")
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def open_exported(
@@ -79,8 +79,7 @@ def load_onnx(path: Path, *, threads: int | None = None) -> Run:
 
 def load_openvino(path: Path, *, precision: Literal["fp32", "bf16"] = "fp32") -> Run:
     """The file as a function of images, run by OpenVINO in this precision with as many threads as PyTorch has."""
-    openvino: Any = importlib.import_module("openvino")
-    core = openvino.Core()
+    core = _core()
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -104,6 +103,18 @@ def median_seconds(work: Mapping[str, Run], images: Tensor) -> dict[str, float]:
                 run(images)
                 seconds[name].append(time.perf_counter() - began)
     return {name: statistics.median(times[1:]) for name, times in seconds.items()}
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO, once for the process and until its end.
+
+    The CPU part of each `Core` puts a signal stack of its own in place of the thread's and, when it ends, the one it
+    found back: of two that end in the order in which they began, the second puts back memory that is freed. The next
+    signal for which Python has a handler, such as that of a child that ends, then kills the process.
+    """
+    openvino: Any = importlib.import_module("openvino")
+    return openvino.Core()
 
 
 def _in_bf16(path: Path) -> Run:
