@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from swinkit.backbone.variants import SWIN_T
 from swinkit.benchmark.machine import describe_machine, device_name, file_name
+from swinkit.benchmark.task_models import WholeMasks
 from swinkit.cli.exportable import usual_pictures
 from swinkit.detection.agreement import compare_detections
 from swinkit.detection.architectures import DETECTORS
 from swinkit.detection.data.augmentation import DetectionEvaluation, DetectionResize
-from swinkit.detection.detector import DetectorModel
 from swinkit.detection.exported import ExportableDetector
 from swinkit.detection.predictor import NOTHING
 from swinkit.export.comparison import Outputs, Run, Trial, Verdict, outputs_of, random_trial, same_values
@@ -54,9 +54,9 @@ def prepared(name: str) -> tuple[nn.Module, Trial, tuple[str, ...]]:
         shapes = ((1, 512, 768), (1, 768, 512))
         trial = random_trial(shapes=shapes, pixels=True)
         return ExportableSegmentor(model).eval(), Trial(trial.example, trial.images, told), ("logits",)
-    detector = build(f"{name}, Swin-T")
-    assert isinstance(detector, DetectorModel)
-    module = ExportableDetector(detector).eval()
+    whole = build(f"{name}, Swin-T")
+    assert isinstance(whole, WholeMasks)
+    module = ExportableDetector(whole.model).eval()
     show = DetectionEvaluation(DetectionResize())
     images = tuple(show(picture, NOTHING)[0][None].float() for picture in usual_pictures()[:2])
     return module, Trial(torch.zeros(1, 3, 224, 256), images, told, is_batch_free=False), module.output_names

@@ -35,9 +35,10 @@ def attention_in_pieces(
     batch, channels = x.shape[0], x.shape[-1]
     order = token_order(grid, x, by_mask=True)
     tokens = pad_tokens(x, *grid.padded).reshape(-1, channels)
-    out = torch.empty_like(tokens)
     windows_at_once = max(1, PIECE // (3 * channels * grid.tokens))
     ends = list(accumulate(count * batch for count in grid.group_sizes))
+    is_in_parts = windows_at_once < ends[-1] or grid.is_shifted
+    out = torch.empty_like(tokens) if is_in_parts else tokens
     masks = _remembered_group_biases(bias, grid, x)
     for first in range(0, ends[-1], windows_at_once):
         last = min(first + windows_at_once, ends[-1])
@@ -52,7 +53,11 @@ def attention_in_pieces(
             attended = F.scaled_dot_product_attention(
                 q[part], k[part], v[part], attn_mask=mask, dropout_p=dropout_p, scale=scale
             )
-            out[start * grid.tokens : stop * grid.tokens] = attended.transpose(1, 2).reshape(-1, channels)
+            rows = attended.transpose(1, 2).reshape(-1, channels)
+            if is_in_parts:
+                out[start * grid.tokens : stop * grid.tokens] = rows
+            else:
+                out = rows
             start = stop
     return to_image(out, grid, order, batch=batch)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from swinkit.cpu.half_precision import product_format
 from swinkit.cpu.packed_weights import in_best_layout
 from swinkit.cpu.switch import cpu_obstacle
+from swinkit.ops.constants import is_plain
 
 PIECE = 1 << 20
 """Values in a piece, 4 MiB of float32. Half to twice as many took about the same time, in noisy runs."""
@@ -23,9 +24,11 @@ def linear_obstacle(x: Tensor, weight: Tensor) -> str | None:
     """Why `fused_linear` cannot run, in one sentence; None if it can."""
     if torch.is_grad_enabled():
         return "it has no gradient; call it under torch.no_grad()"
-    obstacle = cpu_obstacle(x) or cpu_obstacle(weight)
+    obstacle = cpu_obstacle(x)
     if obstacle is not None:
         return obstacle
+    if not (is_plain(weight) and weight.is_cpu):
+        return "it takes an ordinary weight on the CPU"
     if x.dtype != weight.dtype or x.dtype == torch.float64:
         return "oneDNN multiplies numbers of one kind, float32 or half precision"
     if x.numel() == 0:
@@ -44,20 +47,21 @@ def fused_linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, gelu: bool =
     faster in that, and rounded afterwards.
     """
     wanted = product_format(x.dtype)
+    ready = in_best_layout(weight, wanted)
     if wanted == x.dtype:
-        return multiply(x, weight, bias, gelu=gelu)
+        return multiply(x, ready, bias, gelu=gelu)
     rows = x.reshape(-1, x.shape[-1])
     out = rows.new_empty(rows.shape[0], weight.shape[0])
     added = None if bias is None else bias.to(wanted)
     for piece in pieces(rows.shape[0], max(weight.shape)):
-        out[piece] = multiply(rows[piece].to(wanted), weight, added, gelu=gelu)
+        out[piece] = multiply(rows[piece].to(wanted), ready, added, gelu=gelu)
     return out.view(*x.shape[:-1], weight.shape[0])
 
 
 def multiply(x: Tensor, weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> Tensor:
-    """`fused_linear` in the format of `x`, which `bias` has too and the weight is brought to."""
+    """`fused_linear` of numbers that are all in one format, with a weight from `in_best_layout`."""
     activation, algorithm = ("gelu", "none") if gelu else ("none", "")
-    return torch.ops.mkldnn._linear_pointwise(x, in_best_layout(weight, x.dtype), bias, activation, [], algorithm)
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], algorithm)
 
 
 def pieces(rows: int, width: int) -> Iterator[slice]:

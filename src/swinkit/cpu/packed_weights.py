@@ -35,7 +35,7 @@ def keep_packed(weight: Tensor) -> None:
 
 def in_best_layout(weight: Tensor, dtype: torch.dtype) -> Tensor:
     """The packed weight where it is kept, else the weight; either in `dtype`."""
-    if weight not in _packed or weight.is_inference():
+    if not _packed or weight not in _packed or weight.is_inference():
         return weight.to(dtype)
     known = _packed[weight]
     if known is None or known.version != weight._version or not torch.equal(known.first_row, weight[0]):

@@ -83,16 +83,19 @@ class WindowAttention(nn.Module):
         """(B, H, W, C) to (B, H, W, C)."""
         if is_fx(x):
             return leaf(self, x)
-        qkv, proj = linear_of(self.qkv), linear_of(self.proj)
+        return self.proj_drop(linear_of(self.proj)(self.before_projection(x)))
+
+    def before_projection(self, x: Tensor) -> Tensor:
+        """`forward` but for the output projection and the dropout behind it."""
         grid = self.grid(*map_size(x))
         table = self.relative_position_bias_table
         bias = None if table is None else relative_position_bias(table, grid.window, (self.window, self.window))
-        return self.proj_drop(proj(self.attend(x, qkv, bias=bias, grid=grid)))
+        return self.attend(x, linear_of(self.qkv), bias=bias, grid=grid)
 
     def attend(
         self, x: Tensor, project: Callable[[Tensor], Tensor], *, bias: Tensor | None, grid: WindowGrid
     ) -> Tensor:
-        """Attention alone, (B, H, W, C) to the same before the output projection; see `window_attention`."""
+        """Attention alone, (B, H, W, C) to the same; see `window_attention`."""
         return window_attention(
             x,
             project,

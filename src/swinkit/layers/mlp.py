@@ -22,11 +22,11 @@ class Mlp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if is_fx(x):
             return leaf(self, x)
-        if self._must_be_called():
+        if self.must_be_called():
             return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
         return mlp(x, self.fc1.weight, self.fc1.bias, self.fc2.weight, self.fc2.bias)
 
-    def _must_be_called(self) -> bool:
+    def must_be_called(self) -> bool:
         """Whether a layer does more than the op: dropout, or whatever someone has put in its place or hung on it."""
         parts = ((self.fc1, nn.Linear), (self.act, nn.GELU), (self.fc2, nn.Linear), (self.drop, nn.Dropout))
         if not all(is_unmodified(part, kind) for part, kind in parts):

@@ -78,7 +78,7 @@ def sdpa_attention(
             _sdpa(*group, mask=mask, scale=scale, dropout_p=dropout_p)
             for *group, mask in zip(q.split(sizes), k.split(sizes), v.split(sizes), masks, strict=True)
             if group[0].shape[0] != 0
-        ]
+        ] or [v]  # no images
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
     return _attend_in_windows(x, project, grid, order, num_heads, attend)
