@@ -59,6 +59,7 @@ def attention_in_pieces(
             else:
                 out = rows
             start = stop
+        del qkv, q, k, v  # so that the next piece finds their memory free, and in the cache
     return to_image(out, grid, order, batch=batch)
 
 

@@ -7,8 +7,9 @@ sum. Shapes: B images, H W map, C channels.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor, nn
 
 from swinkit.cpu.freed_memory import keep_freed_memory
@@ -18,44 +19,53 @@ from swinkit.cpu.packed_weights import in_best_layout
 from swinkit.ops.constants import is_plain
 
 
-def block_obstacle(x: Tensor, *layers: nn.LayerNorm | nn.Linear) -> str | None:
+class BlockLayers(NamedTuple):
+    """The layers of a block, which are read, not called, but for what its attention has before the projection."""
+
+    norm1: nn.LayerNorm
+    proj: nn.Linear
+    norm2: nn.LayerNorm
+    fc1: nn.Linear
+    fc2: nn.Linear
+
+
+def block_obstacle(x: Tensor, layers: BlockLayers) -> str | None:
     """Why `add_branches` cannot run with these layers, in one sentence; None if it can."""
     obstacle = linear_obstacle(x, x)
     if obstacle is not None:
         return obstacle
     for layer in layers:
-        for each in (layer.weight, layer.bias):
-            if each is None or not is_plain(each) or each.dtype != x.dtype or each.device != x.device:
+        for each in _weight_and_bias(layer):
+            if each is None or not is_plain(each) or each.dtype != x.dtype or not each.is_cpu:
                 return "it takes ordinary weights and biases of the tensor's own kind"
     return None
 
 
-def add_branches(
-    x: Tensor,
-    attend: Callable[[Tensor], Tensor],
-    *,
-    norm1: nn.LayerNorm,
-    proj: nn.Linear,
-    norm2: nn.LayerNorm,
-    fc1: nn.Linear,
-    fc2: nn.Linear,
-) -> Tensor:
+def add_branches(x: Tensor, attend: Callable[[Tensor], Tensor], layers: BlockLayers) -> Tensor:
     """y = x + proj(attend(norm1(x))), then y + fc2(gelu(fc1(norm2(y)))), in new memory: (B, H, W, C) to the same.
 
-    `attend` keeps the shape, too. Layers are read, not called.
+    `attend` keeps the shape, too.
     """
     keep_freed_memory()
-    attended = attend(_normalise(x, norm1))
-    out = fused_linear(attended, proj.weight, proj.bias).add_(x)
+    attended = attend(_normalise(x, layers.norm1))
+    out = fused_linear(attended, *_weight_and_bias(layers.proj)).add_(x)
     rows, wanted = out.view(-1, out.shape[-1]), product_format(x.dtype)
-    weight1, weight2 = in_best_layout(fc1.weight, wanted), in_best_layout(fc2.weight, wanted)
-    bias1, bias2 = fc1.bias.to(wanted), fc2.bias.to(wanted)
-    for piece in pieces(rows.shape[0], fc1.out_features):
+    (weight1, bias1), (weight2, bias2) = _weight_and_bias(layers.fc1), _weight_and_bias(layers.fc2)
+    weight1, weight2 = in_best_layout(weight1, wanted), in_best_layout(weight2, wanted)
+    bias1, bias2 = bias1.to(wanted), bias2.to(wanted)
+    for piece in pieces(rows.shape[0], bias1.shape[0]):
         part = rows[piece]
-        hidden = multiply(_normalise(part, norm2).to(wanted), weight1, bias1, gelu=True)
-        part.add_(multiply(hidden, weight2, bias2))
+        # What is wide has no name, which would keep it: the next piece finds its memory free, and in the cache.
+        normed = _normalise(part, layers.norm2).to(wanted)
+        part.add_(multiply(multiply(normed, weight1, bias1, gelu=True), weight2, bias2))
     return out
 
 
+def _weight_and_bias(layer: nn.Module) -> tuple[Any, Any]:
+    own = layer._parameters  # rather than attributes, which PyTorch looks up slowly
+    return own["weight"], own["bias"]
+
+
 def _normalise(x: Tensor, norm: nn.LayerNorm) -> Tensor:
-    return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+    weight, bias = _weight_and_bias(norm)
+    return torch.layer_norm(x, norm.normalized_shape, weight, bias, norm.eps)

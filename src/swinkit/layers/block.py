@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
-from swinkit.cpu.block import add_branches, block_obstacle
+from swinkit.cpu.block import BlockLayers, add_branches, block_obstacle
 from swinkit.layers.attention import WindowAttention
 from swinkit.layers.drop_path import DropPath
 from swinkit.layers.mlp import Mlp
@@ -41,37 +43,37 @@ class SwinBlock(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio), drop_rate=drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        attention = self.attn
-        if not (is_fx(x) or torch.is_grad_enabled()) and isinstance(attention, WindowAttention):
-            norm1, norm2, proj, mlp = self.norm1, self.norm2, attention.proj, self.mlp
-            can_be_read = self._can_be_read(attention) and not mlp.must_be_called()
-            if can_be_read and block_obstacle(x, norm1, proj, norm2, mlp.fc1, mlp.fc2) is None:
-                return add_branches(
-                    x,
-                    attention.before_projection,
-                    norm1=norm1,
-                    proj=proj,
-                    norm2=norm2,
-                    fc1=mlp.fc1,
-                    fc2=mlp.fc2,
-                )
+        if not (is_fx(x) or torch.is_grad_enabled()):
+            layers = self._layers_to_read()
+            if layers is not None and block_obstacle(x, layers) is None:
+                assert isinstance(self.attn, WindowAttention)
+                return add_branches(x, self.attn.before_projection, layers)
         x = x + self.drop_path(self.attn(self.norm1(x)))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
-    def _can_be_read(self, attention: WindowAttention) -> bool:
-        """Whether no layer but those of the MLP does more than its weights say."""
+    def _layers_to_read(self) -> BlockLayers | None:
+        """The layers whose weights say all that the block does beside its attention; None where one does more."""
+        own = self._modules  # rather than attributes, which PyTorch looks up slowly: an image asks every block
+        norm1, attention, drop_path, norm2, mlp = (own[name] for name in ("norm1", "attn", "drop_path", "norm2", "mlp"))
+        if not isinstance(attention, WindowAttention) or type(attention).forward is not WindowAttention.forward:
+            return None
+        proj, proj_drop = attention._modules["proj"], attention._modules["proj_drop"]
         parts = (
-            (self.norm1, nn.LayerNorm),
+            (norm1, nn.LayerNorm),
             (attention, type(attention)),
-            (attention.proj, nn.Linear),
-            (attention.proj_drop, nn.Dropout),
-            (self.norm2, nn.LayerNorm),
-            (self.drop_path, DropPath),
-            (self.mlp, Mlp),
+            (proj, nn.Linear),
+            (proj_drop, nn.Dropout),
+            (drop_path, DropPath),
+            (norm2, nn.LayerNorm),
+            (mlp, Mlp),
         )
-        if type(attention).forward is not WindowAttention.forward:
-            return False
-        if not all(is_unmodified(part, kind) for part, kind in parts):
-            return False
-        drops = attention.proj_drop.training and attention.proj_drop.p > 0
-        return not (drops or (self.drop_path.training and self.drop_path.rate > 0))
+        for part, kind in parts:
+            if part is None or not is_unmodified(part, kind):
+                return None
+        assert isinstance(mlp, Mlp) and isinstance(proj_drop, nn.Dropout) and isinstance(drop_path, DropPath)
+        if (proj_drop.training and proj_drop.p > 0) or (drop_path.training and drop_path.rate > 0):
+            return None
+        if mlp.must_be_called():
+            return None
+        layers = (norm1, proj, norm2, mlp._modules["fc1"], mlp._modules["fc2"])
+        return BlockLayers(*cast("tuple[nn.LayerNorm, nn.Linear, nn.LayerNorm, nn.Linear, nn.Linear]", layers))

@@ -28,9 +28,13 @@ class Mlp(nn.Module):
 
     def must_be_called(self) -> bool:
         """Whether a layer does more than the op: dropout, or whatever someone has put in its place or hung on it."""
-        parts = ((self.fc1, nn.Linear), (self.act, nn.GELU), (self.fc2, nn.Linear), (self.drop, nn.Dropout))
-        if not all(is_unmodified(part, kind) for part, kind in parts):
+        own = self._modules  # rather than attributes, which PyTorch looks up slowly
+        fc1, act, fc2, drop = own["fc1"], own["act"], own["fc2"], own["drop"]
+        for part, kind in ((fc1, nn.Linear), (act, nn.GELU), (fc2, nn.Linear), (drop, nn.Dropout)):
+            if part is None or not is_unmodified(part, kind):
+                return True
+        assert isinstance(fc1, nn.Linear) and isinstance(fc2, nn.Linear)
+        assert isinstance(act, nn.GELU) and isinstance(drop, nn.Dropout)
+        if fc1._parameters["bias"] is None or fc2._parameters["bias"] is None:
             return True
-        if self.fc1.bias is None or self.fc2.bias is None:
-            return True
-        return self.act.approximate != "none" or (self.drop.training and self.drop.p > 0)
+        return act.approximate != "none" or (drop.training and drop.p > 0)

@@ -13,8 +13,14 @@ from swinkit.ops.linear import linear
 
 def is_unmodified(layer: nn.Module, kind: type[nn.Module]) -> bool:
     """Whether `layer` does what a `kind` does and nothing else, so that it need not be called."""
-    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
-    return type(layer) is kind and not any(hooks) and not _has_any_global_hook() and "forward" not in vars(layer)
+    own = vars(layer)  # read directly: blocks ask a hundred times for an image
+    return (
+        type(layer) is kind
+        and "forward" not in own
+        and not (own["_forward_hooks"] or own["_forward_pre_hooks"])
+        and not (own["_backward_hooks"] or own["_backward_pre_hooks"])
+        and not _has_any_global_hook()
+    )
 
 
 def linear_of(layer: nn.Module) -> Callable[[Tensor], Tensor]:
