@@ -24,7 +24,8 @@ from swinkit.export.runtimes import has_openvino, load_onnx, load_openvino
 
 
 def runtime_candidates(case: Case, folder: Path) -> list[Candidate]:
-    """swinkit's file (free sizes) and timm's (its own export, of this size) under each runtime, and the products.
+    """swinkit's file (free sizes) and timm's (its own export, of this size and any batch) under each runtime, under
+    OpenVINO also where it is told the shape before it compiles, and the products.
 
     Args:
         case: inference on a CPU; in half precision, which files are not written in, only the products are measured.
@@ -47,6 +48,8 @@ def runtime_candidates(case: Case, folder: Path) -> list[Candidate]:
         found.append(Candidate(f"{library}, ONNX Runtime", partial(load_onnx(path), images)))
         if has_openvino():
             found.append(Candidate(f"{library}, OpenVINO", partial(load_openvino(path), images)))
+            fixed = load_openvino(path, shape=tuple(images.shape))
+            found.append(Candidate(f"{library}, OpenVINO told the size", partial(fixed, images)))
     return found
 
 
