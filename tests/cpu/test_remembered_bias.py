@@ -98,7 +98,10 @@ def test_what_is_remembered_goes_with_its_table() -> None:
     layer = make_layer()
     with torch.no_grad():
         layer(torch.randn(1, 8, 8, 8))
-    bias = weakref.ref(remembered_bias._remembered[table_of(layer)].bias)
+    known = remembered_bias._remembered.get(table_of(layer))
+    assert known is not None
+    bias = weakref.ref(known.bias)
+    del known
     del layer
     gc.collect()
     assert bias() is None

@@ -5,20 +5,20 @@ Shapes: B images, H W map, C channels, T tokens in a window, h heads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
+from swinkit.cpu.by_tensor import ByTensor
 from swinkit.ops.windows import WindowGrid, group_biases, pad_tokens, to_image, token_order
 
 PIECE = 1 << 20
 """Values of q, k and v together in a piece, 4 MiB of float32."""
 
-_group_biases_of: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+_group_biases_of: ByTensor[tuple[Hashable, list[Tensor | None]]] = ByTensor()
 
 
 def attention_in_pieces(

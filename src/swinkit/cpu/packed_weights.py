@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
+
+from swinkit.cpu.by_tensor import ByTensor
 
 
 class _Packed(NamedTuple):
@@ -20,8 +21,9 @@ class _Packed(NamedTuple):
     weight: Tensor
 
 
-_packed: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-"""By weight: a `_Packed`, or None until it is needed. Only weights that `keep_packed` was called with are here."""
+_NOT_YET = _Packed(-1, torch.empty(0), torch.empty(0))
+_packed: ByTensor[_Packed] = ByTensor()
+"""`_NOT_YET` until it is needed. Only weights that `keep_packed` was called with are here."""
 
 
 def keep_packed(weight: Tensor) -> None:
@@ -30,15 +32,16 @@ def keep_packed(weight: Tensor) -> None:
     That takes the memory of the weight once more. A weight that changes is packed again: changes are seen by the
     version that PyTorch counts and, for those through `.data`, which it does not count, by the first row.
     """
-    _packed.setdefault(weight, None)
+    if _packed.get(weight) is None:
+        _packed[weight] = _NOT_YET
 
 
 def in_best_layout(weight: Tensor, dtype: torch.dtype) -> Tensor:
     """The packed weight where it is kept, else the weight; either in `dtype`."""
-    if not _packed or weight not in _packed or weight.is_inference():
+    known = _packed.get(weight)
+    if known is None or weight.is_inference():
         return weight.to(dtype)
-    known = _packed[weight]
-    if known is None or known.version != weight._version or not torch.equal(known.first_row, weight[0]):
+    if known.version != weight._version or not torch.equal(known.first_row, weight[0]):
         with torch.inference_mode(False), torch.no_grad():
             packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().to(dtype))
             known = _Packed(weight._version, weight[0].detach().clone(), packed)

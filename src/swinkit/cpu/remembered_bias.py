@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
+from swinkit.cpu.by_tensor import ByTensor
 from swinkit.cpu.switch import cpu_obstacle
 
 Size = tuple[int, int]
@@ -26,7 +26,7 @@ class _Remembered(NamedTuple):
     bias: Tensor
 
 
-_remembered: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+_remembered: ByTensor[_Remembered] = ByTensor()
 """By table: the `_Remembered` of the last window."""
 
 

@@ -43,7 +43,7 @@ class SwinBlock(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio), drop_rate=drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (is_fx(x) or torch.is_grad_enabled()):
+        if not (torch.compiler.is_compiling() or is_fx(x) or torch.is_grad_enabled()):
             layers = self._layers_to_read()
             if layers is not None and block_obstacle(x, layers) is None:
                 assert isinstance(self.attn, WindowAttention)
