@@ -39,6 +39,9 @@ def test_features_accuracies_duplicates_and_wrong_labels(
     number = stored["images"].tolist().index(str(folder / "red" / "red00.png"))
     expected = classifier.embed(folder / "red" / "red00.png")[0]
     assert np.allclose(stored["features"][number], expected, atol=1e-4) and stored["labels"][number] == "red"
+    embedded(capsys, colours_run, folder, "--to", "out/half.npz", "--precision", "bf16")
+    half = np.load("out/half.npz", allow_pickle=False)["features"]
+    assert 0 < np.linalg.norm(half - stored["features"]) < 0.02 * np.linalg.norm(stored["features"])
     assert said["classes"] == ["blue", "green", "red"]
     assert said["knn"]["accuracy"] > 0.8 and said["linear_probe"]["accuracy"] > 0.8 and said["model"]["accuracy"] > 0.8
     wrong = said["likely_wrong_labels"]

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -69,6 +70,24 @@ def test_segmented_classes(masks_run: Path, masks: Path, capsys: pytest.CaptureF
     image = masks / "images/val/val00.png"
     (row,) = explained(capsys, masks_run, image, "--top", "2")
     assert 1 <= len(row["maps"]) <= 2 and row["maps"][0]["score"] >= row["maps"][-1]["score"]
+
+
+@pytest.mark.parametrize("task", ["classification", "detection", "segmentation"])
+def test_in_bf16_nearly_the_same_is_seen(
+    task: str, colours_run: Path, colours: Path, objects_run: Path, masks_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, image = {
+        "classification": (colours_run, colours / "red" / "red00.png"),
+        "detection": (objects_run, objects_run / "sample.png"),
+        "segmentation": (masks_run, masks_run / "sample.png"),
+    }[task]
+    options = ("--threshold", "0", "--top", "1") if task == "detection" else ("--top", "1")
+    (exact,) = explained(capsys, run, image, *options)
+    (rounded,) = explained(capsys, run, image, *options, "--precision", "bf16")
+    (before,), (after,) = exact["maps"], rounded["maps"]
+    assert before["class"] == after["class"] and abs(before["score"] - after["score"]) < 0.02
+    assert before["score"] != after["score"] or task == "segmentation", "whose score is a share of pixels"
+    assert np.hypot(*np.subtract(before["peak"], after["peak"])) < 16
 
 
 def test_what_a_place_attends_to(colours_run: Path, colours: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -48,6 +48,8 @@ class EmbedOptions:
     """Where the features go: a .npz or .csv file. The map goes beside it, as .png."""
     top: int = 20
     """How many near-duplicates and likely wrong labels are listed."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 computes with half the bits."""
     json: bool = False
     """Print JSON instead of text."""
     device: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 from PIL import Image
@@ -34,6 +34,8 @@ class ExplainOptions(ImageOptions):
     """How values and gradients become a map."""
     place: Annotated[tuple[int, int] | None, tyro.conf.arg(metavar="X Y")] = None
     """Show instead what this place of the images, in pixels, attends to in every block."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 computes with half the bits."""
 
     folder_name: ClassVar[str] = "explanations"
 
