@@ -23,4 +23,4 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 def test_no_pages_for_each_image() -> None:
     done = subprocess.run((sys.executable, "-c", PAGES), capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 3000, "a sixth of what glibc asks for when it keeps nothing"
+    assert int(done.stdout) < 3000, "an eighth of what glibc asks for when it keeps nothing"

@@ -6,7 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from swinkit.cpu import linear
+from swinkit.cpu.block import add_branches
 from swinkit.cpu.switch import fast_cpu
+from swinkit.layers import block as module
 from swinkit.layers.attention import WindowAttention
 from swinkit.layers.block import SwinBlock
 from swinkit.layers.mlp import Mlp
@@ -74,9 +76,12 @@ def test_without_gradients_it_is_the_formula(
     size: tuple[int, int, int], dtype: torch.dtype, tolerance: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linear, "PIECE", 5 * 48)  # five rows
-    block, x = make_block().to(dtype), torch.randn(*size, 12).to(dtype)
+    runs: list[Tensor] = []
+    monkeypatch.setattr(module, "add_branches", lambda x, *rest: runs.append(x) or add_branches(x, *rest))
+    block, x = make_block().to(dtype), torch.randn(size[0], 12, *size[1:]).to(dtype).permute(0, 2, 3, 1)
     before = x.clone()
     ours, theirs = block(x), by_the_formula(block, x)
+    assert len(runs) == (size[0] > 0 and dtype != torch.float64)
     assert ours.dtype == dtype and ours.shape == x.shape
     assert (ours - theirs).norm() <= tolerance * theirs.norm()
     assert torch.equal(x, before), "the caller's tensor is not written to"
@@ -118,10 +123,25 @@ def test_no_layer_is_left_out_that_does_more_than_its_weights_say(name: str, cha
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["norm1", "norm2"])
-def test_norms_without_weights(name: str) -> None:
+@pytest.mark.parametrize("shape", [(12,), (8, 8, 12)])
+def test_norms_without_weights_or_over_more_than_the_channels(name: str, shape: tuple[int, ...]) -> None:
     block, x = make_block(), torch.randn(1, 8, 8, 12)
-    setattr(block, name, nn.LayerNorm(12, elementwise_affine=False))
+    setattr(block, name, nn.LayerNorm(shape, elementwise_affine=len(shape) > 1))
     assert torch.allclose(block(x), by_the_formula(block, x), atol=1e-5)
+
+
+@pytest.mark.parametrize("has_gradients", [True, False])
+@pytest.mark.parametrize("name", ["norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2"])
+def test_weights_that_are_plain_attributes(name: str, has_gradients: bool) -> None:
+    """As FSDP and the replicas of DataParallel have them."""
+    block, x = make_block(), torch.randn(1, 8, 8, 12)
+    expected, layer = by_the_formula(block, x), block.get_submodule(name)
+    for key in ("weight", "bias"):
+        tensor = getattr(layer, key).detach()
+        delattr(layer, key)
+        setattr(layer, key, tensor)
+    with torch.set_grad_enabled(has_gradients):
+        assert torch.allclose(block(x), expected, atol=1e-5)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from attention_cases import GRIDS, make_case
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from swinkit.cpu.attention import attention_obstacle
 from swinkit.cpu.linear import linear_obstacle
@@ -43,7 +44,7 @@ def test_every_reason(obstacle: Callable[[Tensor], str | None]) -> None:
         expect(obstacle, "FakeTensor", mode.from_tensor(x))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         expect(obstacle, "autocast", x)
-    with torch.utils.flop_counter.FlopCounterMode(display=False):
+    with FlopCounterMode(display=False):
         expect(obstacle, "dispatch mode", x)
     with fast_cpu(False):
         expect(obstacle, "switched off", x)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from swinkit.cpu.freed_memory import keep_freed_memory
 from swinkit.cpu.half_precision import product_format
-from swinkit.cpu.linear import fused_linear, linear_obstacle, multiply, pieces
+from swinkit.cpu.linear import fused_linear, multiply, pieces
 from swinkit.cpu.packed_weights import in_best_layout
 from swinkit.ops.constants import is_plain
 
@@ -29,11 +29,10 @@ class BlockLayers(NamedTuple):
     fc2: nn.Linear
 
 
-def block_obstacle(x: Tensor, layers: BlockLayers) -> str | None:
-    """Why `add_branches` cannot run with these layers, in one sentence; None if it can."""
-    obstacle = linear_obstacle(x, x)
-    if obstacle is not None:
-        return obstacle
+def layers_obstacle(x: Tensor, layers: BlockLayers) -> str | None:
+    """Why `add_branches` cannot run with these layers where `linear_obstacle` allows x, in one sentence, or None."""
+    if layers.norm2.normalized_shape != x.shape[-1:]:
+        return "it takes rows one by one, and a norm is over more than one"
     for layer in layers:
         for each in _weight_and_bias(layer):
             if each is None or not is_plain(each) or each.dtype != x.dtype or not each.is_cpu:
@@ -55,7 +54,7 @@ def add_branches(x: Tensor, attend: Callable[[Tensor], Tensor], layers: BlockLay
     bias1, bias2 = bias1.to(wanted), bias2.to(wanted)
     for piece in pieces(rows.shape[0], bias1.shape[0]):
         part = rows[piece]
-        # What is wide has no name, which would keep it: the next piece finds its memory free, and in the cache.
+        # The wide values get no name, so that they are freed before the next piece, which takes their memory.
         normed = _normalise(part, layers.norm2).to(wanted)
         part.add_(multiply(multiply(normed, weight1, bias1, gelu=True), weight2, bias2))
     return out
@@ -63,7 +62,7 @@ def add_branches(x: Tensor, attend: Callable[[Tensor], Tensor], layers: BlockLay
 
 def _weight_and_bias(layer: nn.Module) -> tuple[Any, Any]:
     own = layer._parameters  # rather than attributes, which PyTorch looks up slowly
-    return own["weight"], own["bias"]
+    return own.get("weight"), own.get("bias")  # FSDP and replicas of DataParallel have them elsewhere
 
 
 def _normalise(x: Tensor, norm: nn.LayerNorm) -> Tensor:

@@ -17,7 +17,7 @@ from swinkit.cpu.switch import cpu_obstacle
 from swinkit.ops.constants import is_plain
 
 PIECE = 1 << 21
-"""Values in a piece, 8 MiB of float32. Half as many took 2 % longer, twice as many as long."""
+"""Values in a piece, 8 MiB of float32. Half as many took 2 % longer, twice as many the same time."""
 
 
 def linear_obstacle(x: Tensor, weight: Tensor) -> str | None:

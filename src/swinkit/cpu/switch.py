@@ -59,7 +59,7 @@ def cpu_obstacle(x: Tensor) -> str | None:
     """
     if torch.compiler.is_compiling():  # first: what follows is not for tracers
         return "torch.compile and torch.export make code of their own"
-    if _is_on and x.is_cpu and is_plain(x) and x.dtype is torch.float32 and not _is_watched():
+    if _is_on and x.is_cpu and is_plain(x) and x.dtype is torch.float32 and _mode_obstacle() is None:
         return None  # what is usual, at once: a model asks a hundred times for an image
     if not _is_on:
         return f"it is switched off; call swinkit.cpu.switch.set_fast_cpu(True), or unset {VARIABLE}"
@@ -68,16 +68,6 @@ def cpu_obstacle(x: Tensor) -> str | None:
     if not is_plain(x):
         return f"it takes ordinary tensors, and this is a {type(x).__name__}"
     return _format_obstacle(x.dtype) or _mode_obstacle()
-
-
-def _is_watched() -> bool:
-    """Whether `_mode_obstacle` finds one."""
-    return (
-        torch._C._get_tracing_state() is not None
-        or torch.is_autocast_enabled("cpu")
-        or torch._C._len_torch_dispatch_stack() != 0
-        or is_transformed()
-    )
 
 
 def _format_obstacle(dtype: torch.dtype) -> str | None:

@@ -7,7 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from swinkit.cpu.block import BlockLayers, add_branches, block_obstacle
+from swinkit.cpu.block import BlockLayers, add_branches, layers_obstacle
+from swinkit.cpu.linear import linear_obstacle
 from swinkit.layers.attention import WindowAttention
 from swinkit.layers.drop_path import DropPath
 from swinkit.layers.mlp import Mlp
@@ -43,9 +44,9 @@ class SwinBlock(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio), drop_rate=drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (torch.compiler.is_compiling() or is_fx(x) or torch.is_grad_enabled()):
+        if not (torch.compiler.is_compiling() or is_fx(x)) and linear_obstacle(x, x) is None:
             layers = self._layers_to_read()
-            if layers is not None and block_obstacle(x, layers) is None:
+            if layers is not None and layers_obstacle(x, layers) is None:
                 assert isinstance(self.attn, WindowAttention)
                 return add_branches(x, self.attn.before_projection, layers)
         x = x + self.drop_path(self.attn(self.norm1(x)))

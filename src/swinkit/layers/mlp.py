@@ -35,6 +35,6 @@ class Mlp(nn.Module):
                 return True
         assert isinstance(fc1, nn.Linear) and isinstance(fc2, nn.Linear)
         assert isinstance(act, nn.GELU) and isinstance(drop, nn.Dropout)
-        if fc1._parameters["bias"] is None or fc2._parameters["bias"] is None:
+        if fc1.bias is None or fc2.bias is None:
             return True
         return act.approximate != "none" or (drop.training and drop.p > 0)
