@@ -6,12 +6,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from swinkit.cpu import linear
-from swinkit.cpu.block import add_branches
 from swinkit.cpu.switch import fast_cpu
 from swinkit.layers import block as module
 from swinkit.layers.attention import WindowAttention
 from swinkit.layers.block import SwinBlock
 from swinkit.layers.mlp import Mlp
+from swinkit.ops.block import add_branches
 
 
 class Doubling(nn.Module):

@@ -30,7 +30,7 @@ class BlockLayers(NamedTuple):
 
 
 def layers_obstacle(x: Tensor, layers: BlockLayers) -> str | None:
-    """Why `add_branches` cannot run with these layers where `linear_obstacle` allows x, in one sentence, or None."""
+    """Why `branches_in_pieces` cannot run with these layers, where `linear_obstacle` allows x; None if it can."""
     if layers.norm2.normalized_shape != x.shape[-1:]:
         return "it takes rows one by one, and a norm is over more than one"
     for layer in layers:
@@ -40,11 +40,8 @@ def layers_obstacle(x: Tensor, layers: BlockLayers) -> str | None:
     return None
 
 
-def add_branches(x: Tensor, attend: Callable[[Tensor], Tensor], layers: BlockLayers) -> Tensor:
-    """y = x + proj(attend(norm1(x))), then y + fc2(gelu(fc1(norm2(y)))), in new memory: (B, H, W, C) to the same.
-
-    `attend` keeps the shape, too.
-    """
+def branches_in_pieces(x: Tensor, attend: Callable[[Tensor], Tensor], layers: BlockLayers) -> Tensor:
+    """See `swinkit.ops.block.add_branches`."""
     keep_freed_memory()
     attended = attend(_normalise(x, layers.norm1))
     out = fused_linear(attended, *_weight_and_bias(layers.proj)).add_(x)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
-from swinkit.cpu.block import BlockLayers, add_branches, layers_obstacle
-from swinkit.cpu.linear import linear_obstacle
 from swinkit.layers.attention import WindowAttention
 from swinkit.layers.drop_path import DropPath
 from swinkit.layers.mlp import Mlp
 from swinkit.layers.unmodified import is_unmodified
+from swinkit.ops.block import BlockLayers, add_branches, can_add_branches
 from swinkit.ops.tracing import is_fx
 
 
@@ -44,11 +42,13 @@ class SwinBlock(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio), drop_rate=drop_rate)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (torch.compiler.is_compiling() or is_fx(x)) and linear_obstacle(x, x) is None:
+        if not is_fx(x) and can_add_branches(x):
             layers = self._layers_to_read()
-            if layers is not None and layers_obstacle(x, layers) is None:
+            if layers is not None:
                 assert isinstance(self.attn, WindowAttention)
-                return add_branches(x, self.attn.before_projection, layers)
+                at_once = add_branches(x, self.attn.before_projection, layers)
+                if at_once is not None:
+                    return at_once
         x = x + self.drop_path(self.attn(self.norm1(x)))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
