@@ -145,6 +145,17 @@ def test_weights_that_are_plain_attributes(name: str, has_gradients: bool) -> No
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("name", ["norm1", "drop_path", "norm2", "attn.proj_drop", "mlp.act", "mlp.drop"])
+def test_functions_in_the_place_of_layers_are_called(name: str) -> None:
+    block, x = make_block(), torch.randn(1, 8, 8, 12)
+    owner, _, last = name.rpartition(".")
+    parent = block.get_submodule(owner)
+    delattr(parent, last)
+    setattr(parent, last, lambda x: 2 * x)
+    assert torch.allclose(block(x), by_the_formula(block, x), atol=1e-4)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("rates", [{"drop_path_rate": 0.5}, {"drop_rate": 0.5}])
 def test_what_is_dropped_in_training_is_dropped_without_gradients_too(rates: dict[str, float]) -> None:
     block, x = make_block(**rates), torch.randn(8, 8, 8, 12)

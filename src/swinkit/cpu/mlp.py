@@ -20,8 +20,8 @@ from swinkit.cpu.switch import cpu_obstacle
 from swinkit.ops.constants import is_plain
 
 LEAST_TO_SPLIT = 1 << 21
-"""Hidden values from which on rows go in pieces while training, 8 MiB of float32: from there on it takes at
-most as long as the formula, and keeps one hidden map less for the gradient."""
+"""Hidden values from which on rows go in pieces while training, 8 MiB of float32: from there on it takes at most as
+long as the formula, and keeps one hidden map less for the gradient."""
 
 
 def mlp_obstacle(x: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor, bias2: Tensor) -> str | None:

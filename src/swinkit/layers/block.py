@@ -55,10 +55,12 @@ class SwinBlock(nn.Module):
     def _layers_to_read(self) -> BlockLayers | None:
         """The layers whose weights say all that the block does beside its attention; None where one does more."""
         own = self._modules  # rather than attributes, which PyTorch looks up slowly: an image asks every block
-        norm1, attention, drop_path, norm2, mlp = (own[name] for name in ("norm1", "attn", "drop_path", "norm2", "mlp"))
+        norm1, attention, drop_path, norm2, mlp = (
+            own.get(name) for name in ("norm1", "attn", "drop_path", "norm2", "mlp")
+        )
         if not isinstance(attention, WindowAttention) or type(attention).forward is not WindowAttention.forward:
             return None
-        proj, proj_drop = attention._modules["proj"], attention._modules["proj_drop"]
+        proj, proj_drop = attention._modules.get("proj"), attention._modules.get("proj_drop")
         parts = (
             (norm1, nn.LayerNorm),
             (attention, type(attention)),

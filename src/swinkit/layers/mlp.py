@@ -29,7 +29,7 @@ class Mlp(nn.Module):
     def must_be_called(self) -> bool:
         """Whether a layer does more than the op: dropout, or whatever someone has put in its place or hung on it."""
         own = self._modules  # rather than attributes, which PyTorch looks up slowly
-        fc1, act, fc2, drop = own["fc1"], own["act"], own["fc2"], own["drop"]
+        fc1, act, fc2, drop = own.get("fc1"), own.get("act"), own.get("fc2"), own.get("drop")
         for part, kind in ((fc1, nn.Linear), (act, nn.GELU), (fc2, nn.Linear), (drop, nn.Dropout)):
             if part is None or not is_unmodified(part, kind):
                 return True
